@@ -1,0 +1,380 @@
+"""A contact is an actor: inputs go in, in order; effects and the new state come out (semantics, chapters 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
+from journeyflow.core.consent import apply as apply_consent
+from journeyflow.core.contact import Aggregate, Contact, Memory, Run
+from journeyflow.core.decision import Decision
+from journeyflow.core.effects import Effects
+from journeyflow.core.entry import Doorman
+from journeyflow.core.flows import Entrance, Flows, Published, Silence
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Identify,
+    Input,
+    Remove,
+    SetTags,
+    SetTopics,
+)
+from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
+from journeyflow.core.walk import Walker
+
+Continuation = tuple[Run, Callable[[], None]]
+
+
+class Actor:
+    """Handles what happened to one contact, at one instant of handling, and writes what follows into ``effects``."""
+
+    __slots__ = ("contact", "decision", "doorman", "effects", "flows", "memory", "now", "walker")
+
+    def __init__(self, contact: Contact, now: datetime, flows: Flows, memory: Memory, effects: Effects) -> None:
+        self.contact = contact
+        self.now = now
+        self.flows = flows
+        self.memory = memory
+        self.effects = effects
+        self.decision = Decision(contact, now, flows.library, memory, effects)
+        self.walker = Walker(self.decision, flows)
+        self.doorman = Doorman(self.decision, flows, self.walker)
+
+    def handle(self, inputs: Sequence[Input]) -> None:
+        """Take inputs (in order of their instants) and all due timers, each at its place (rules 1.2 to 1.4)."""
+        self._settle()
+        waiting = iter(inputs)
+        upcoming = next(waiting, None)
+        due = self.next_due()
+        while True:
+            if upcoming is not None and (due is None or upcoming.at <= due):
+                self.decision.begin_input(upcoming.at)
+                self._take(upcoming)
+                upcoming = next(waiting, None)
+            elif due is not None and due <= self.now:
+                self.decision.begin_input(due)
+                self._pass_time(due)
+            else:
+                break
+            self._drain()
+            due = self.next_due()
+        self._set_timer(due)
+        self.effects.contacts[self.contact.key] = self.contact
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def next_due(self) -> datetime | None:
+        """The earliest instant at which time alone has work for this contact."""
+        runs, facts = self._next_run(), self._next_fact()
+        return min(runs, facts) if runs is not None and facts is not None else runs or facts
+
+    def _next_run(self) -> datetime | None:
+        return min((run.due_at for run in self.contact.runs if run.due_at is not None), default=None)
+
+    def _next_fact(self) -> datetime | None:
+        checks = [run.check_at for run in self.contact.runs if run.check_at is not None]
+        checks.extend(due for silence in self.flows.silences if (due := self._silent_at(silence)) is not None)
+        return min(checks, default=None)
+
+    def _set_timer(self, due: datetime | None) -> None:
+        """One timer a contact: an earlier one is set, a later one waits for the earlier to fire."""
+        contact = self.contact
+        if due is not None and (contact.timer_at is None or due < contact.timer_at):
+            contact.timer_at = due
+            self.effects.timers.append((contact.key, due))
+
+    def _pass_time(self, due: datetime) -> None:
+        """Facts first, together, then one run (rule 1.4)."""
+        fact = self._next_fact()
+        if fact is not None and fact <= due:
+            self._look_at_facts(due)
+            return
+        ready = [run for run in self.contact.runs if run.due_at is not None and run.due_at <= due]
+        self.walker.wake(min(ready, key=self.flows.rank))
+
+    def _look_at_facts(self, due: datetime) -> None:
+        moving: list[Continuation] = []
+        for run in self.contact.runs:
+            if run.check_at is not None and run.check_at <= due:
+                visit = self.walker.visit(run)
+                case = self.walker.node(run).holding(visit)
+                if case is None:
+                    run.check_at = self.walker.node(run).check_at(visit)
+                    self.effects.runs[run.id] = (self.contact.key, run)
+                else:
+                    moving.append((run, partial(self.walker.take, run, None, case)))
+        moving.extend(self._break_silences(due))
+        self._walk(moving)
+
+    # --- inactivity ---------------------------------------------------------------------------------------------------
+
+    def _silent_at(self, silence: Silence) -> datetime | None:
+        """When the present silence is long enough, unless it was handled already (rule 3.6)."""
+        found = silence.trigger.last(self.contact, self.decision.view)
+        if found is None or self.contact.fired.get(silence.key) == found[0]:
+            return None
+        due = found[0] + silence.trigger.for_
+        return due if due > silence.armed_at else None
+
+    def _break_silences(self, due: datetime) -> list[Continuation]:
+        begun: list[Continuation] = []
+        entered: set[str] = set()
+        for silence in self.flows.silences:
+            silent_at = self._silent_at(silence)
+            found = silence.trigger.last(self.contact, self.decision.view)
+            if silent_at is None or silent_at > due or found is None:
+                continue
+            self.contact.fired[silence.key] = found[0]
+            if silence.published.id not in entered:
+                entered.add(silence.published.id)
+                properties: dict[str, JSON] = {"event": found[1], "last_at": iso(found[0])}
+                begun.extend(self._offer(silence.published, silence.index, properties, []))
+        return begun
+
+    def _forget_silences(self, name: str) -> None:
+        """A silence that history alone shows to be over lets nobody in (rule 1.11)."""
+        for silence in self.flows.silences:
+            if any(watched.event == name for watched in silence.trigger.watched):
+                silent_at = self._silent_at(silence)
+                found = silence.trigger.last(self.contact, self.decision.view)
+                if silent_at is not None and silent_at <= self.now and found is not None:
+                    self.contact.fired[silence.key] = found[0]
+
+    # --- inputs -------------------------------------------------------------------------------------------------------
+
+    def _take(self, item: Input) -> None:
+        if isinstance(item, Event):
+            self._receive(item)
+        elif isinstance(item, Identify):
+            self._identify(item)
+        elif isinstance(item, Appear):
+            self._appear(item)
+        elif isinstance(item, SetTags):
+            self._exist(not item.imported)
+            self.decision.change_tags(item.add, item.remove, announced=not item.imported)
+            self._walk(self._reconsider())
+        elif isinstance(item, SetTopics):
+            self._exist(True)
+            for topic, consent in self.decision.change_topics(item.topics):
+                self.decision.make("Subscribed" if consent else "Unsubscribed", {"topic": topic})
+            self._walk(self._reconsider())
+        elif isinstance(item, Enroll):
+            self._enroll(item)
+        elif isinstance(item, Remove):
+            for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
+                self.walker.exit(run, "removed")
+
+    def _exist(self, announced: bool) -> None:
+        if not self.contact.exists:
+            self.decision.create(self.now, announced)
+
+    def _repeated(self, message_id: str | None) -> bool:
+        """Rule 1.5."""
+        if message_id is None:
+            return False
+        key = (self.contact.key, message_id)
+        if key in self.effects.seen or self.memory.seen(*key):
+            return True
+        self.effects.seen[key] = self.now
+        return False
+
+    def _receive(self, event: Event) -> None:
+        if self._repeated(event.message_id):
+            return
+        self._exist(not event.imported)
+        if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
+            claimed = event.occurred_at
+            event = Event(event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported)
+        if event.imported:
+            self._store(event)
+            apply_consent(self.decision, event)
+            self._forget_silences(event.name)
+        else:
+            self._step(event)
+
+    def _identify(self, item: Identify) -> None:
+        if self._repeated(item.message_id):
+            return
+        self._exist(not item.imported)
+        changes = [((name,), value) for name, value in item.attributes.items()]
+        self.decision.set_attributes(changes, announced=not item.imported)
+        self._walk(self._reconsider())
+
+    def _appear(self, item: Appear) -> None:
+        """A row of a contacts file; one that an event made before keeps its time of creation."""
+        if not self.contact.exists:
+            self.decision.create(item.created_at, announced=item.announced)
+        self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
+        self.decision.change_tags(item.tags, (), announced=False)
+
+    def _enroll(self, item: Enroll) -> None:
+        self._exist(True)
+        published = self.flows.current.get(item.journey)
+        if published is not None and self.flows.states.get(item.journey) == "live":
+            self._walk(self._offer(published, None, item.properties, []))
+
+    # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
+
+    def _store(self, event: Event) -> None:
+        known = event.name in self.contact.counts
+        self.decision.store(event)
+        probe = self.decision.view.of(None, None, None)
+        for leaf in self.flows.counted.get(event.name, ()):
+            key = leaf.aggregate_key
+            if key is None or event.name not in self.contact.counts:
+                continue
+            kept = self.contact.leaves.get(key)
+            if kept is None and known:
+                self.contact.leaves[key] = leaf.collect(probe, None)
+                continue
+            if kept is None:
+                kept = self.contact.leaves[key] = Aggregate()
+            if leaf.takes(event.properties, probe):
+                kept.add(event.occurred_at, leaf.number(event.properties))
+
+    def _step(self, event: Event) -> None:
+        self._store(event)  # 2.1
+        apply_consent(self.decision, event)
+        too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
+        if too_old:
+            self._forget_silences(event.name)
+        runs = sorted(self.contact.runs, key=self.flows.rank) if len(self.contact.runs) > 1 else list(self.contact.runs)
+        for run in runs:  # 2.2
+            self._exit_on(run, event)
+        for run in runs:  # 2.3
+            self._convert(run, event)
+        if too_old:
+            return
+        moving = self._reconsider(event) if runs else []  # 2.4
+        moving.extend(self._enter(event))  # 2.5
+        self._walk(moving)  # 2.6
+
+    def _drain(self) -> None:
+        """Rule 2.7: the events the engine made, in order."""
+        while self.decision.made:
+            self._step(self.decision.made.popleft())
+
+    def _exit_on(self, run: Run, event: Event) -> None:
+        if not run.active and not run.queued:
+            return
+        journey = self.flows.of(run).journey
+        for index, match in enumerate(journey.exit_on):
+            if match.event != event.name:
+                continue
+            because: Because = []
+            view = self.decision.view.of(run, event.properties, journey.timezone)
+            if match.where is not None and not match.where.holds(view, f"exit_on[{index}].where", because):
+                continue
+            if not run.active:
+                self.walker.withdraw(run, "exit_on")
+                return
+            detail: dict[str, JSON] = {"because": because} if because else {}
+            if self.now - event.occurred_at > timedelta(seconds=1):
+                detail["occurred_at"] = iso(event.occurred_at)
+            self.walker.exit(run, "exit_on", detail)
+            return
+
+    def _convert(self, run: Run, event: Event) -> None:
+        """Rule 7.3."""
+        journey = self.flows.of(run).journey
+        goal = journey.goal
+        if goal is None or run.converted or goal.event != event.name:
+            return
+        if goal.within is not None and self.now > run.entered_at + goal.within:
+            return
+        because: Because = []
+        view = self.decision.view.of(run, event.properties, journey.timezone)
+        if goal.where is not None and not goal.where.holds(view, "goal.where", because):
+            return
+        run.converted = True
+        value = None if goal.value is None else look_up(event.properties, parse_path(goal.value))
+        detail: dict[str, JSON] = {
+            "value": None if isinstance(value, Missing) else value,
+            "since_message": run.last_message,
+        }
+        if because:
+            detail["because"] = because
+        self.decision.record(run, "converted", detail, None, None)
+        self.decision.count(run.journey, run.version, "", "converted")
+
+    def _reconsider(self, event: Event | None = None) -> list[Continuation]:
+        """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
+        moving: list[Continuation] = []
+        for run in self.contact.runs:
+            if not run.standing or run.held is not None or not run.active or not self.walker.node(run).watching:
+                continue
+            node, visit = self.walker.node(run), self.walker.visit(run)
+            case = node.holding(visit) if event is None else node.takes(visit, event)
+            if case is not None:
+                moving.append((run, partial(self.walker.take, run, event, case)))
+            elif node.follow(visit) is not None:
+                moving.append((run, partial(self.walker.follow, run)))
+            else:
+                self._check_again(run)
+        return moving
+
+    def _check_again(self, run: Run) -> None:
+        check_at = self.walker.node(run).check_at(self.walker.visit(run))
+        if check_at != run.check_at:
+            run.check_at = check_at
+            self.effects.runs[run.id] = (self.contact.key, run)
+
+    def _enter(self, event: Event) -> list[Continuation]:
+        begun: list[Continuation] = []
+        matched: set[str] = set()
+        for entrance in self.flows.listening(event.name, event.own):
+            if entrance.published.id in matched:
+                continue
+            because = self._fits(entrance, event)
+            if because is not None:
+                matched.add(entrance.published.id)
+                begun.extend(self._offer(entrance.published, entrance.index, event.properties, because))
+        return begun
+
+    def _fits(self, entrance: Entrance, event: Event) -> Because | None:
+        """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
+        view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
+        path = f"triggers[{entrance.index}]"
+        because: Because = []
+        return because if entrance.trigger.fits(event, view, path, because) else None
+
+    def _offer(
+        self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
+    ) -> list[Continuation]:
+        run = self.doorman.offer(published, index, properties, because)
+        return [] if run is None else [(run, partial(self.walker.begin, run))]
+
+    def _walk(self, moving: list[Continuation]) -> None:
+        """Rule 2.6, in the order of 1.4."""
+        if len(moving) > 1:
+            moving.sort(key=lambda item: self.flows.rank(item[0]))
+        for run, go_on in moving:
+            if run.active:
+                go_on()
+
+    # --- what the journeys' states ask for ----------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
+        runs = self.contact.runs
+        if any(not run.active for run in runs):
+            self.contact.runs = runs = [run for run in runs if run.active or _concerned(run, self.now)]
+        for run in [run for run in runs if run.active]:
+            state = self.flows.states.get(run.journey)
+            if state == "archived":
+                self.decision.begin_input(self.now)
+                self.walker.exit(run, "archived")
+                self._drain()
+            elif run.held is not None and state != "paused":
+                self.decision.begin_input(self.now)
+                self.walker.release(run)
+                self._drain()
+
+
+def _concerned(run: Run, now: datetime) -> bool:
+    """Whether a goal or a withdrawal can still concern an ended run."""
+    return run.open_until is not None and run.open_until >= now

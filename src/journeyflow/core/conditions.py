@@ -1,0 +1,451 @@
+"""What can be asked of a contact (format.md, "Conditions").
+
+``holds(view, path, because)`` answers now; with a list it also notes each leaf that was looked at, for the trail.
+``next_change(view)`` is the earliest instant after now at which time alone can change the answer: it may be early,
+never late, and is ``None`` when time alone changes nothing (rule 3.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
+
+from journeyflow.core.compare import Operators
+from journeyflow.core.contact import Aggregate, PastEvent
+from journeyflow.core.local_time import in_window, window_edge
+from journeyflow.core.values import (
+    JSON,
+    MISSING,
+    Missing,
+    Model,
+    Name,
+    Path,
+    PathKeys,
+    PositiveDuration,
+    Ref,
+    Slug,
+    TimeOfDay,
+    Weekday,
+    look_up,
+    number_or_none,
+    parse_path,
+    weekday_numbers,
+)
+from journeyflow.core.view import View
+
+Because = list[JSON]
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""An event may claim to be this far in the future (rule 1.10)."""
+
+
+class Leaf(Model):
+    """A condition that asks something, rather than combining others."""
+
+    _document: JSON = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_document(cls, data: Any, handler: Any) -> Any:  # Any: pydantic's protocol for wrap validators
+        made = handler(data)
+        if isinstance(data, dict):
+            made._document = data
+        return made
+
+    def note(self, because: Because | None, path: str, value: JSON, held: bool) -> bool:
+        """Write down what was seen, where somebody asked for it."""
+        if because is not None:
+            because.append({"path": path, "leaf": self._document, "value": value, "held": held})
+        return held
+
+    def next_change(self, view: View) -> datetime | None:
+        return None
+
+    def parts(self) -> Iterator[Condition]:
+        """The conditions inside this one."""
+        return iter(())
+
+
+class Comparison(Leaf, Operators):
+    """A value compared."""
+
+    @model_validator(mode="after")
+    def _some_operator(self) -> Comparison:
+        if not self.given:
+            raise ValueError(f"expected an operator, one of {', '.join(name.rstrip('_') for name in self.names)}")
+        return self
+
+    def compared(self, seen: JSON | Missing, view: View, path: str, because: Because | None) -> bool:
+        held, mismatch = self.compare(seen, view)
+        return held if because is None else self.note(because, path, shown(seen, mismatch), held)
+
+
+def shown(seen: JSON | Missing, mismatch: bool) -> JSON:
+    """How the trail tells a value that was seen."""
+    if isinstance(seen, Missing):
+        return "missing"
+    if not mismatch:
+        return seen
+    text = orjson.dumps(seen).decode()
+    return f"type mismatch: {text if len(text) <= 200 else text[:200] + '…'}"
+
+
+class AttributeCondition(Comparison):
+    """``{attribute: PATH, OP: VALUE}``."""
+
+    attribute: Path
+
+    @cached_property
+    def _keys(self) -> PathKeys:
+        return parse_path(self.attribute)
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        return self.compared(view.attribute(self._keys), view, path, because)
+
+    def next_change(self, view: View) -> datetime | None:
+        return self.edge(view.attribute(self._keys), view)
+
+
+class PropertyCondition(Comparison):
+    """``{property: PATH, OP: VALUE}``: of the event at hand."""
+
+    property: Path
+
+    @cached_property
+    def _keys(self) -> PathKeys:
+        return parse_path(self.property)
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        return self.compared(view.event_property(self._keys), view, path, because)
+
+    def next_change(self, view: View) -> datetime | None:
+        return self.edge(view.event_property(self._keys), view)
+
+
+class VariableCondition(Comparison):
+    """``{var: PATH, OP: VALUE}``: saved in the run."""
+
+    var: Path
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        return self.compared(view.variable(parse_path(self.var)), view, path, because)
+
+    def next_change(self, view: View) -> datetime | None:
+        return self.edge(view.variable(parse_path(self.var)), view)
+
+
+class TagCondition(Leaf):
+    """``{tag: NAME}``."""
+
+    tag: Name
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        held = self.tag in view.contact.tags
+        return self.note(because, path, held, held)
+
+
+class TopicCondition(Leaf):
+    """``{topic: ID}``: subscribed to it."""
+
+    topic: Slug
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        held = view.subscribed(self.topic)
+        return self.note(because, path, held, held)
+
+
+class LocalHours(Model):
+    """Weekdays and times of day where the contact is."""
+
+    weekdays: tuple[Weekday, ...] | None = None
+    from_: TimeOfDay | None = Field(default=None, alias="from")
+    to: TimeOfDay | None = None
+
+
+class LocalTimeCondition(Leaf):
+    """``{local_time: {weekdays, from, to}}``."""
+
+    local_time: LocalHours
+
+    @cached_property
+    def _weekdays(self) -> frozenset[int] | None:
+        return weekday_numbers(self.local_time.weekdays)
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        hours = self.local_time
+        held = in_window(view.now, view.zone, hours.from_, hours.to, self._weekdays)
+        return self.note(because, path, view.now.astimezone(view.zone).strftime("%a %H:%M:%S").lower(), held)
+
+    def next_change(self, view: View) -> datetime | None:
+        hours = self.local_time
+        return window_edge(view.now, view.zone, hours.from_, hours.to, self._weekdays)
+
+
+class Count(Operators):
+    """How often: operators over a number."""
+
+    @model_validator(mode="after")
+    def _some_operator(self) -> Count:
+        if not self.given:
+            raise ValueError("expected an operator such as gte: 1")
+        return self
+
+
+class EventCondition(Leaf, Operators):
+    """``{event: NAME, ...}``: how many such events the contact has had, or the sum of a property over them."""
+
+    event: Name
+    where: Condition | None = None
+    within: PositiveDuration | None = None
+    since: Literal["entry"] | None = None
+    count: Count | None = None
+    sum: Path | None = None
+    avg: Path | None = None
+    min: Path | None = None
+    max: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> EventCondition:
+        measures = [name for name in ("sum", "avg", "min", "max") if getattr(self, name) is not None]
+        if len(measures) + (self.count is not None) > 1:
+            raise ValueError("expected only one of count, sum, avg, min, max")
+        if measures and not self.given:
+            raise ValueError(f"expected an operator beside {measures[0]}, such as gte: 100")
+        if self.given and not measures:
+            raise ValueError("expected count: {OP: N}, or one of sum, avg, min, max beside the operator")
+        return self
+
+    @cached_property
+    def measured(self) -> PathKeys | None:
+        """The summed property."""
+        text = self.sum or self.avg or self.min or self.max
+        return None if text is None else parse_path(text)
+
+    @cached_property
+    def aggregate_key(self) -> str | None:
+        """Names the aggregate that answers this leaf without reading history; ``None`` where only history can."""
+        if self.within is not None or self.since is not None or not _plain(self.where):
+            return None
+        where = None if self.where is None else canonical(self.where)
+        question = orjson.dumps([self.event, where, self.sum or self.avg or self.min or self.max])
+        return sha256(question).hexdigest()[:16]
+
+    @cached_property
+    def by_name(self) -> bool:
+        """Whether the count kept for every event name answers this leaf."""
+        return self.where is None and self.within is None and self.since is None and self.measured is None
+
+    def number(self, properties: dict[str, JSON]) -> float | None:
+        """The summed property of one event."""
+        return None if self.measured is None else number_or_none(look_up(properties, self.measured))
+
+    def takes(self, properties: dict[str, JSON], view: View) -> bool:
+        """Whether ``where`` holds of one event; ``view.event`` is left at it."""
+        view.event = properties
+        return self.where is None or self.where.holds(view)
+
+    def collect(self, view: View, since: datetime | None) -> Aggregate:
+        """The aggregate over the matching history since an instant."""
+        found = Aggregate()
+        probe = view.of(view.run, None, view.timezone)
+        for past in view.past(self.event, None if since is None else since - CLOCK_TOLERANCE):
+            if self._counts(past, view, since) and self.takes(past.properties, probe):
+                found.add(past.occurred_at, self.number(past.properties))
+        return found
+
+    def _counts(self, past: PastEvent, view: View, since: datetime | None) -> bool:
+        if self.since == "entry" and view.run is not None and past.number <= view.run.entered_event:
+            return False
+        return since is None or since < past.occurred_at <= view.now
+
+    def _window_start(self, view: View) -> datetime:
+        return view.now - (self.within if self.within is not None else view.retention)
+
+    def _aggregate(self, view: View) -> Aggregate:
+        contact = view.contact
+        if self.by_name:
+            return contact.counts.get(self.event) or Aggregate()
+        key = self.aggregate_key
+        if key is None:
+            return self.collect(view, self._window_start(view))
+        if self.event not in contact.counts:
+            return Aggregate()
+        if key not in contact.leaves:
+            contact.leaves[key] = self.collect(view, None)
+        return contact.leaves[key]
+
+    def last(self, view: View) -> datetime | None:
+        """When the last such event occurred."""
+        return self._aggregate(view).last
+
+    def _answer(self, found: Aggregate) -> JSON | Missing:
+        if self.sum is not None:
+            return round(found.total, 6)
+        if self.avg is not None:
+            return round(found.total / found.numbers, 6) if found.numbers else MISSING
+        if self.min is not None:
+            return MISSING if found.least is None else found.least
+        if self.max is not None:
+            return MISSING if found.most is None else found.most
+        return found.count
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        seen = self._answer(self._aggregate(view))
+        if self.count is not None:
+            held, mismatch = self.count.compare(seen, view)
+        elif self.measured is not None:
+            held, mismatch = self.compare(seen, view)
+        else:
+            held, mismatch = seen != 0, False
+        return held if because is None else self.note(because, path, shown(seen, mismatch), held)
+
+    def next_change(self, view: View) -> datetime | None:
+        if self.aggregate_key is not None:
+            return None
+        start = self._window_start(view)
+        length = view.now - start
+        edges = [
+            past.occurred_at if past.occurred_at > view.now else past.occurred_at + length
+            for past in view.past(self.event, start - CLOCK_TOLERANCE)
+            if past.occurred_at > start
+        ]
+        return min(edges, default=None)
+
+    def parts(self) -> Iterator[Condition]:
+        if self.where is not None:
+            yield self.where
+
+
+def _plain(where: Condition | None) -> bool:
+    """Whether the answer depends on the event alone, so that it never changes afterwards."""
+    if where is None:
+        return True
+    if isinstance(where, PropertyCondition):
+        fixed = not any(isinstance(wanted, Ref) for _, wanted in where.given)
+        return fixed and not any(name in ("before", "after", "anniversary_in") for name, _ in where.given)
+    return isinstance(where, All | Any_ | Not) and all(_plain(part) for part in where.parts())
+
+
+def canonical(condition: Condition) -> JSON:
+    """The condition as data, the same for the same question."""
+    if isinstance(condition, All):
+        return {"all": [canonical(part) for part in condition.all]}
+    if isinstance(condition, Any_):
+        return {"any": [canonical(part) for part in condition.any]}
+    if isinstance(condition, Not):
+        return {"not": canonical(condition.not_)}
+    return condition._document
+
+
+class All(Model):
+    """``{all: [C, ...]}``."""
+
+    all: tuple[Condition, ...]
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        for index, part in enumerate(self.all):
+            if not part.holds(view, path if because is None else f"{path}.all[{index}]", because):
+                return False
+        return True
+
+    def next_change(self, view: View) -> datetime | None:
+        return _earliest(self.all, view)
+
+    def parts(self) -> Iterator[Condition]:
+        return iter(self.all)
+
+
+class Any_(Model):
+    """``{any: [C, ...]}``."""
+
+    any: tuple[Condition, ...]
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        for index, part in enumerate(self.any):
+            if part.holds(view, path if because is None else f"{path}.any[{index}]", because):
+                return True
+        return False
+
+    def next_change(self, view: View) -> datetime | None:
+        return _earliest(self.any, view)
+
+    def parts(self) -> Iterator[Condition]:
+        return iter(self.any)
+
+
+class Not(Model):
+    """``{not: C}``."""
+
+    not_: Condition = Field(alias="not")
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        return not self.not_.holds(view, path if because is None else f"{path}.not", because)
+
+    def next_change(self, view: View) -> datetime | None:
+        return self.not_.next_change(view)
+
+    def parts(self) -> Iterator[Condition]:
+        yield self.not_
+
+
+def _earliest(parts: tuple[Condition, ...], view: View) -> datetime | None:
+    edges = [edge for part in parts if (edge := part.next_change(view)) is not None]
+    return min(edges, default=None)
+
+
+KINDS: Final = ("all", "any", "not", "event", "attribute", "property", "var", "tag", "topic", "local_time")
+
+
+def _kind(data: object) -> str | None:
+    if isinstance(data, dict):
+        return next((kind for kind in KINDS if kind in data), None)
+    return _KIND_OF.get(type(data))
+
+
+Condition = Annotated[
+    Annotated[All, Tag("all")]
+    | Annotated[Any_, Tag("any")]
+    | Annotated[Not, Tag("not")]
+    | Annotated[EventCondition, Tag("event")]
+    | Annotated[AttributeCondition, Tag("attribute")]
+    | Annotated[PropertyCondition, Tag("property")]
+    | Annotated[VariableCondition, Tag("var")]
+    | Annotated[TagCondition, Tag("tag")]
+    | Annotated[TopicCondition, Tag("topic")]
+    | Annotated[LocalTimeCondition, Tag("local_time")],
+    Discriminator(
+        _kind,
+        custom_error_type="condition",
+        custom_error_message=f"expected a condition: a mapping with one of {', '.join(KINDS)}",
+    ),
+]
+
+_KIND_OF: Final[dict[type, str]] = {
+    All: "all",
+    Any_: "any",
+    Not: "not",
+    EventCondition: "event",
+    AttributeCondition: "attribute",
+    PropertyCondition: "property",
+    VariableCondition: "var",
+    TagCondition: "tag",
+    TopicCondition: "topic",
+    LocalTimeCondition: "local_time",
+}
+
+for _model in (All, Any_, Not, EventCondition):
+    _model.model_rebuild()
+
+
+def leaves(condition: Condition | None) -> Iterator[Condition]:
+    """The condition and everything inside it."""
+    if condition is not None:
+        yield condition
+        for part in condition.parts():
+            yield from leaves(part)

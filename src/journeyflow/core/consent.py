@@ -1,0 +1,52 @@
+"""What incoming events say about consent, suppression and coupons (rules 2.1, 5.8, 6.3)."""
+
+from __future__ import annotations
+
+from journeyflow.core.contact import Address
+from journeyflow.core.decision import Decision
+from journeyflow.core.inputs import Event
+
+
+def apply(decision: Decision, event: Event) -> None:
+    """Take an incoming event's word for it; the engine's own events have been applied where they were made."""
+    if event.own:
+        return
+    if event.name in ("Unsubscribed", "Subscribed"):
+        _consent(decision, event, event.name == "Subscribed")
+    elif event.name == "Email Marked as Spam" or (
+        event.name == "Email Bounced" and event.properties.get("type") == "hard"
+    ):
+        _change_address(decision, event, suppressed=True)
+    elif event.name == "Coupon Redeemed":
+        _redeem(decision, event)
+
+
+def _consent(decision: Decision, event: Event, given: bool) -> None:
+    topic = event.properties.get("topic")
+    if isinstance(topic, str) and topic:
+        decision.contact.topics[topic] = given
+    else:
+        _change_address(decision, event, unsubscribed=not given)
+
+
+def _change_address(
+    decision: Decision, event: Event, suppressed: bool | None = None, unsubscribed: bool | None = None
+) -> None:
+    """Suppression and "everything" belong to the address: the one the event names, else the contact's."""
+    named = event.properties.get("email")
+    email = named if isinstance(named, str) and named.strip() else decision.contact.attributes.get("email")
+    if not isinstance(email, str) or not email.strip():
+        return
+    known = decision.view.address_of("email", email)
+    decision.effects.addresses["email", email] = Address(
+        known.suppressed if suppressed is None else suppressed,
+        known.unsubscribed if unsubscribed is None else unsubscribed,
+    )
+
+
+def _redeem(decision: Decision, event: Event) -> None:
+    code = event.properties.get("code")
+    for coupon in decision.contact.coupons:
+        if coupon.code == code and not coupon.redeemed:
+            coupon.redeemed = True
+            decision.effects.redeemed.append((coupon.pool, coupon.code, decision.now))

@@ -1,0 +1,190 @@
+"""The contact as an actor: everything that decisions about one contact read and change, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, Protocol
+
+from journeyflow.core.values import JSON
+
+RunStatus = Literal["active", "completed", "exited", "holdout"]
+EVENT_NAMES_MAX: Final = 1_000
+"""So many event names of one contact are counted; further names are stored, not counted."""
+
+
+@dataclass(slots=True)
+class Aggregate:
+    """What is kept of the events of one name, or of one condition leaf, without reading them again."""
+
+    count: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    numbers: int = 0
+    total: float = 0.0
+    least: float | None = None
+    most: float | None = None
+
+    def add(self, occurred_at: datetime, number: float | None) -> None:
+        """Take one more event in; ``number`` is the summed property, ``None`` when it is not a number."""
+        self.count += 1
+        if self.first is None or occurred_at < self.first:
+            self.first = occurred_at
+        if self.last is None or occurred_at > self.last:
+            self.last = occurred_at
+        if number is not None:
+            self.numbers += 1
+            self.total += number
+            self.least = number if self.least is None else min(self.least, number)
+            self.most = number if self.most is None else max(self.most, number)
+
+
+@dataclass(slots=True)
+class Coupon:
+    """A code that a contact holds."""
+
+    code: str
+    pool: str
+    journey: str
+    expires_at: str
+    redeemed: bool = False
+
+
+class QueuedMessage(NamedTuple):
+    """A message of a run that may still be withdrawn."""
+
+    id: str
+    node: str
+    channel: str
+    template: str
+    to: str | None
+
+
+@dataclass(slots=True)
+class Run:
+    """One passage of one contact through one version of a journey.
+
+    ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
+    ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
+    waited for can next change by time alone; ``held`` tells that the run stands because the
+    journey is paused: at the end of its wait, or before its node.
+    ``left`` keeps for each wait the instant it was last left (rule 4.9); ``steps`` counts the visits at ``steps_at``.
+    ``queued`` are messages that may still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
+    """
+
+    id: str
+    journey: str
+    version: int
+    key: str
+    number: int
+    entered_at: datetime
+    entered_event: int
+    trigger: dict[str, JSON]
+    status: RunStatus = "active"
+    node: str | None = None
+    event: dict[str, JSON] | None = None
+    vars: dict[str, JSON] = field(default_factory=dict)
+    seq: int = 0
+    visits: dict[str, int] = field(default_factory=dict)
+    due_at: datetime | None = None
+    check_at: datetime | None = None
+    standing: bool = False
+    held: Literal["wait", "node"] | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+    converted: bool = False
+    last_message: str | None = None
+    open_until: datetime | None = None
+    queued: list[QueuedMessage] = field(default_factory=list)
+    left: dict[str, datetime] = field(default_factory=dict)
+    steps_at: datetime | None = None
+    steps: int = 0
+
+    @property
+    def active(self) -> bool:
+        return self.status == "active"
+
+
+@dataclass(slots=True)
+class Contact:
+    """One contact's whole state.
+
+    ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
+    event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
+    its silence was handled for. ``events`` and ``records`` number the contact's events and trail records. ``timer_at``
+    is the instant of the one timer that is set for the contact.
+    """
+
+    key: str
+    created_at: datetime | None = None
+    attributes: dict[str, JSON] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    topics: dict[str, bool] = field(default_factory=dict)
+    counts: dict[str, Aggregate] = field(default_factory=dict)
+    leaves: dict[str, Aggregate] = field(default_factory=dict)
+    fired: dict[str, datetime] = field(default_factory=dict)
+    coupons: list[Coupon] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    events: int = 0
+    records: int = 0
+    timer_at: datetime | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything has made the contact yet (rule 1.6)."""
+        return self.created_at is not None
+
+
+class PastEvent(NamedTuple):
+    """An event that was handled: ``number`` is its place among the contact's events."""
+
+    number: int
+    occurred_at: datetime
+    handled_at: datetime
+    properties: dict[str, JSON]
+
+
+@dataclass(slots=True)
+class Entry:
+    """The entries of one contact into one journey under one key: the last that was no restart, and how many."""
+
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+@dataclass(slots=True)
+class Address:
+    """What is known of an address, whoever has it (rule 5.8)."""
+
+    suppressed: bool = False
+    unsubscribed: bool = False
+
+
+class Memory(Protocol):
+    """What the core reads when it needs it, because it is too much to load for every decision."""
+
+    def events(self, contact: str, name: str, since: datetime | None) -> Iterable[PastEvent]:
+        """The contact's stored events of that name handled after ``since``, oldest first."""
+        ...
+
+    def entry(self, contact: str, journey: str, key: str) -> Entry | None:
+        """The contact's entries into that journey under that key."""
+        ...
+
+    def address(self, channel: str, address: str) -> Address:
+        """Whether that address is suppressed, or unsubscribed from everything."""
+        ...
+
+    def seen(self, contact: str, message_id: str) -> bool:
+        """Whether the contact has had an event of that id within the last 30 days."""
+        ...
+
+    def still_queued(self, contact: str, message: str) -> bool:
+        """Whether that message is not being sent yet, so that it can be withdrawn."""
+        ...
+
+    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+        """A fresh code of a pool for an effect's identity, never given out before; ``None`` when there is none."""
+        ...

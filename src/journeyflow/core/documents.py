@@ -1,0 +1,81 @@
+"""The kinds of documents, and a set of them that belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.journey import Journey
+from journeyflow.core.template import Template
+from journeyflow.core.triggers import InactivityTrigger
+from journeyflow.core.values import Model
+from journeyflow.core.view import Library, Renderer, StoredTemplate
+from journeyflow.core.workspace import DEFAULT, Workspace
+
+KINDS: Final[Mapping[str, type[Model]]] = {
+    "workspace": Workspace,
+    "journey": Journey,
+    "template": Template,
+    "coupon_pool": CouponPool,
+}
+"""First key of a document → its model; the value of that key is the document's id."""
+
+
+def id_of(document: Model) -> str:
+    """The id of a document of any kind."""
+    return str(getattr(document, kind_of(document)))
+
+
+def kind_of(document: Model) -> str:
+    """The kind of a document."""
+    return next(kind for kind, model in KINDS.items() if isinstance(document, model))
+
+
+@dataclass(slots=True)
+class Documents:
+    """Documents that may refer to each other, by id."""
+
+    workspace: Workspace | None = None
+    journeys: dict[str, Journey] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+    pools: dict[str, CouponPool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, documents: Iterator[Model] | list[Model]) -> Documents:
+        """Sort documents by kind; of two workspaces the first counts."""
+        found = cls()
+        for document in documents:
+            if isinstance(document, Journey):
+                found.journeys[document.journey] = document
+            elif isinstance(document, Template):
+                found.templates[document.template] = document
+            elif isinstance(document, CouponPool):
+                found.pools[document.coupon_pool] = document
+            elif isinstance(document, Workspace):
+                found.workspace = found.workspace or document
+        return found
+
+    def library(self, renderer: Renderer) -> Library:
+        """What runs look up live; every template is compiled.
+
+        :raises TemplateError: when a template does not compile (``problems`` finds these before).
+        """
+        templates = {name: StoredTemplate(1, renderer.message(one)) for name, one in self.templates.items()}
+        return Library(self.workspace or DEFAULT, templates, self.pools, renderer)
+
+    def published(self, renderer: Renderer, since: datetime) -> Flows:
+        """All journeys live since an instant, in version 1: what a simulation runs."""
+        current = {name: Published(journey, 1) for name, journey in self.journeys.items()}
+        states: dict[str, JourneyState] = dict.fromkeys(current, "live")
+        versions = {(one.id, 1): one for one in current.values()}
+        armed = {
+            (one.id, trigger.key): since
+            for one in current.values()
+            for trigger in one.journey.triggers
+            if isinstance(trigger, InactivityTrigger)
+        }
+        return Flows(self.library(renderer), current, versions, states, armed)

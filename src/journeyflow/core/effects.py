@@ -1,0 +1,106 @@
+"""What comes out of a decision: trail records and changes for the store to write, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from journeyflow.core.contact import Address, Contact, Coupon, Entry, Run
+from journeyflow.core.values import JSON
+
+
+class TrailRecord(NamedTuple):
+    """One step of a run, or one refusal (rule 9.1)."""
+
+    at: datetime
+    contact: str
+    journey: str
+    version: int
+    run: str | None
+    seq: int | None
+    kind: str
+    node: str | None
+    type: str | None
+    detail: dict[str, JSON]
+
+
+class StoredEvent(NamedTuple):
+    """An event for the contact's history."""
+
+    contact: str
+    number: int
+    name: str
+    occurred_at: datetime
+    handled_at: datetime
+    properties: dict[str, JSON]
+    claimed_at: datetime | None
+
+
+@dataclass(slots=True)
+class Message:
+    """A message for the outbox (``status`` queued), or the record of one that was skipped.
+
+    ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now.
+    """
+
+    id: str
+    contact: str
+    journey: str
+    version: int
+    node: str
+    run: str
+    channel: str
+    template: str
+    template_version: int
+    to: str | None
+    topic: str | None
+    transactional: bool
+    status: str
+    reason: str | None
+    queued_at: datetime
+    expires_at: datetime | None
+    values: dict[str, JSON]
+    overrides: dict[str, JSON]
+
+
+class Allocation(NamedTuple):
+    """A coupon code that was given out, by the effect's identity."""
+
+    coupon: Coupon
+    contact: str
+    run: str
+    node: str
+    visit: int
+    at: datetime
+
+
+class Statistic(NamedTuple):
+    """What a counter counts: ``kind`` is a trail kind (``exited:REASON``), ``visits`` or ``waiting`` of a node."""
+
+    journey: str
+    version: int
+    node: str
+    kind: str
+
+
+@dataclass(slots=True)
+class Effects:
+    """Everything that a batch of decisions wants written, in the order in which it was decided."""
+
+    trail: list[tuple[int, TrailRecord]] = field(default_factory=list)
+    refusals: list[tuple[int | None, TrailRecord]] = field(default_factory=list)
+    events: list[StoredEvent] = field(default_factory=list)
+    seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    withdrawn: list[tuple[str, str]] = field(default_factory=list)
+    allocations: list[Allocation] = field(default_factory=list)
+    redeemed: list[tuple[str, str, datetime]] = field(default_factory=list)
+    entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
+    addresses: dict[tuple[str, str], Address] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
+    timers: list[tuple[str, datetime]] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    statistics: Counter[Statistic] = field(default_factory=Counter)

@@ -1,0 +1,79 @@
+"""The error tree of journeyflow.
+
+    JourneyflowError
+    ├── InvalidInput          what a person or a program gave is wrong; nothing was changed
+    │   ├── InvalidDocuments  a folder of documents has errors; all of them are listed
+    │   ├── InvalidValue      one value can't be read (a duration, a path, an instant)
+    │   └── InvalidEvent      one event can't be taken; names the field
+    ├── NotFound              the thing named does not exist
+    ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
+    ├── NotAllowed            the key does not permit this
+    ├── Overloaded            try again later; nothing was stored
+    ├── TemplateError         a template can't be compiled, or failed while filling in
+    ├── DeliveryError         a channel could not hand a message over
+    │   ├── Refused           for good: never try again
+    │   └── Unavailable       not now: try again
+    └── SystemFailure         database away, disk full, a second engine on one database
+"""
+
+from __future__ import annotations
+
+
+class JourneyflowError(Exception):
+    """Something journeyflow can name went wrong."""
+
+
+class InvalidInput(JourneyflowError):
+    """What was given is wrong; nothing was changed."""
+
+
+class InvalidValue(InvalidInput):
+    """A value can't be read as what it should be."""
+
+
+class InvalidEvent(InvalidInput):
+    """An event can't be taken.
+
+    :param field: path of the offending field inside the request, such as ``batch[3].timestamp``.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class NotFound(JourneyflowError):
+    """What was named does not exist."""
+
+
+class Conflict(JourneyflowError):
+    """The present state does not allow this."""
+
+
+class NotAllowed(JourneyflowError):
+    """The key does not permit this."""
+
+
+class Overloaded(JourneyflowError):
+    """Too much at once; nothing was stored, try again later."""
+
+
+class TemplateError(JourneyflowError):
+    """A template can't be compiled, or failed while it was filled in."""
+
+
+class DeliveryError(JourneyflowError):
+    """A channel could not hand a message over."""
+
+
+class Refused(DeliveryError):
+    """The receiving side refused the message for good."""
+
+
+class Unavailable(DeliveryError):
+    """The receiving side can't take the message now."""
+
+
+class SystemFailure(JourneyflowError):
+    """The system, not what it was given, failed."""

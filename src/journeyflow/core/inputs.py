@@ -1,0 +1,92 @@
+"""What can happen to a contact. Each input carries ``at``, its own instant (rule 1.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from journeyflow.core.values import JSON
+
+
+@dataclass(slots=True, frozen=True)
+class Event:
+    """Something the contact did, or that happened to it.
+
+    ``claimed_at`` is the time of an event that pretended to come from the future (rule 1.10). ``own`` marks the
+    engine's own events (rule 2.7), ``imported`` history that moves nothing (rule 1.11).
+    """
+
+    at: datetime
+    name: str
+    occurred_at: datetime
+    properties: dict[str, JSON] = field(default_factory=dict)
+    message_id: str | None = None
+    claimed_at: datetime | None = None
+    own: bool = False
+    imported: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Identify:
+    """New values of attributes; ``null`` takes one away. ``imported`` changes fire nothing."""
+
+    at: datetime
+    attributes: dict[str, JSON]
+    message_id: str | None = None
+    imported: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class SetTags:
+    """Tags put on and taken off."""
+
+    at: datetime
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    imported: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class SetTopics:
+    """Consent to topics given (true) or taken away (false)."""
+
+    at: datetime
+    topics: dict[str, bool]
+
+
+@dataclass(slots=True, frozen=True)
+class Appear:
+    """The contact comes into being with these attributes and tags: a row of a contacts file."""
+
+    at: datetime
+    created_at: datetime
+    attributes: dict[str, JSON]
+    tags: tuple[str, ...] = ()
+    announced: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Enroll:
+    """Somebody, or something, lets the contact into a journey by hand."""
+
+    at: datetime
+    journey: str
+    properties: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class Remove:
+    """A run is ended by hand."""
+
+    at: datetime
+    run: str
+
+
+@dataclass(slots=True, frozen=True)
+class Wake:
+    """Nothing happened but time, or the state of a journey: look again what is due."""
+
+    at: datetime
+
+
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Wake

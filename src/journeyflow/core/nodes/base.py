@@ -1,0 +1,182 @@
+"""What every node has, and what a node sees when a run visits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import ClassVar, NamedTuple
+
+from journeyflow.core.conditions import Condition
+from journeyflow.core.contact import Run
+from journeyflow.core.decision import Decision
+from journeyflow.core.errors import TemplateError
+from journeyflow.core.inputs import Event
+from journeyflow.core.values import JSON, Missing, Model, NodeName, Ref, iso
+from journeyflow.core.view import View
+
+
+class Go(NamedTuple):
+    """The run goes on to a node; ``None`` and ``end`` complete it."""
+
+    to: str | None
+
+
+class Stand(NamedTuple):
+    """The run waits here: until an instant, or for ever; ``check_at`` is when its conditions can next change."""
+
+    until: datetime | None
+    reason: str | None = None
+    check_at: datetime | None = None
+
+
+class Leave(NamedTuple):
+    """The run ends here; with a reason it is an exit, without one a completion."""
+
+    reason: str | None
+
+
+Move = Go | Stand | Leave
+
+
+class Visit:
+    """One visit of a run to a node: ``number`` counts this run's visits to it from 0 (rule 4.7)."""
+
+    __slots__ = ("decision", "name", "nodes", "number", "run", "timezone", "type", "view")
+
+    def __init__(self, decision: Decision, run: Run, name: str, nodes: Mapping[str, Node], timezone: str | None) -> None:
+        self.decision = decision
+        self.run = run
+        self.name = name
+        self.nodes = nodes
+        self.type: str = nodes[name].type
+        self.number = run.visits.get(name, 1) - 1
+        self.timezone = timezone
+        self.view: View = decision.view.of(run, None, timezone)
+
+    @property
+    def now(self) -> datetime:
+        return self.decision.now
+
+    @property
+    def back_at_once(self) -> bool:
+        """Whether the run left this very node at this very instant (rule 4.9)."""
+        return self.run.left.get(self.name) == self.decision.now
+
+    def record(self, kind: str, detail: dict[str, JSON]) -> None:
+        """Write this node's step into the trail."""
+        self.decision.record(self.run, kind, detail, self.name, self.type)
+
+    def path(self, rest: str) -> str:
+        """The place of something inside this node's document."""
+        return f"nodes.{self.name}.{rest}"
+
+    def texts(self) -> dict[str, JSON]:
+        """What Liquid sees (format.md, "Values")."""
+        run = self.run
+        contact = self.decision.contact
+        return {
+            "contact": {**contact.attributes, "id": contact.key, "tags": list(contact.tags)},
+            "trigger": run.trigger,
+            "event": run.trigger if run.event is None else run.event,
+            "vars": run.vars,
+            "journey": {"id": run.journey, "version": run.version},
+            "run": {"id": run.id, "entered_at": iso(run.entered_at)},
+            "now": iso(self.now),
+        }
+
+    def fill(self, text: str) -> str:
+        """A Liquid text of this node, filled in.
+
+        :raises TemplateError: when it fails.
+        """
+        if "{" not in text:
+            return text
+        return self.decision.library.renderer.text(text).render(self.texts())
+
+    def value(self, value: object) -> JSON | Missing:
+        """A literal (its text filled in), or what a reference names."""
+        if isinstance(value, Ref):
+            return self.view.find(value.ref)
+        return self.fill(value) if isinstance(value, str) else value  # type: ignore[return-value]  # JSON by model
+
+
+class Node(Model):
+    """What every node has. ``action`` nodes are asked ``stay_if`` and ``only_if`` first (rules 4.1, 4.2)."""
+
+    action: ClassVar[bool] = False
+
+    type: str
+    next: NodeName | None = None
+    note: str | None = None
+
+    @property
+    def watching(self) -> bool:
+        """Whether a run that stands here looks at what happens to the contact."""
+        return False
+
+    def enter(self, visit: Visit) -> Move:
+        """The run arrives."""
+        raise TypeError(f"{type(self).__name__} says nothing of arrivals")
+
+    def wake(self, visit: Visit) -> Move:
+        """The instant that the run waited for has come."""
+        return Go(self.next)
+
+    def takes(self, visit: Visit, event: Event) -> int | None:
+        """The case that an event, or what it changed, makes a waiting run take."""
+        return None
+
+    def holding(self, visit: Visit) -> int | None:
+        """The case whose condition holds now."""
+        return None
+
+    def taken(self, visit: Visit, event: Event | None, case: int) -> Move:
+        """The run goes on by the case that was found; writes what the node did."""
+        return Go(self.next)
+
+    def follow(self, visit: Visit) -> Stand | Go | None:
+        """Something about the contact changed while the run waits: a moved wait, its end, or nothing."""
+        return None
+
+    def check_at(self, visit: Visit) -> datetime | None:
+        """When time alone can next make a case hold."""
+        return None
+
+    def exits(self) -> Iterator[tuple[str, str | None]]:
+        """The edges out of the node: (path inside the node, target)."""
+        yield "next", self.next
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        """The conditions inside the node, by their path."""
+        return iter(())
+
+    def liquid(self) -> Iterator[tuple[str, str]]:
+        """The Liquid texts inside the node, by their path."""
+        return iter(())
+
+    def mentions(self) -> Iterator[tuple[str, str, str]]:
+        """Other documents that the node needs: (path inside the node, kind, id)."""
+        return iter(())
+
+
+class ActionNode(Node):
+    """A node that does something; ``only_if`` skips it alone."""
+
+    action: ClassVar[bool] = True
+
+    only_if: Condition | None = None
+
+    def act(self, visit: Visit) -> Move:
+        """Do it."""
+        raise TypeError(f"{type(self).__name__} does nothing")
+
+    def enter(self, visit: Visit) -> Move:
+        try:
+            return self.act(visit)
+        except TemplateError as error:  # rule 4.8
+            visit.record("failed", {"error": str(error)})
+            return Go(self.next)
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        if self.only_if is not None:
+            yield "only_if", self.only_if

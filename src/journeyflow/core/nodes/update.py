@@ -1,0 +1,51 @@
+"""``update``: change the contact's attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import StrictFloat, StrictInt, model_validator
+
+from journeyflow.core.nodes.base import ActionNode, Go, Visit
+from journeyflow.core.values import JSON, Missing, Path, PathKeys, Value, look_up, number_or_none, parse_path
+
+
+class UpdateNode(ActionNode):
+    """Sets, takes away and increments attributes; a text that is set is Liquid."""
+
+    type: Literal["update"]
+    set: dict[Path, Value] = {}
+    unset: tuple[Path, ...] = ()
+    increment: dict[Path, StrictInt | StrictFloat] = {}
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> UpdateNode:
+        if not self.set and not self.unset and not self.increment:
+            raise ValueError("expected set, unset or increment")
+        return self
+
+    def act(self, visit: Visit) -> Go:
+        changes: list[tuple[PathKeys, JSON]] = []
+        shown: dict[str, JSON] = {}
+        for path, wanted in self.set.items():
+            value = visit.value(wanted)
+            if not isinstance(value, Missing) and value is not None:
+                changes.append((parse_path(path), value))
+                shown[path] = value
+        for path, by in self.increment.items():
+            value = self._incremented(visit, parse_path(path), by)
+            changes.append((parse_path(path), value))
+            shown[path] = value
+        changes.extend((parse_path(path), None) for path in self.unset)
+        visit.decision.set_attributes(changes)
+        visit.record("ran", {"set": shown, "unset": [*self.unset]})
+        return Go(self.next)
+
+    @staticmethod
+    def _incremented(visit: Visit, keys: PathKeys, by: float) -> float:
+        before = number_or_none(look_up(visit.decision.contact.attributes, keys))
+        return (0 if before is None else before) + by
+
+    def liquid(self) -> Iterator[tuple[str, str]]:
+        yield from ((f"set.{path}", text) for path, text in self.set.items() if isinstance(text, str))

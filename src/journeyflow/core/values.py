@@ -1,0 +1,321 @@
+"""The values that documents are made of: durations, times of day, paths, references (format.md, "Values")."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from journeyflow.core.errors import InvalidValue
+
+JSON = JsonValue
+
+
+class Missing:
+    """The value of a path that leads nowhere; ``null`` counts as missing too."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing()
+
+
+class Model(BaseModel):
+    """A frozen part of a document; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+
+Slug = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$"),
+    Field(description="an id: lower-case letters, digits and dashes, at most 64"),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+
+# --- durations -------------------------------------------------------------------------------------------------------
+
+_UNITS: Final = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_SHORT: Final = re.compile(r"(-)?((?:\d{1,9}[wdhms])+)")
+_SHORT_PART: Final = re.compile(r"(\d+)([wdhms])")
+_ISO: Final = re.compile(
+    r"(-)?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,6}))?S)?)?"
+)
+_LONGEST: Final = timedelta(days=36_500)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read ``90s``, ``1h30m``, ``-3d`` or ISO 8601 (``P3DT12H``); a day is 24 hours.
+
+    :raises InvalidValue: when it is neither, or longer than 100 years.
+    """
+    seconds = _short_seconds(text)
+    if seconds is None:
+        seconds = _iso_seconds(text)
+    if seconds is None:
+        raise InvalidValue("expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H")
+    if abs(seconds) > _LONGEST.total_seconds():
+        raise InvalidValue("expected a duration of at most 100 years")
+    return timedelta(seconds=seconds)
+
+
+def _short_seconds(text: str) -> float | None:
+    match = _SHORT.fullmatch(text)
+    if match is None:
+        return None
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in _SHORT_PART.findall(match[2]))
+    return -seconds if match[1] else seconds
+
+
+def _iso_seconds(text: str) -> float | None:
+    match = _ISO.fullmatch(text)
+    if match is None or not any(match.groups()[1:]):
+        return None
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:6])
+    total = weeks * 604800 + days * 86400 + hours * 3600 + minutes * 60 + seconds + float(f"0.{match[7] or 0}")
+    return -total if match[1] else total
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H")
+    try:
+        return parse_duration(value)
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None
+
+
+def _forward(value: timedelta) -> timedelta:
+    if value < timedelta():
+        raise ValueError("expected a duration that is not negative")
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("expected a duration longer than zero")
+    return value
+
+
+_DURATION_SCHEMA: Final[dict[str, Any]] = {  # Any: JSON Schema is free-form
+    "type": "string",
+    "description": "90s, 45m, 1h30m, 3d, 2w or ISO 8601 such as P3DT12H",
+    "pattern": r"^-?(([0-9]+[wdhms])+|P([0-9]+W)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9.]+S)?)?)$",
+}
+SignedDuration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[
+    timedelta, BeforeValidator(lambda value: _forward(_duration(value))), WithJsonSchema(_DURATION_SCHEMA)
+]
+PositiveDuration = Annotated[
+    timedelta, BeforeValidator(lambda value: _positive(_duration(value))), WithJsonSchema(_DURATION_SCHEMA)
+]
+
+# --- times of day, weekdays, instants --------------------------------------------------------------------------------
+
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _time_of_day(value: object) -> time:
+    if isinstance(value, time):
+        return value
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('expected a time of day such as "09:00"')
+    return time(int(match[1]), int(match[2]), int(match[3] or 0))
+
+
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(lambda value: value.isoformat("minutes"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "description": "09:00"}),
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def weekday_numbers(names: tuple[str, ...] | None) -> frozenset[int] | None:
+    """Monday is 0; ``None`` stays ``None`` (every day)."""
+    return None if names is None else frozenset(WEEKDAYS.index(name) for name in names)
+
+
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?")
+
+
+def parse_instant(value: object, zone: tzinfo = UTC) -> datetime | None:
+    """The UTC instant an ISO 8601 text means, local to ``zone`` when it has no offset; ``None`` when it is none."""
+    if not isinstance(value, str) or not 10 <= len(value) <= 40:
+        return None
+    return _instant(value, zone)
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str, zone: tzinfo) -> datetime | None:
+    if _INSTANT.fullmatch(text) is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(",", ".").replace(" Z", "Z").replace("z", "Z"))
+        if found.tzinfo is None:
+            found = _local_instant(found, zone)
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _local_instant(naive: datetime, zone: tzinfo) -> datetime:
+    """Rule 4.4: a local time that a clock change skips is the first instant after the gap, one that comes twice the first."""
+    local = naive.replace(tzinfo=zone, fold=0)
+    if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive:
+        return local
+    before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
+    low, high = sorted((naive - (before or timedelta()), naive - (after or timedelta())))
+    return _first_after_gap(low.replace(tzinfo=UTC), high.replace(tzinfo=UTC), zone)
+
+
+def _first_after_gap(low: datetime, high: datetime, zone: tzinfo) -> datetime:
+    offset = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(microseconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _instant_text(value: object) -> str:
+    if parse_instant(value) is None:
+        raise ValueError("expected an instant in ISO 8601 such as 2026-03-02T10:00:00Z")
+    return str(value)
+
+
+InstantText = Annotated[str, BeforeValidator(_instant_text)]
+
+
+
+@lru_cache(maxsize=1024)
+def iso(instant: datetime) -> str:
+    """ISO 8601 in UTC with six decimals and ``Z`` (rule 9.1)."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant.year >= 1000 else instant.isoformat()
+
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_DAY_US: Final = 86_400_000_000
+
+
+def to_micros(instant: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z."""
+    delta = instant - EPOCH
+    return delta.days * _DAY_US + delta.seconds * 1_000_000 + delta.microseconds
+
+
+def from_micros(micros: int) -> datetime:
+    """The instant that many microseconds after 1970-01-01T00:00:00Z."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+# --- paths and references --------------------------------------------------------------------------------------------
+
+_PATH_PART: Final = re.compile(r"([^.\[\]]+)((?:\[\d{1,6}\])*)")
+PathKeys = tuple[str | int, ...]
+
+
+@lru_cache(maxsize=8192)
+def parse_path(text: str) -> PathKeys:
+    """``items[0].sku`` → ``("items", 0, "sku")``.
+
+    :raises InvalidValue: when it is no path, or longer than 500 characters.
+    """
+    if len(text) > 500:
+        raise InvalidValue("expected a path of at most 500 characters")
+    keys: list[str | int] = []
+    for part in text.split("."):
+        match = _PATH_PART.fullmatch(part)
+        if match is None:
+            raise InvalidValue("expected a path such as address.city or items[0].sku")
+        keys.append(match[1])
+        keys.extend(int(index) for index in re.findall(r"\d+", match[2]))
+    return tuple(keys)
+
+
+def look_up(value: object, keys: PathKeys) -> JSON | Missing:
+    """What stands at the path; :data:`MISSING` when nothing, or ``null``, does."""
+    for key in keys:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and type(key) is int and key < len(value):
+            value = value[key]
+        else:
+            return MISSING
+        if value is None:
+            return MISSING
+    return value  # type: ignore[return-value]  # what lies inside JSON is JSON
+
+
+def _path_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a path such as address.city or items[0].sku")
+    try:
+        parse_path(value)
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+Path = Annotated[str, BeforeValidator(_path_text)]
+
+ROOTS: Final = ("contact", "trigger", "event", "vars")
+
+
+def _reference(value: object) -> str:
+    text = _path_text(value)
+    root, _, rest = text.partition(".")
+    if root not in ROOTS or not rest:
+        raise ValueError("expected a path that begins with contact., trigger., event. or vars.")
+    return text
+
+
+ReferencePath = Annotated[str, BeforeValidator(_reference)]
+
+
+class Ref(Model):
+    """``{ref: trigger.checkout_id}``: a value that is looked up when it is needed."""
+
+    ref: ReferencePath
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Ref):
+        return value
+    if isinstance(value, dict) and "ref" in value:
+        return Ref.model_validate(value)
+    return value
+
+
+# Any: a literal is whatever JSON the author wrote, or a Ref; which of the two is decided by the validator above
+Value = Annotated[Any, BeforeValidator(_value), WithJsonSchema({"description": "a value, or {ref: PATH}"})]
+
+
+def number_or_none(value: object) -> int | float | None:
+    """The number, or ``None`` for what is not one (booleans and text are not)."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,197 @@
+"""What a condition, a reference or a text can see: one contact, at one instant, perhaps with an event and a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
+from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.effects import Effects, StoredEvent
+from journeyflow.core.local_time import zone
+from journeyflow.core.template import Template
+from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
+from journeyflow.core.workspace import Workspace
+
+
+class CompiledText(Protocol):
+    """A Liquid text, ready to be filled in."""
+
+    def render(self, values: Mapping[str, JSON]) -> str:
+        """The text with the values filled in.
+
+        :raises TemplateError: when it fails or grows too large.
+        """
+        ...
+
+
+class CompiledMessage(Protocol):
+    """A whole template, ready to be filled in."""
+
+    @property
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that the template reads, such as ``("contact", "first_name")``."""
+        ...
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether filling it in can fail, so that it has to be tried before the message is queued."""
+        ...
+
+    def attempt(self, values: Mapping[str, JSON]) -> None:
+        """Fill it in and throw the result away.
+
+        :raises TemplateError: when it fails.
+        """
+        ...
+
+
+class Renderer(Protocol):
+    """The template language, handed to the core as an argument."""
+
+    def text(self, source: str) -> CompiledText:
+        """Compile a text field of an action.
+
+        :raises TemplateError: on a syntax error, naming the line.
+        """
+        ...
+
+    def message(self, template: Template) -> CompiledMessage:
+        """Compile a whole template.
+
+        :raises TemplateError: on a syntax error, naming the part and the line.
+        """
+        ...
+
+
+class StoredTemplate(NamedTuple):
+    """A template in use: its version and what it was compiled to."""
+
+    version: int
+    compiled: CompiledMessage
+
+
+@dataclass(slots=True)
+class Library:
+    """The documents that are looked up live (rule 8.5), and the template language."""
+
+    workspace: Workspace
+    templates: Mapping[str, StoredTemplate]
+    pools: Mapping[str, CouponPool]
+    renderer: Renderer
+    _topics: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._topics = {topic.id: topic.default == "subscribed" for topic in self.workspace.topics}
+
+    def topic_default(self, topic: str) -> bool:
+        """Whether who has said nothing is subscribed to the topic."""
+        return self._topics.get(topic, False)
+
+
+class View:
+    """One contact at one instant; ``event`` holds the properties of the event at hand."""
+
+    __slots__ = (
+        "_zone",
+        "contact",
+        "effects",
+        "event",
+        "fresh",
+        "library",
+        "memory",
+        "now",
+        "run",
+        "timezone",
+    )
+
+    def __init__(self, contact: Contact, now: datetime, library: Library, memory: Memory, effects: Effects) -> None:
+        self.contact = contact
+        self.now = now
+        self.library = library
+        self.memory = memory
+        self.effects = effects
+        self.fresh: list[StoredEvent] = []
+        self.event: dict[str, JSON] | None = None
+        self.run: Run | None = None
+        self.timezone: str | None = None
+        self._zone: ZoneInfo | None = None
+
+    def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> View:
+        """The same contact and instant, seen from a run or from an event that may begin one."""
+        seen = View(self.contact, self.now, self.library, self.memory, self.effects)
+        seen.fresh = self.fresh
+        seen.run, seen.event, seen.timezone = run, event, timezone
+        return seen
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the contact is (format.md, "Local")."""
+        if self._zone is None:
+            own = self.contact.attributes.get("timezone")
+            self._zone = zone(own if isinstance(own, str) else None, self.timezone, self.library.workspace.timezone)
+        return self._zone
+
+    def attribute(self, keys: PathKeys) -> JSON | Missing:
+        if keys == ("created_at",) and "created_at" not in self.contact.attributes:
+            created = self.contact.created_at
+            return MISSING if created is None else iso(created)
+        return look_up(self.contact.attributes, keys)
+
+    def event_property(self, keys: PathKeys) -> JSON | Missing:
+        return look_up(self._last_event() if self.event is None else self.event, keys)
+
+    def variable(self, keys: PathKeys) -> JSON | Missing:
+        return MISSING if self.run is None else look_up(self.run.vars, keys)
+
+    def _last_event(self) -> dict[str, JSON] | None:
+        if self.run is None:
+            return self.event
+        return self.run.trigger if self.run.event is None else self.run.event
+
+    def find(self, path: str) -> JSON | Missing:
+        """The value that a reference's path names; before there is a run, trigger and event are the event at hand."""
+        root, *keys = parse_path(path)
+        if root == "contact":
+            return self.attribute(tuple(keys))
+        if root == "trigger":
+            return look_up(self.run.trigger if self.run is not None else self.event, tuple(keys))
+        if root == "event":
+            return look_up(self._last_event(), tuple(keys))
+        return self.variable(tuple(keys))
+
+    def resolve(self, value: object) -> JSON | Missing:
+        """A literal as it is, a reference looked up."""
+        return self.find(value.ref) if isinstance(value, Ref) else value  # type: ignore[return-value]  # JSON by model
+
+    def past(self, name: str, since: datetime | None) -> Iterator[PastEvent]:
+        """The contact's events of that name handled after ``since``, those of the present turn included."""
+        yield from self.memory.events(self.contact.key, name, since)
+        for stored in self.fresh:
+            if stored.name == name and (since is None or stored.handled_at > since):
+                yield PastEvent(stored.number, stored.occurred_at, stored.handled_at, stored.properties)
+
+    @property
+    def retention(self) -> timedelta:
+        return self.library.workspace.retention.events
+
+    def address(self) -> Address:
+        """What is known of the contact's e-mail address."""
+        email = self.contact.attributes.get("email")
+        if not isinstance(email, str) or not email.strip():
+            return Address()
+        return self.address_of("email", email)
+
+    def address_of(self, channel: str, address: str) -> Address:
+        """What is known of any address, changes of the present turn included."""
+        changed = self.effects.addresses.get((channel, address))
+        return self.memory.address(channel, address) if changed is None else changed
+
+    def subscribed(self, topic: str) -> bool:
+        """Whether the contact consents to the topic."""
+        consent = self.contact.topics.get(topic)
+        return (self.library.topic_default(topic) if consent is None else consent) and not self.address().unsubscribed
+

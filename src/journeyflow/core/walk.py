@@ -1,0 +1,266 @@
+"""Moving one run along its graph (semantics, chapters 4 and 7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from journeyflow.core.conditions import Because
+from journeyflow.core.contact import Run
+from journeyflow.core.decision import CHAIN_MAX, Decision
+from journeyflow.core.flows import Flows
+from journeyflow.core.inputs import Event
+from journeyflow.core.nodes.base import ActionNode, Go, Leave, Move, Node, Stand, Visit
+from journeyflow.core.values import JSON, iso
+
+STEPS_MAX: Final = 100
+"""So many node visits of a run at one instant; then it exits (rule 4.9)."""
+WITHDRAWABLE: Final = timedelta(hours=36)
+"""For so long after a run's end a message of it may still be in the outbox."""
+FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+Cause = Literal["timer", "event", "condition"]
+
+
+class Walker:
+    """Moves the runs of one contact within one decision."""
+
+    __slots__ = ("decision", "flows")
+
+    def __init__(self, decision: Decision, flows: Flows) -> None:
+        self.decision = decision
+        self.flows = flows
+
+    # --- leaving ------------------------------------------------------------------------------------------------------
+
+    def exit(self, run: Run, reason: str, detail: dict[str, JSON] | None = None) -> None:
+        """The run leaves for a reason; what it queued and is not yet sending is withdrawn (rule 7.2)."""
+        self._stop_standing(run)
+        self._record_end(run, "exited", {"reason": reason, **(detail or {})})
+        self._end(run, "exited", reason)
+        self.withdraw(run, reason)
+
+    def withdraw(self, run: Run, reason: str) -> None:
+        """Take back what the run queued, as far as it is not being sent."""
+        decision = self.decision
+        nodes = self.flows.of(run).journey.nodes
+        for message in run.queued:
+            if decision.memory.still_queued(decision.contact.key, message.id):
+                decision.effects.withdrawn.append((decision.contact.key, message.id))
+                detail: dict[str, JSON] = {
+                    "channel": message.channel,
+                    "template": message.template,
+                    "to": message.to,
+                    "outcome": "cancelled",
+                    "reason": reason,
+                }
+                decision.record(run, "message", detail, message.node, nodes[message.node].type)
+        run.queued = []
+
+    def _complete(self, run: Run) -> None:
+        self._record_end(run, "completed", {})
+        self._end(run, "completed", None)
+
+    def _record_end(self, run: Run, kind: str, detail: dict[str, JSON]) -> None:
+        type_ = None if run.node is None else self.node(run).type
+        self.decision.record(run, kind, detail, run.node, type_)
+
+    def _end(self, run: Run, status: Literal["completed", "exited"], reason: str | None) -> None:
+        run.status, run.reason, run.ended_at = status, reason, self.decision.now
+        run.node = run.due_at = run.check_at = run.held = None
+        run.open_until = self._open_until(run)
+        self._count(run, status if reason is None else f"{status}:{reason}")
+
+    def _open_until(self, run: Run) -> datetime | None:
+        goal = self.flows.of(run).journey.goal
+        until = self.decision.now + WITHDRAWABLE if run.queued else None
+        if goal is None or run.converted:
+            return until
+        end = FOR_EVER if goal.within is None else run.entered_at + goal.within
+        return end if until is None else max(end, until)
+
+    def _count(self, run: Run, kind: str, node: str = "", by: int = 1) -> None:
+        self.decision.count(run.journey, run.version, node, kind, by)
+
+    # --- waking -------------------------------------------------------------------------------------------------------
+
+    def wake(self, run: Run) -> None:
+        """The instant that the run waited for has come; on a paused journey it is held instead (rule 8.2)."""
+        if self._paused(run):
+            run.due_at = None
+            run.held = "wait"
+            self._record_waiting(run, None, "paused")
+            return
+        visit = self._leave_wait(run, "timer")
+        if visit is not None:
+            self._walk(run, self._act(visit) if _acts(visit) else self._node(visit).wake(visit))
+
+    def release(self, run: Run) -> None:
+        """The journey goes on; so does a run that was held."""
+        held, run.held = run.held, None
+        came_from = run.left.get(run.node or "")
+        visit = self._leave_wait(run, "timer")
+        if visit is None:
+            return
+        if held == "wait":
+            self._walk(run, self._act(visit) if _acts(visit) else self._node(visit).wake(visit))
+            return
+        if came_from is None:  # it never was at the node, so it does not come back to it (rule 4.9)
+            del run.left[visit.name]
+        else:
+            run.left[visit.name] = came_from
+        self._walk(run, Go(visit.name))
+
+    def take(self, run: Run, event: Event | None, case: int) -> None:
+        """A waiting run takes a case of its ``wait_for``."""
+        if event is not None and self._case_is_event(run, case):
+            run.event = event.properties
+            cause: Cause = "event"
+        else:
+            cause = "condition"
+        visit = self._leave_wait(run, cause)
+        if visit is not None:
+            self._walk(run, self._node(visit).taken(visit, event, case))
+
+    def _case_is_event(self, run: Run, case: int) -> bool:
+        cases = getattr(self.node(run), "cases", ())
+        return cases[case].event is not None
+
+    def follow(self, run: Run) -> None:
+        """A run that waits for an attribute's date follows the attribute (rule 4.5)."""
+        move = self.node(run).follow(self.visit(run))
+        if isinstance(move, Stand):
+            run.due_at = move.until
+            self._record_waiting(run, move.until, move.reason)
+        elif move is not None and self._leave_wait(run, "condition") is not None:
+            self._walk(run, move)
+
+    def _leave_wait(self, run: Run, cause: Cause) -> Visit | None:
+        """``resumed``, then ``stay_if``; ``None`` where the run exits by it."""
+        self._stop_standing(run)
+        visit = self.visit(run)
+        visit.record("resumed", {"by": cause})
+        run.left[visit.name] = self.decision.now
+        return visit if self._stays(visit) else None
+
+    def _stop_standing(self, run: Run) -> None:
+        if run.standing and run.node is not None:
+            self._count(run, "waiting", run.node, -1)
+        run.standing = False
+        run.due_at = run.check_at = None
+
+    # --- walking ------------------------------------------------------------------------------------------------------
+
+    def begin(self, run: Run) -> None:
+        """A new run takes its first step."""
+        self._walk(run, Go(self.flows.of(run).journey.start))
+
+    def _walk(self, run: Run, move: Move) -> None:
+        while run.active:
+            if isinstance(move, Stand):
+                self._stand(run, move)
+                return
+            if isinstance(move, Leave):
+                if move.reason is None:
+                    self._complete(run)
+                else:
+                    self.exit(run, move.reason)
+                return
+            if move.to is None or move.to == "end":
+                self._complete(run)
+                return
+            entered = self._enter(run, move.to)
+            if entered is None:
+                return
+            move = entered
+
+    def _enter(self, run: Run, name: str) -> Move | None:
+        """Visit the next node; ``None`` where the run was held or has left."""
+        if self._paused(run):
+            run.node, run.held = name, "node"
+            run.standing = True
+            self._count(run, "waiting", name)
+            self._record_waiting(run, None, "paused")
+            return None
+        if not self._may_step(run):
+            self.decision.effects.alerts.append(
+                f"journey {run.journey}, run {run.id}: {STEPS_MAX} node visits at one instant, stopped before {name}"
+            )
+            self.exit(run, "end:loop")
+            return None
+        run.node = name
+        run.visits[name] = run.visits.get(name, 0) + 1
+        self._count(run, "visits", name)
+        visit = self.visit(run)
+        if not _acts(visit):
+            return self._node(visit).enter(visit)
+        return self._act(visit) if self._stays(visit) else None
+
+    def _act(self, visit: Visit) -> Move:
+        """An action, unless its ``only_if`` says no (rule 4.2)."""
+        node = self._node(visit)
+        because: Because = []
+        if isinstance(node, ActionNode) and node.only_if is not None:
+            if not node.only_if.holds(visit.view, visit.path("only_if"), because):
+                visit.record("skipped", {"reason": "only_if", "because": because})
+                return Go(node.next)
+        dropped = self.decision.dropped
+        move = node.enter(visit)
+        if self.decision.dropped > dropped:
+            visit.record("failed", {"error": f"more than {CHAIN_MAX} events in a chain; the rest was dropped"})
+        return move
+
+    def _may_step(self, run: Run) -> bool:
+        if run.steps_at != self.decision.now:
+            run.steps_at, run.steps = self.decision.now, 0
+        run.steps += 1
+        return run.steps <= STEPS_MAX
+
+    def _stand(self, run: Run, stand: Stand) -> None:
+        run.standing = True
+        run.due_at, run.check_at = stand.until, stand.check_at
+        assert run.node is not None
+        self._count(run, "waiting", run.node)
+        self._record_waiting(run, stand.until, stand.reason)
+
+    def _record_waiting(self, run: Run, until: datetime | None, reason: str | None) -> None:
+        assert run.node is not None
+        detail: dict[str, JSON] = {"until": None if until is None else iso(until)}
+        if reason is not None:
+            detail["reason"] = reason
+        self.decision.record(run, "waiting", detail, run.node, self.node(run).type)
+
+    def _stays(self, visit: Visit) -> bool:
+        """Rule 4.1."""
+        condition = self.flows.of(visit.run).journey.stay_if
+        if condition is None:
+            return True
+        because: Because = []
+        if condition.holds(visit.view, "stay_if", because):
+            return True
+        self.exit(visit.run, "stay_if", {"because": because})
+        return False
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def _paused(self, run: Run) -> bool:
+        return self.flows.states.get(run.journey) == "paused"
+
+    def node(self, run: Run) -> Node:
+        """The node at which a run is."""
+        assert run.node is not None
+        return self.flows.of(run).journey.nodes[run.node]
+
+    def visit(self, run: Run) -> Visit:
+        """The present visit of a run to its node."""
+        assert run.node is not None
+        journey = self.flows.of(run).journey
+        return Visit(self.decision, run, run.node, journey.nodes, journey.timezone)
+
+    @staticmethod
+    def _node(visit: Visit) -> Node:
+        return visit.nodes[visit.name]
+
+
+def _acts(visit: Visit) -> bool:
+    return visit.nodes[visit.name].action
+

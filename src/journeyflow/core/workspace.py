@@ -1,0 +1,87 @@
+"""The settings of the installation (format.md, "The other documents"; defaults: rule 1.8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictBool
+
+from journeyflow.core.local_time import is_zone
+from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
+
+
+def _known_zone(name: str) -> str:
+    if not is_zone(name):
+        raise ValueError("expected an IANA time zone such as Europe/Warsaw")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+
+
+def _address(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    if not at or not local or not domain or any(sign.isspace() or sign in "<>,;" for sign in text):
+        raise ValueError("expected an e-mail address such as hello@shop.example")
+    return text
+
+
+EmailAddress = Annotated[str, AfterValidator(_address)]
+
+
+class Sender(Model):
+    """Who messages come from, where the node does not say."""
+
+    name: Name | None = None
+    email: EmailAddress
+    reply_to: EmailAddress | None = None
+
+
+class Topic(Model):
+    """What a contact can subscribe to."""
+
+    id: Slug
+    name: Name
+    description: str | None = None
+    default: Literal["subscribed", "unsubscribed"] = "subscribed"
+    transactional: StrictBool = False
+
+
+class QuietHours(Model):
+    """Local times of the contact between which marketing messages wait."""
+
+    from_: TimeOfDay = Field(alias="from")
+    to: TimeOfDay
+
+
+class Retention(Model):
+    """How long history is kept."""
+
+    events: PositiveDuration = timedelta(days=800)
+    trail: PositiveDuration = timedelta(days=400)
+    messages: PositiveDuration = timedelta(days=400)
+
+
+class Workspace(Model):
+    """The settings of the one workspace of an installation."""
+
+    workspace: Slug
+    name: Name | None = None
+    timezone: ZoneName = "UTC"
+    sender: Sender | None = None
+    postal_address: str | None = None
+    topics: tuple[Topic, ...] = ()
+    quiet_hours: QuietHours | None = None
+    max_event_age: Duration = timedelta(hours=24)
+    retention: Retention = Retention()
+    locale: str | None = None
+    currency: str | None = None
+
+    def topic(self, topic: str) -> Topic | None:
+        """The topic of that id."""
+        return next((one for one in self.topics if one.id == topic), None)
+
+
+DEFAULT = Workspace(workspace="default")
+"""What holds without a workspace document (rule 1.8)."""
