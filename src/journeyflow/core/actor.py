@@ -44,26 +44,35 @@ class Actor:
         self.walker = Walker(self.decision, flows)
         self.doorman = Doorman(self.decision, flows, self.walker)
 
-    def handle(self, inputs: Sequence[Input]) -> None:
-        """Take inputs (in order of their instants) and all due timers, each at its place (rules 1.2 to 1.4)."""
+    def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
+        """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
+
+        Timers after ``until`` wait: inputs that came before them may still be on their way.
+        """
+        until = self.now if until is None else until
         self._settle()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
         due = self.next_due()
+        reached: datetime | None = None
         while True:
             if upcoming is not None and (due is None or upcoming.at <= due):
-                self.decision.begin_input(upcoming.at)
+                reached = upcoming.at
+                self.decision.begin_input(reached)
                 self._take(upcoming)
                 upcoming = next(waiting, None)
-            elif due is not None and due <= self.now:
+            elif due is not None and due <= until:
                 self.decision.begin_input(due)
                 self._pass_time(due)
             else:
                 break
             self._drain()
             due = self.next_due()
+            if due is not None and reached is not None and due < reached:
+                due = reached  # a late event can show that a silence is over: at the instant that showed it
         self._set_timer(due)
-        self.effects.contacts[self.contact.key] = self.contact
+        if self.contact.exists:
+            self.effects.contacts[self.contact.key] = self.contact
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -135,14 +144,13 @@ class Actor:
                 begun.extend(self._offer(silence.published, silence.index, properties, []))
         return begun
 
-    def _forget_silences(self, name: str) -> None:
-        """A silence that history alone shows to be over lets nobody in (rule 1.11)."""
+    def _forget_silences(self, event: Event) -> None:
+        """A silence that began with an event of history, and is long enough already, lets nobody in (rule 1.11)."""
         for silence in self.flows.silences:
-            if any(watched.event == name for watched in silence.trigger.watched):
+            if any(watched.event == event.name for watched in silence.trigger.watched):
                 silent_at = self._silent_at(silence)
-                found = silence.trigger.last(self.contact, self.decision.view)
-                if silent_at is not None and silent_at <= self.now and found is not None:
-                    self.contact.fired[silence.key] = found[0]
+                if silent_at is not None and silent_at <= self.now and silent_at - silence.trigger.for_ == event.occurred_at:
+                    self.contact.fired[silence.key] = event.occurred_at
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
@@ -156,7 +164,7 @@ class Actor:
         elif isinstance(item, SetTags):
             self._exist(not item.imported)
             self.decision.change_tags(item.add, item.remove, announced=not item.imported)
-            self._walk(self._reconsider())
+            self._after_change(item.imported)
         elif isinstance(item, SetTopics):
             self._exist(True)
             for topic, consent in self.decision.change_topics(item.topics):
@@ -192,7 +200,8 @@ class Actor:
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
-            self._forget_silences(event.name)
+            self._forget_silences(event)
+            self._after_change(imported=True)
         else:
             self._step(event)
 
@@ -202,11 +211,11 @@ class Actor:
         self._exist(not item.imported)
         changes = [((name,), value) for name, value in item.attributes.items()]
         self.decision.set_attributes(changes, announced=not item.imported)
-        self._walk(self._reconsider())
+        self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
-        if not self.contact.exists:
+        if not self.contact.exists and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
         self.decision.change_tags(item.tags, (), announced=False)
@@ -241,17 +250,22 @@ class Actor:
         apply_consent(self.decision, event)
         too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
         if too_old:
-            self._forget_silences(event.name)
-        runs = sorted(self.contact.runs, key=self.flows.rank) if len(self.contact.runs) > 1 else list(self.contact.runs)
+            self._forget_silences(event)
+        runs = self._ranked(self.contact.runs)
         for run in runs:  # 2.2
             self._exit_on(run, event)
         for run in runs:  # 2.3
             self._convert(run, event)
         if too_old:
+            self._check_all_again()
             return
         moving = self._reconsider(event) if runs else []  # 2.4
         moving.extend(self._enter(event))  # 2.5
         self._walk(moving)  # 2.6
+
+    def _ranked(self, runs: list[Run]) -> list[Run]:
+        """A list of its own, in the order of rule 1.4."""
+        return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
 
     def _drain(self) -> None:
         """Rule 2.7: the events the engine made, in order."""
@@ -317,6 +331,19 @@ class Actor:
                 self._check_again(run)
         return moving
 
+    def _after_change(self, imported: bool) -> None:
+        """Waiting runs look at what has changed; at history they don't (rule 1.11)."""
+        if imported:
+            self._check_all_again()
+        else:
+            self._walk(self._reconsider())
+
+    def _check_all_again(self) -> None:
+        """What moved nobody may yet have changed when time alone will."""
+        for run in self.contact.runs:
+            if run.standing and run.held is None:
+                self._check_again(run)
+
     def _check_again(self, run: Run) -> None:
         check_at = self.walker.node(run).check_at(self.walker.visit(run))
         if check_at != run.check_at:
@@ -363,8 +390,10 @@ class Actor:
         runs = self.contact.runs
         if any(not run.active for run in runs):
             self.contact.runs = runs = [run for run in runs if run.active or _concerned(run, self.now)]
-        for run in [run for run in runs if run.active]:
+        for run in self._ranked([run for run in runs if run.active]):
             state = self.flows.states.get(run.journey)
+            if not run.active:  # what another of them did has ended it
+                continue
             if state == "archived":
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")

@@ -52,6 +52,7 @@ def _expression(value: str) -> str:
         raise ValueError("expected a regular expression of at most 1000 characters")
     try:
         _pattern(value)
+        _pattern(f"(?i){value}")  # as it runs with ignore_case
     except re2.error as error:
         cause = error.args[0] if error.args else "not valid"
         text = cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
@@ -139,6 +140,7 @@ class Operators(Model):
 
 
 _HOLD_WHEN_UNLIKE: Final = frozenset({"ne", "not_in"})
+_OF_TEXT: Final = frozenset({"eq", "ne", "in_", "not_in", "contains", "starts_with", "ends_with"})
 
 
 def _compare(name: str, seen: JSON | Missing, wanted: JSON | Missing, view: View, ignore_case: bool) -> bool:
@@ -147,7 +149,10 @@ def _compare(name: str, seen: JSON | Missing, wanted: JSON | Missing, view: View
     if isinstance(seen, Missing) or isinstance(wanted, Missing) or wanted is None:
         return name in _HOLD_WHEN_UNLIKE
     if ignore_case:
-        seen, wanted = _folded(seen), _folded(wanted)
+        if name == "matches":
+            wanted = f"(?i){wanted}"
+        elif name in _OF_TEXT:
+            seen, wanted = _folded(seen), _folded(wanted)
     return _OPERATORS[name](seen, wanted, view)
 
 

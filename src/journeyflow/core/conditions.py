@@ -310,12 +310,21 @@ class EventCondition(Leaf, Operators):
             return None
         start = self._window_start(view)
         length = view.now - start
-        edges = [
-            past.occurred_at if past.occurred_at > view.now else past.occurred_at + length
-            for past in view.past(self.event, start - CLOCK_TOLERANCE)
-            if past.occurred_at > start
-        ]
+        probe = None if _plain(self.where) else view.of(view.run, None, view.timezone)
+        edges: list[datetime] = []
+        for past in view.past(self.event, start - CLOCK_TOLERANCE):
+            if past.occurred_at > start:
+                edges.append(past.occurred_at if past.occurred_at > view.now else past.occurred_at + length)
+                if probe is not None:
+                    edges.extend(self._change_of(past, probe))
         return min(edges, default=None)
+
+    def _change_of(self, past: PastEvent, probe: View) -> Iterator[datetime]:
+        """When time alone can next change whether that event counts."""
+        probe.event = past.properties
+        edge = None if self.where is None else self.where.next_change(probe)
+        if edge is not None:
+            yield edge
 
     def parts(self) -> Iterator[Condition]:
         if self.where is not None:

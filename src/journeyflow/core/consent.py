@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journeyflow.core.contact import Address
 from journeyflow.core.decision import Decision
+from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event
 
 
@@ -38,7 +39,7 @@ def _change_address(
     if not isinstance(email, str) or not email.strip():
         return
     known = decision.view.address_of("email", email)
-    decision.effects.addresses["email", email] = Address(
+    decision.effects.addresses["email", normal_address("email", email)] = Address(
         known.suppressed if suppressed is None else suppressed,
         known.unsubscribed if unsubscribed is None else unsubscribed,
     )
@@ -49,4 +50,4 @@ def _redeem(decision: Decision, event: Event) -> None:
     for coupon in decision.contact.coupons:
         if coupon.code == code and not coupon.redeemed:
             coupon.redeemed = True
-            decision.effects.redeemed.append((coupon.pool, coupon.code, decision.now))
+            decision.effects.redeemed.append((decision.contact.key, coupon.pool, coupon.code, decision.now))

@@ -107,12 +107,21 @@ class Run:
 
 
 @dataclass(slots=True)
+class Entry:
+    """The entries of one contact into one journey under one key: the last that was no restart, and how many."""
+
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+@dataclass(slots=True)
 class Contact:
     """One contact's whole state.
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
     event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
-    its silence was handled for. ``events`` and ``records`` number the contact's events and trail records. ``timer_at``
+    its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at``
     is the instant of the one timer that is set for the contact.
     """
 
@@ -124,6 +133,7 @@ class Contact:
     counts: dict[str, Aggregate] = field(default_factory=dict)
     leaves: dict[str, Aggregate] = field(default_factory=dict)
     fired: dict[str, datetime] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
     coupons: list[Coupon] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     events: int = 0
@@ -146,15 +156,6 @@ class PastEvent(NamedTuple):
 
 
 @dataclass(slots=True)
-class Entry:
-    """The entries of one contact into one journey under one key: the last that was no restart, and how many."""
-
-    first_at: datetime
-    last_at: datetime
-    count: int
-
-
-@dataclass(slots=True)
 class Address:
     """What is known of an address, whoever has it (rule 5.8)."""
 
@@ -170,7 +171,7 @@ class Memory(Protocol):
         ...
 
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
-        """The contact's entries into that journey under that key."""
+        """The contact's entries into that journey under that key, which is not empty."""
         ...
 
     def address(self, channel: str, address: str) -> Address:

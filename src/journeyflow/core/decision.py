@@ -15,6 +15,8 @@ from journeyflow.core.view import Library, View
 
 CHAIN_MAX: Final = 50
 """So many events the engine makes itself in answer to one input (rule 2.7)."""
+_make_tuple: Final = tuple.__new__
+"""Makes a named tuple of all its fields without asking it; several million of them are made a minute."""
 LATE: Final = timedelta(seconds=1)
 
 
@@ -47,25 +49,32 @@ class Decision:
         if self.due is not None:
             detail["due"] = iso(self.due)
         key = self.contact.key
-        trail = TrailRecord(self.now, key, run.journey, run.version, run.id, run.seq, kind, node, type_, detail)
-        run.seq += 1
-        self.effects.runs[run.id] = (key, run)
-        self._append(trail)
+        seq, identity = run.seq, run.id
+        run.seq = seq + 1
+        effects = self.effects
+        effects.runs[identity] = (key, run)
+        trail = _make_tuple(
+            TrailRecord, (self.now, key, run.journey, run.version, identity, seq, kind, node, type_, detail)
+        )
+        contact = self.contact
+        effects.trail.append((contact.records, trail))
+        contact.records += 1
 
     def refuse(self, journey: str, version: int, trigger: int | None, detail: dict[str, JSON]) -> None:
         """Somebody was not let in."""
+        if self.due is not None:
+            detail["due"] = iso(self.due)
         trail = TrailRecord(self.now, self.contact.key, journey, version, None, None, "refused", None, None, detail)
-        self._append(trail)
+        self.effects.trail.append((self.contact.records, trail))
+        self.contact.records += 1
         self.effects.refusals.append((trigger, trail))
         self.count(journey, version, "", f"refused:{detail['reason']}")
 
-    def _append(self, trail: TrailRecord) -> None:
-        self.effects.trail.append((self.contact.records, trail))
-        self.contact.records += 1
-
     def count(self, journey: str, version: int, node: str, kind: str, by: int = 1) -> None:
         """Move a statistic."""
-        self.effects.statistics[Statistic(journey, version, node, kind)] += by
+        statistics = self.effects.statistics
+        key = _make_tuple(Statistic, (journey, version, node, kind))
+        statistics[key] = statistics.get(key, 0) + by
 
     # --- events -------------------------------------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     withdrawn: list[tuple[str, str]] = field(default_factory=list)
     allocations: list[Allocation] = field(default_factory=list)
-    redeemed: list[tuple[str, str, datetime]] = field(default_factory=list)
+    redeemed: list[tuple[str, str, str, datetime]] = field(default_factory=list)
     entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
     addresses: dict[tuple[str, str], Address] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)

@@ -55,6 +55,8 @@ class Doorman:
         return next((run for run in self.decision.contact.runs if run.active and (run.journey, run.key) == (journey, key)), None)
 
     def _entry(self, journey: str, key: str) -> Entry | None:
+        if not key:
+            return self.decision.contact.entries.get(journey)
         contact = self.decision.contact.key
         changed = self.decision.effects.entries.get((contact, journey, key))
         return self.decision.memory.entry(contact, journey, key) if changed is None else changed
@@ -72,7 +74,10 @@ class Doorman:
             remembered = Entry(now, now, 1)
         else:
             remembered = Entry(entry.first_at, entry.last_at if restart else now, entry.count + 1)
-        self.decision.effects.entries[self.decision.contact.key, journey, key] = remembered
+        if key:
+            self.decision.effects.entries[self.decision.contact.key, journey, key] = remembered
+        else:
+            self.decision.contact.entries[journey] = remembered
 
     def _begin(
         self, published: Published, trigger: int | None, properties: dict[str, JSON], key: str, number: int,

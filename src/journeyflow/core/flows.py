@@ -65,6 +65,8 @@ class Flows:
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
+    recalled: set[str] = field(default_factory=set)
+    """The names of events whose history some condition reads."""
 
     def __post_init__(self) -> None:
         for published in self.open():
@@ -72,7 +74,9 @@ class Flows:
                 self._listen(Entrance(published, index, trigger))
         keys: set[str] = set()
         for leaf in self._questions():
-            if leaf.aggregate_key is not None and not leaf.by_name and leaf.aggregate_key not in keys:
+            if leaf.aggregate_key is None:
+                self.recalled.add(leaf.event)
+            elif not leaf.by_name and leaf.aggregate_key not in keys:
                 keys.add(leaf.aggregate_key)
                 self.counted.setdefault(leaf.event, []).append(leaf)
 

@@ -56,10 +56,13 @@ class SetTopics:
 
 @dataclass(slots=True, frozen=True)
 class Appear:
-    """The contact comes into being with these attributes and tags: a row of a contacts file."""
+    """The contact comes into being with these attributes and tags: a row of a contacts file.
+
+    Without ``created_at`` it does not come into being yet: this is what is known of a contact that an event will make.
+    """
 
     at: datetime
-    created_at: datetime
+    created_at: datetime | None
     attributes: dict[str, JSON]
     tags: tuple[str, ...] = ()
     announced: bool = False

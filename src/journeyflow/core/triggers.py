@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from journeyflow.core.conditions import Because, Condition, EventCondition, canonical
 from journeyflow.core.contact import Contact
 from journeyflow.core.inputs import Event
-from journeyflow.core.values import Missing, Model, Name, Path, PositiveDuration, Value, parse_path
+from journeyflow.core.values import JSON, Missing, Model, Name, Path, PositiveDuration, Value, look_up, parse_path
 from journeyflow.core.view import View
 
 
@@ -85,14 +85,21 @@ class ContactTrigger(TriggerBase):
         if self.attribute is None:
             return True
         changed = str(event.properties.get("attribute"))
-        if changed != self.attribute and not changed.startswith((f"{self.attribute}.", f"{self.attribute}[")):
+        if changed.startswith((f"{self.attribute}.", f"{self.attribute}[")):  # a part of it changed
+            return self._wanted(view.attribute(parse_path(self.attribute)), view)
+        if changed != self.attribute and not self.attribute.startswith((f"{changed}.", f"{changed}[")):
             return False
+        inside = parse_path(self.attribute)[len(parse_path(changed)) :] if changed != self.attribute else ()
+        before, after = (look_up(event.properties.get(side), inside) for side in ("from", "to"))
+        return not (inside and before == after) and self._wanted(after, view)
+
+    def _wanted(self, value: JSON | Missing, view: View) -> bool:
         if "to" not in self.model_fields_set:
             return True
-        seen, wanted = view.attribute(parse_path(self.attribute)), view.resolve(self.to)
-        if isinstance(seen, Missing) or isinstance(wanted, Missing):
-            return isinstance(seen, Missing) and wanted is None
-        return seen == wanted and isinstance(seen, bool) == isinstance(wanted, bool)
+        wanted = view.resolve(self.to)
+        if isinstance(value, Missing) or value is None or isinstance(wanted, Missing):
+            return (isinstance(value, Missing) or value is None) and wanted is None
+        return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
 class TagTrigger(TriggerBase):

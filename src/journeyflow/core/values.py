@@ -215,7 +215,7 @@ InstantText = Annotated[str, BeforeValidator(_instant_text)]
 @lru_cache(maxsize=1024)
 def iso(instant: datetime) -> str:
     """ISO 8601 in UTC with six decimals and ``Z`` (rule 9.1)."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant.year >= 1000 else instant.isoformat()
+    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
 
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -223,6 +223,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY_US: Final = 86_400_000_000
 
 
+@lru_cache(maxsize=4096)
 def to_micros(instant: datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z."""
     delta = instant - EPOCH
@@ -231,7 +232,7 @@ def to_micros(instant: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The instant that many microseconds after 1970-01-01T00:00:00Z."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(0, 0, micros)
 
 
 # --- paths and references --------------------------------------------------------------------------------------------

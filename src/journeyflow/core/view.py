@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
+from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
@@ -187,7 +188,9 @@ class View:
 
     def address_of(self, channel: str, address: str) -> Address:
         """What is known of any address, changes of the present turn included."""
-        changed = self.effects.addresses.get((channel, address))
+        changed = None
+        if self.effects.addresses:
+            changed = self.effects.addresses.get((channel, normal_address(channel, address)))
         return self.memory.address(channel, address) if changed is None else changed
 
     def subscribed(self, topic: str) -> bool:

@@ -10,7 +10,7 @@ from journeyflow.core.contact import Run
 from journeyflow.core.decision import CHAIN_MAX, Decision
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event
-from journeyflow.core.nodes.base import ActionNode, Go, Leave, Move, Node, Stand, Visit
+from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Visit
 from journeyflow.core.values import JSON, iso
 
 STEPS_MAX: Final = 100
@@ -43,8 +43,11 @@ class Walker:
         """Take back what the run queued, as far as it is not being sent."""
         decision = self.decision
         nodes = self.flows.of(run).journey.nodes
+        run.last_message = None  # one that is withdrawn caused nothing (rule 7.3)
         for message in run.queued:
-            if decision.memory.still_queued(decision.contact.key, message.id):
+            if not decision.memory.still_queued(decision.contact.key, message.id):
+                run.last_message = message.id
+            else:
                 decision.effects.withdrawn.append((decision.contact.key, message.id))
                 detail: dict[str, JSON] = {
                     "channel": message.channel,
@@ -86,7 +89,7 @@ class Walker:
     def wake(self, run: Run) -> None:
         """The instant that the run waited for has come; on a paused journey it is held instead (rule 8.2)."""
         if self._paused(run):
-            run.due_at = None
+            run.due_at = run.check_at = None  # its timer is taken: what it waited for is over
             run.held = "wait"
             self._record_waiting(run, None, "paused")
             return
@@ -110,20 +113,13 @@ class Walker:
             run.left[visit.name] = came_from
         self._walk(run, Go(visit.name))
 
-    def take(self, run: Run, event: Event | None, case: int) -> None:
+    def take(self, run: Run, event: Event | None, case: Case) -> None:
         """A waiting run takes a case of its ``wait_for``."""
-        if event is not None and self._case_is_event(run, case):
+        if event is not None and case.by_event:
             run.event = event.properties
-            cause: Cause = "event"
-        else:
-            cause = "condition"
-        visit = self._leave_wait(run, cause)
+        visit = self._leave_wait(run, "event" if case.by_event else "condition")
         if visit is not None:
-            self._walk(run, self._node(visit).taken(visit, event, case))
-
-    def _case_is_event(self, run: Run, case: int) -> bool:
-        cases = getattr(self.node(run), "cases", ())
-        return cases[case].event is not None
+            self._walk(run, self._node(visit).taken(visit, case))
 
     def follow(self, run: Run) -> None:
         """A run that waits for an attribute's date follows the attribute (rule 4.5)."""
@@ -139,7 +135,7 @@ class Walker:
         self._stop_standing(run)
         visit = self.visit(run)
         visit.record("resumed", {"by": cause})
-        run.left[visit.name] = self.decision.now
+        visit.mark_left()
         return visit if self._stays(visit) else None
 
     def _stop_standing(self, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The filters of the template language: python-liquid's own, metered, with other ``date``, ``money`` and ``strip_html``.
+"""The filters of the template language: python-liquid's own, metered, and other ``date``, ``money``, ``strip_html``.
 
 ``date`` reads ISO 8601 and nothing else (python-liquid guesses, and fills what is missing from the machine's clock and
 time zone), and ``money`` takes its currency as an argument.
@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, wraps
+from html import unescape
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency, format_decimal
 from liquid import Environment, Markup
-from liquid.builtin.filters.string import escape, escape_once, newline_to_br
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import with_context
 from liquid.undefined import is_undefined
@@ -31,9 +31,9 @@ AMOUNT_MAX: Final = Decimal(10) ** 15
 CANNOT_FAIL: Final = frozenset(
     {
         "append", "base64_encode", "base64_url_safe_encode", "capitalize", "default", "downcase", "escape",
-        "escape_once", "first", "join", "last", "lstrip", "newline_to_br", "prepend", "remove", "remove_first",
-        "replace", "replace_first", "reverse", "rstrip", "safe", "size", "split", "squish", "strip", "strip_html",
-        "strip_newlines", "upcase", "url_decode", "url_encode",
+        "escape_once", "escapejs", "first", "join", "last", "lstrip", "newline_to_br", "prepend", "remove",
+        "remove_first", "replace", "replace_first", "reverse", "rstrip", "safe", "size", "split", "squish", "strip",
+        "strip_html", "strip_newlines", "upcase", "url_decode", "url_encode",
     }
 )  # fmt: skip
 """Filters that give something for every JSON value. All others can fail, those that are not listed anywhere too."""
@@ -49,7 +49,6 @@ CAN_FAIL: Final[Mapping[str, str]] = {
     "concat": "the other value may be no list",
     "date": "the value may be no date",
     "divided_by": "the divisor may be zero",
-    "escapejs": "the value may be no text",
     "find": "an element may have no properties",
     "find_index": "an element may have no properties",
     "floor": "infinity has no integer below it",
@@ -88,22 +87,50 @@ def add_filters(environment: Environment, *, from_html: bool) -> None:
     environment.add_filter("money", money)
     environment.add_filter("strip_html", strip_html)
     if from_html:
-        for name in (escape.__name__, escape_once.__name__, newline_to_br.__name__):
+        for name in ("escape", "escape_once", "newline_to_br"):
             environment.add_filter(name, _unchanged)
-        environment.add_filter("safe", strip_html)
+        environment.add_filter("safe", _without_markup)
     for name, function in environment.filters.items():
-        surcharge = _SURCHARGES.get(name)
-        environment.filters[name] = metered(name, function, factor=_FACTORS.get(name, 1), surcharge=surcharge)
+        takes_text = _taking_text(function) if name in _TEXT_FILTERS else function
+        factor, surcharge = _FACTORS.get(name, 1), _SURCHARGES.get(name)
+        environment.filters[name] = metered(name, takes_text, factor=factor, surcharge=surcharge)
+
+
+_TEXT_FILTERS: Final = frozenset(
+    {"append", "join", "prepend", "remove", "remove_first", "replace", "replace_first", "replace_last", "split"}
+)
+
+
+def _taking_text(function: Filter) -> Filter:
+    """python-liquid appends ``None`` and ``True`` as Python writes them; a mail says nothing, and ``true``."""
+
+    @wraps(function)
+    def taking(value: object, *args: object, **options: object) -> object:
+        whole = [_as_text(item) for item in value] if isinstance(value, list | tuple) else _as_text(value)
+        return function(whole, *map(_as_text, args), **options)
+
+    return taking
+
+
+def _as_text(value: object) -> object:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _unchanged(value: object) -> object:
     return value
 
 
+def _without_markup(value: object) -> str:
+    return unescape(strip_html(value))
+
+
 # --- what is dear ----------------------------------------------------------------------------------------------------
 
 _FACTORS: Final[Mapping[str, int]] = {
     "escape_once": 8,
+    "escapejs": 8,
     "newline_to_br": 4,
     "sort": 4,
     "sort_natural": 8,
@@ -211,12 +238,17 @@ def money(value: object, currency: object = None, locale: object = None, *, cont
     if value is None or value == "" or is_undefined(value):
         return ""
     code = currency if isinstance(currency, str) and currency else context.resolve("currency", default="")
-    shown_for = _locale(locale) or _locale(context.resolve("locale", default=None)) or Locale.parse(DEFAULT_LOCALE)
-    if isinstance(code, str) and _CURRENCY.fullmatch(code):
-        return format_currency(_amount(value), code.upper(), locale=shown_for)
-    if code:
+    shown_for = _known_locale(locale) or _known_locale(context.resolve("locale", default=None)) or DEFAULT_LOCALE
+    if code and not (isinstance(code, str) and _CURRENCY.fullmatch(code)):
         raise FilterArgumentError(f"expected a currency such as GBP, found {str(code)[:20]!r}", token=None)
-    return format_decimal(_amount(value), format="#,##0.00", locale=shown_for)
+    return _shown(_amount(value), str(code).upper(), shown_for)
+
+
+@lru_cache(maxsize=4096)
+def _shown(amount: Decimal, currency: str, locale: str) -> str:
+    if currency:
+        return format_currency(amount, currency, locale=locale)
+    return format_decimal(amount, format="#,##0.00", locale=locale)
 
 
 def _amount(value: object) -> Decimal:
@@ -230,16 +262,16 @@ def _amount(value: object) -> Decimal:
     raise FilterArgumentError(f"expected an amount such as 12.50, found {str(value)[:40]!r}", token=None)
 
 
-def _locale(name: object) -> Locale | None:
-    return _named_locale(str(name)) if isinstance(name, str) and len(name) <= 40 else None
+def _known_locale(name: object) -> str | None:
+    return _locale_identifier(str(name)) if isinstance(name, str) and len(name) <= 40 else None
 
 
 @lru_cache(maxsize=256)
-def _named_locale(name: str) -> Locale | None:
+def _locale_identifier(name: str) -> str | None:
     if _LOCALE.fullmatch(name) is None:
         return None
     try:
-        return Locale.parse(name.replace("-", "_"))
+        return str(Locale.parse(name.replace("-", "_")))
     except (UnknownLocaleError, ValueError):
         return None
 

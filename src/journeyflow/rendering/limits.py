@@ -3,8 +3,8 @@
 python-liquid's own limits look at one loop, one buffer or one variable at a time; a template that doubles a text forty
 times, or compares two long lists ten thousand times, passes them all. Here everything that takes time pays before or
 right after it is done: each node and expression (:class:`_Toll`), each value that is looked up, each character that is
-written, and each filter by the size of what it takes and gives. One step is at most about a microsecond of work, so
-that a text ends in well under a second whatever its author wrote.
+written, and each filter by the size of what it takes and gives. One step is about a microsecond of work, so that a
+text ends in well under a second whatever its author wrote.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from liquid.utils import ReadOnlyChainMap
 
 OUTPUT_BYTES_MAX: Final = 1_000_000
 ITERATIONS_MAX: Final = 10_000
-STEPS_MAX: Final = 400_000
+STEPS_MAX: Final = 150_000
 NUMBER_BITS_MAX: Final = 256
 
 # A character is a cell and an element sixteen; sixteen cells are a step.
@@ -262,7 +262,7 @@ def metered(name: str, function: Filter, *, factor: int = 1, surcharge: Surcharg
         except ResourceLimitError:
             raise
         except LiquidError as error:
-            raise FilterArgumentError(f"{name}: {error.message}", token=None) from error
+            raise FilterArgumentError(f"{name}: {str(error.message).removeprefix(f'{name}: ')}", token=None) from error
         except Exception as error:
             raise FilterArgumentError(f"{name}: {str(error) or type(error).__name__}", token=None) from error
         return _priced(name, meter, result)

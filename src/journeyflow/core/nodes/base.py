@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 
-from journeyflow.core.conditions import Condition
+from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.contact import Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.errors import TemplateError
@@ -38,6 +38,14 @@ class Leave(NamedTuple):
 Move = Go | Stand | Leave
 
 
+class Case(NamedTuple):
+    """The case of a wait that is taken, what its condition saw, and whether an event (no condition) takes it."""
+
+    place: int
+    because: Because
+    by_event: bool
+
+
 class Visit:
     """One visit of a run to a node: ``number`` counts this run's visits to it from 0 (rule 4.7)."""
 
@@ -61,6 +69,10 @@ class Visit:
     def back_at_once(self) -> bool:
         """Whether the run left this very node at this very instant (rule 4.9)."""
         return self.run.left.get(self.name) == self.decision.now
+
+    def mark_left(self) -> None:
+        """The run goes on from this wait, so that a return at this instant does not take the same match again."""
+        self.run.left[self.name] = self.decision.now
 
     def record(self, kind: str, detail: dict[str, JSON]) -> None:
         """Write this node's step into the trail."""
@@ -122,15 +134,15 @@ class Node(Model):
         """The instant that the run waited for has come."""
         return Go(self.next)
 
-    def takes(self, visit: Visit, event: Event) -> int | None:
+    def takes(self, visit: Visit, event: Event) -> Case | None:
         """The case that an event, or what it changed, makes a waiting run take."""
         return None
 
-    def holding(self, visit: Visit) -> int | None:
+    def holding(self, visit: Visit) -> Case | None:
         """The case whose condition holds now."""
         return None
 
-    def taken(self, visit: Visit, event: Event | None, case: int) -> Move:
+    def taken(self, visit: Visit, case: Case) -> Move:
         """The run goes on by the case that was found; writes what the node did."""
         return Go(self.next)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
@@ -18,6 +19,7 @@ from journeyflow.core.workspace import EmailAddress
 
 MARKETING_EXPIRES: Final = timedelta(hours=12)
 """How long a marketing message may wait in the outbox where its node does not say (rule 5.5)."""
+_ADDRESS: Final = re.compile(r"[^\s<>,;]+@[^\s<>,;@]+")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
@@ -43,7 +45,10 @@ class EmailNode(ActionNode):
 
     def act(self, visit: Visit) -> Move:
         library = visit.decision.library
-        template = library.templates[self.template]
+        template = library.templates.get(self.template)
+        if template is None:  # an old version's, removed since (rule 4.8)
+            visit.record("failed", {"error": f"template {self.template} does not exist any more"})
+            return Go(self.next)
         transactional = is_transactional(library.workspace, self.topic, self.transactional)
         envelope = Envelope("email", self._address(visit), self.topic, transactional)
         answer = ask(visit, envelope, template.compiled)
@@ -66,9 +71,7 @@ class EmailNode(ActionNode):
         if not isinstance(text, str):
             return None
         text = text.strip()
-        local, at, domain = text.rpartition("@")
-        broken = not local or not domain or any(sign.isspace() or sign in "<>,;" for sign in text)
-        return None if broken or not at else text
+        return text if _ADDRESS.fullmatch(text) else None
 
     def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, version: int) -> Message:
         skipped = isinstance(answer, Skip)

@@ -107,9 +107,10 @@ def chosen(values: Mapping[str, JSON], reads: tuple[tuple[str, ...], ...]) -> di
 
 def _lacks_coupon(visit: Visit, template: CompiledMessage) -> bool:
     """Whether the template shows a code that a visited coupon node was to give and did not."""
-    shown = {path[1] for path in template.reads if path[0] == "vars" and len(path) > 1}
+    kept = visit.run.vars
     return any(
-        name not in visit.run.vars and _promised(visit.nodes, visit.run.visits, name) for name in shown
+        path[0] == "vars" and len(path) > 1 and path[1] not in kept and _promised(visit.nodes, visit.run.visits, path[1])
+        for path in template.reads
     )
 
 

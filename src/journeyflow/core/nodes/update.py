@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
 from journeyflow.core.values import JSON, Missing, Path, PathKeys, Value, look_up, number_or_none, parse_path
+
+
+Step = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
+INTEGER_MAX: Final = 2**63 - 1
+"""The largest whole number that every store of JSON keeps exactly."""
 
 
 class UpdateNode(ActionNode):
@@ -17,7 +22,7 @@ class UpdateNode(ActionNode):
     type: Literal["update"]
     set: dict[Path, Value] = {}
     unset: tuple[Path, ...] = ()
-    increment: dict[Path, StrictInt | StrictFloat] = {}
+    increment: dict[Path, Step] = {}
 
     @model_validator(mode="after")
     def _something_to_do(self) -> UpdateNode:
@@ -45,7 +50,8 @@ class UpdateNode(ActionNode):
     @staticmethod
     def _incremented(visit: Visit, keys: PathKeys, by: float) -> float:
         before = number_or_none(look_up(visit.decision.contact.attributes, keys))
-        return (0 if before is None else before) + by
+        total = (0 if before is None else before) + by
+        return total if abs(total) <= INTEGER_MAX else float(total)
 
     def liquid(self) -> Iterator[tuple[str, str]]:
         yield from ((f"set.{path}", text) for path, text in self.set.items() if isinstance(text, str))

@@ -112,6 +112,7 @@ class WaitNode(Node):
             return self._enter_until(self.until, visit)
         until = self._next(visit)
         if until <= visit.now:
+            visit.mark_left()
             visit.record("ran", {})
             return Go(self.next)
         return Stand(until)

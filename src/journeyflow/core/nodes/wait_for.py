@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.inputs import Event
-from journeyflow.core.nodes.base import Go, Move, Node, Stand, Visit
+from journeyflow.core.nodes.base import Case, Go, Move, Node, Stand, Visit
 from journeyflow.core.values import Model, Name, NodeName, PositiveDuration
+from journeyflow.core.view import View
 
 
 class WaitCase(Model):
@@ -47,7 +48,8 @@ class WaitForNode(Node):
     def enter(self, visit: Visit) -> Move:
         case = None if visit.back_at_once else self.holding(visit)
         if case is not None:
-            return self.taken(visit, None, case)
+            visit.mark_left()
+            return self.taken(visit, case)
         until = None if isinstance(self.timeout, str) else visit.now + self.timeout
         return Stand(until, None, self.check_at(visit))
 
@@ -55,36 +57,36 @@ class WaitForNode(Node):
         visit.record("ran", {"case": None})
         return Go(self.next if self.on_timeout is None else self.on_timeout)
 
-    def takes(self, visit: Visit, event: Event) -> int | None:
+    def takes(self, visit: Visit, event: Event) -> Case | None:
         for index, case in enumerate(self.cases):
-            if case.event == event.name and self._fits(visit, case, event):
-                return index
+            if case.event == event.name:
+                view = visit.decision.view.of(visit.run, event.properties, visit.timezone)
+                if case.where is None or case.where.holds(view):
+                    return Case(index, self._because(visit, f"cases[{index}].where", case.where, view), by_event=True)
             if case.when is not None and case.when.holds(visit.view):
-                return index
+                return self._holding(visit, index, case.when)
         return None
 
-    def taken(self, visit: Visit, event: Event | None, case: int) -> Move:
-        because: Because = []
-        chosen = self.cases[case]
-        if chosen.when is not None:
-            chosen.when.holds(visit.view, visit.path(f"cases[{case}].when"), because)
-        elif chosen.where is not None and event is not None:
-            view = visit.decision.view.of(visit.run, event.properties, visit.timezone)
-            chosen.where.holds(view, visit.path(f"cases[{case}].where"), because)
-        visit.record("ran", {"case": case, "because": because} if because else {"case": case})
-        return Go(chosen.next)
-
-    def holding(self, visit: Visit) -> int | None:
+    def holding(self, visit: Visit) -> Case | None:
         for index, case in enumerate(self.cases):
             if case.when is not None and case.when.holds(visit.view):
-                return index
+                return self._holding(visit, index, case.when)
         return None
+
+    def _holding(self, visit: Visit, index: int, when: Condition) -> Case:
+        return Case(index, self._because(visit, f"cases[{index}].when", when, visit.view), by_event=False)
 
     @staticmethod
-    def _fits(visit: Visit, case: WaitCase, event: Event) -> bool:
-        if case.where is None:
-            return True
-        return case.where.holds(visit.decision.view.of(visit.run, event.properties, visit.timezone))
+    def _because(visit: Visit, path: str, condition: Condition | None, view: View) -> Because:
+        because: Because = []
+        if condition is not None:
+            condition.holds(view, visit.path(path), because)
+        return because
+
+    def taken(self, visit: Visit, case: Case) -> Move:
+        because = case.because
+        visit.record("ran", {"case": case.place, "because": because} if because else {"case": case.place})
+        return Go(self.cases[case.place].next)
 
     def check_at(self, visit: Visit) -> datetime | None:
         edges = [edge for case in self.cases if case.when and (edge := case.when.next_change(visit.view)) is not None]

@@ -1,0 +1,117 @@
+"""What the five-node journey starts from: contacts that were imported, and an event of each that has just arrived.
+
+    enter on Signed Up → e-mail → wait 3 days → branch on attribute vip → tag or e-mail → end
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from journeyflow.db.migrations import migrate
+from journeyflow.db.sqlite import open_engine
+
+TRANSITIONS: Final = 5
+"""Steps along the graph a contact."""
+WORKSPACE: Final = "shop"
+ENTERING_AT: Final = datetime(2026, 3, 2, 10, tzinfo=UTC)
+WAIT: Final = timedelta(days=3)
+WAKING_AT: Final = ENTERING_AT + WAIT
+
+WORKSPACE_DOCUMENT: Final = {
+    "workspace": WORKSPACE,
+    "sender": {"name": "The Shop", "email": "hello@shop.example"},
+    "postal_address": "Long Street 1, Gdansk",
+}
+TEMPLATES: Final = [
+    {
+        "template": name,
+        "channel": "email",
+        "subject": "Hello {{ contact.first_name }}",
+        "body": "<p>Dear {{ contact.first_name }}, your plan is {{ trigger.plan }}.</p>",
+    }
+    for name in ("hello", "again")
+]
+JOURNEY: Final = {
+    "journey": "five-node",
+    "triggers": [{"type": "event", "event": "Signed Up"}],
+    "start": "greet",
+    "nodes": {
+        "greet": {"type": "email", "template": "hello", "next": "pause"},
+        "pause": {"type": "wait", "for": "3d", "next": "worth"},
+        "worth": {
+            "type": "branch",
+            "cases": [{"when": {"attribute": "vip", "eq": True}, "next": "label"}],
+            "else": "remind",
+        },
+        "label": {"type": "tag", "add": ["valued"]},
+        "remind": {"type": "email", "template": "again"},
+    },
+}
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970, as the tables keep instants."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def prepare(file: Path, contacts: int) -> None:
+    """Make a database with the newest schema, that many contacts (every second one a vip), and an event of each."""
+    engine = open_engine(str(file))
+    migrate(engine)
+    engine.dispose()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO contacts (shard, contact, created_at, timer_at, state) VALUES (?, ?, ?, NULL, ?)",
+            _contacts(contacts),
+        )
+        connection.executemany(
+            "INSERT INTO inbox (id, shard, contact, at, kind, payload) VALUES (?, ?, ?, ?, 'event', ?)",
+            _arrivals(contacts),
+        )
+
+
+def count_rows(file: Path) -> dict[str, int]:
+    """How many rows each table has, Alembic's own left out."""
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        names = [name for (name,) in found if name != "alembic_version"]
+        return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
+
+
+def _key(number: int) -> str:
+    return f"customer-{number:06}"
+
+
+def _shard(contact: str) -> int:
+    return int.from_bytes(sha256(contact.encode()).digest()[:2], "big") >> 6
+
+
+def _contacts(count: int) -> Iterator[tuple[object, ...]]:
+    created_at = micros(ENTERING_AT - timedelta(days=30))
+    for number in range(count):
+        key = _key(number)
+        attributes = {"email": f"{key}@example.com", "first_name": f"Ann {number}", "vip": number % 2 == 0}
+        state = {"attributes": attributes, "tags": [], "topics": {}, "events": 0, "records": 0, "counts": {}}
+        yield _shard(key), key, created_at, orjson.dumps(state).decode()
+
+
+def _arrivals(count: int) -> Iterator[tuple[object, ...]]:
+    """All within the second before the first turn, so that none is overdue (rule 1.9)."""
+    first_at = micros(ENTERING_AT) - 900_000
+    for number in range(count):
+        key, at = _key(number), first_at + number * 900_000 // count
+        payload = {
+            "name": "Signed Up",
+            "occurred_at": at,
+            "properties": {"plan": "free", "source": "landing-page"},
+            "message_id": f"signed-up-{number:08}",
+        }
+        yield (first_at << 12) + number, _shard(key), key, at, orjson.dumps(payload).decode()

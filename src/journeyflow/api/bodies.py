@@ -1,0 +1,194 @@
+"""Reading what comes in: bounded, compressed or not, and as JSON that every store can keep."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
+
+import orjson
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from journeyflow.api.errors import TooLarge, UnknownEncoding
+from journeyflow.core.errors import InvalidEvent
+from journeyflow.core.values import JSON
+
+BODY_BYTES_MAX: Final = 5_000_000
+"""Of a request that is not in the Segment protocol."""
+DEPTH_MAX: Final = 64
+"""So many lists and mappings may lie inside each other."""
+
+_LEAST, _GREATEST = -(2**63), 2**64 - 1
+_DIGITS_MAX: Final = 20
+_NUL: Final = b"\\u0000"
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, decompressed where it is compressed with gzip.
+
+    :param limit: in bytes, before and after.
+    :raises TooLarge: when it is longer, or says so.
+    :raises UnknownEncoding: when it is compressed otherwise.
+    :raises InvalidEvent: when it is not what it says.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:19]) > limit:
+        _refuse(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            _refuse(limit)
+        parts.append(part)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    return _decompressed(b"".join(parts), encoding, limit)
+
+
+def _refuse(limit: int) -> NoReturn:
+    raise TooLarge("body", f"expected at most {limit // 1000:,} kB")
+
+
+def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnknownEncoding("expected Content-Encoding: gzip, or none")
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        plain = reader.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InvalidEvent("body", f"expected gzip, as Content-Encoding says: {error}") from None
+    if len(plain) > limit:
+        _refuse(limit)
+    if not reader.eof or reader.unused_data:
+        raise InvalidEvent("body", "expected gzip, as Content-Encoding says: it is cut off, or something follows it")
+    return plain
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def parse_json(body: bytes) -> tuple[JSON, bool]:
+    """The value, and whether it has to be looked through (``unfit``) before it is kept.
+
+    What a strict reader refuses as a whole, for one number or one broken character somewhere, is read leniently and is
+    to be looked through, so that the rest need not suffer. Of a key that comes twice the last one counts.
+
+    :raises InvalidEvent: when it is no JSON at all.
+    """
+    try:
+        return orjson.loads(body), _NUL in body
+    except orjson.JSONDecodeError as error:
+        reason = str(error)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("body", f"expected UTF-8; byte {error.start} (counted from 0) is none") from None
+    try:
+        return json.loads(text, parse_int=_integer), True
+    except (ValueError, RecursionError):
+        raise InvalidEvent("body", f"expected JSON: {reason}") from None
+
+
+def _integer(digits: str) -> int | float:
+    """As the strict reader does: what needs more than 64 bits becomes a float."""
+    number = int(digits) if len(digits) <= _DIGITS_MAX else float(digits)
+    return number if _LEAST <= number <= _GREATEST else float(number)
+
+
+def too_deep(value: JSON, left: int = DEPTH_MAX) -> bool:
+    """Whether more than ``left`` lists and mappings lie inside each other."""
+    if isinstance(value, dict):
+        inner: Any = value.values()  # Any: values of JSON
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return False
+    return left == 0 or any(too_deep(one, left - 1) for one in inner if type(one) in (dict, list))
+
+
+def unfit(value: JSON, place: str) -> InvalidEvent | None:
+    """What of a value, that is not too deep, can't be kept: halves of characters, NUL, numbers that are none."""
+    if isinstance(value, str):
+        return _unfit_text(value, place)
+    if isinstance(value, float) and not math.isfinite(value):
+        return InvalidEvent(place, "expected a finite number")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found = _unfit_text(key, place) or unfit(inner, f"{place}.{key}")
+            if found is not None:
+                return found
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            found = unfit(inner, f"{place}[{index}]")
+            if found is not None:
+                return found
+    return None
+
+
+def _unfit_text(text: str, place: str) -> InvalidEvent | None:
+    if "\x00" in text:
+        return InvalidEvent(_printable(place), "expected text without the character U+0000")
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        return InvalidEvent(_printable(place), "expected whole characters, not half of a surrogate pair")
+    return None
+
+
+def _printable(place: str) -> str:
+    return place.encode("utf-8", "replace").decode()
+
+
+# --- requests of the API ---------------------------------------------------------------------------------------------
+
+
+class StrictRequest(Request):
+    """A request whose body is bounded, and whose JSON is fit to be kept."""
+
+    async def body(self) -> bytes:
+        """The body.
+
+        :raises TooLarge: when it is longer than :data:`BODY_BYTES_MAX`.
+        """
+        if not hasattr(self, "_body"):
+            self._body = await read_body(self, BODY_BYTES_MAX)
+        return self._body
+
+    async def json(self) -> JSON:
+        """The body as JSON.
+
+        :raises InvalidEvent: when it is none, too deep, or has parts that can't be kept; names the field.
+        """
+        return self._data
+
+    async def prepare(self, needs_json: bool) -> None:
+        """Read and judge the body before FastAPI does, which would hide what was wrong with it."""
+        body = await self.body()
+        self._data: JSON = None
+        if body and needs_json:
+            self._data, careful = parse_json(body)
+            if too_deep(self._data):
+                raise InvalidEvent("body", f"expected at most {DEPTH_MAX} lists and mappings inside each other")
+            found = unfit(self._data, "body") if careful else None
+            if found is not None:
+                raise found
+
+
+class StrictRoute(APIRoute):
+    """A route whose handler gets a :class:`StrictRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # Any: as in FastAPI
+        """The handler, behind the judgement of the body."""
+        handle = super().get_route_handler()
+        needs_json = self.body_field is not None
+
+        async def strict(request: Request) -> Response:
+            judged = StrictRequest(request.scope, request.receive)
+            await judged.prepare(needs_json)
+            return await handle(judged)
+
+        return strict

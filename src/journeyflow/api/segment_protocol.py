@@ -1,0 +1,234 @@
+"""Events in the Segment protocol: each is judged on its own, and 200 means that what was not rejected is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from journeyflow.api.bodies import parse_json, read_body
+from journeyflow.api.context import Context, authorize, secret_of
+from journeyflow.api.errors import NotOffered, Problem, ProblemPart, TooLarge, answer, problems
+from journeyflow.api.segment_events import BATCH_MAX, EVENT_BYTES_MAX, Arrival, Properties, Sending, Type, judge, skew_of
+from journeyflow.core.errors import InvalidEvent
+from journeyflow.core.inputs import Identify
+from journeyflow.core.values import JSON
+from journeyflow.db.sqlite import read
+from journeyflow.services.contacts import guarded_attributes
+from journeyflow.services.keys import Scope
+
+REQUEST_BYTES_MAX: Final = 512_000
+SCOPES: Final[tuple[Scope, ...]] = ("browser", "write", "admin")
+STORED: Final = b'{"success":true}'
+
+router = APIRouter(tags=["events"])
+
+
+class Rejected(BaseModel):
+    """One event, or one trait, of a request that was not taken."""
+
+    index: int = Field(description="the event's place in the batch, from 0")
+    field: str = Field(description="such as `batch[3].timestamp`")
+    detail: str
+
+
+class Taken(BaseModel):
+    """What was taken is on disk. ``rejected`` and ``dropped`` are absent where there is nothing to say."""
+
+    success: bool = True
+    rejected: list[Rejected] = Field(default=[], description="events that were not taken")
+    dropped: list[Rejected] = Field(
+        default=[], description="traits that a browser key may not change, left out of events that were taken"
+    )
+
+
+# --- one request -----------------------------------------------------------------------------------------------------
+
+
+async def _receive(request: Request, type_: Type | None) -> Response:
+    """``type_`` is that of the one event in the request; ``None`` for a batch."""
+    here: Context = request.app.state.context
+    received_at = here.installation.clock()
+    secret = secret_of(request)
+    scope = None if secret is None else await authorize(here, secret, SCOPES)
+    body = await read_body(request, REQUEST_BYTES_MAX)
+    data, careful = parse_json(body)
+    if not isinstance(data, dict):
+        raise InvalidEvent("body", "expected a JSON object")
+    if scope is None:  # in a browser a header would cost a request more, so its SDK puts the key into the body
+        key = data.get("writeKey")
+        scope = await authorize(here, key if isinstance(key, str) and key else None, SCOPES)
+    skew = skew_of(data, received_at)
+    sending = Sending(received_at, skew, scope == "browser", careful, len(body) > EVENT_BYTES_MAX)
+    if type_ is not None:
+        return await _take(here, request, sending, [judge(data, type_, "", sending)], [], [0])
+    arrivals, rejected, places = _judge_batch(data, sending)
+    return await _take(here, request, sending, arrivals, rejected, places)
+
+
+def _judge_batch(data: Properties, sending: Sending) -> tuple[list[Arrival], list[Rejected], list[int]]:
+    batch = data.get("batch")
+    if not isinstance(batch, list):
+        raise InvalidEvent("batch", "expected a list of events")
+    if len(batch) > BATCH_MAX:
+        raise TooLarge("batch", f"expected at most {BATCH_MAX:,} events")
+    arrivals: list[Arrival] = []
+    rejected: list[Rejected] = []
+    places: list[int] = []
+    for index, one in enumerate(batch):
+        try:
+            arrivals.append(judge(one, None, f"batch[{index}].", sending))
+            places.append(index)
+        except InvalidEvent as error:
+            rejected.append(Rejected(index=index, field=error.field, detail=error.message))
+    return arrivals, rejected, places
+
+
+async def _take(
+    here: Context, request: Request, sending: Sending, arrivals: list[Arrival], rejected: list[Rejected], places: list[int]
+) -> Response:
+    dropped: list[Rejected] = []
+    if sending.browser:
+        arrivals, dropped = await _guard(here, arrivals, places, sending.received_at)
+    if arrivals:
+        await asyncio.wrap_future(here.ingest.submit(arrivals))
+        here.metrics.ingested(len(arrivals), len(rejected))
+    elif rejected:
+        here.metrics.ingested(0, len(rejected))
+        parts = [ProblemPart(field=one.field, detail=one.detail) for one in rejected]
+        detail = f"none of {len(rejected)} events was taken; the first: {rejected[0].field}: {rejected[0].detail}"
+        return answer(request, Problem(title="Bad Request", status=400, detail=detail, errors=parts))
+    if not rejected and not dropped:
+        return Response(STORED, media_type="application/json")
+    told = Taken(rejected=rejected, dropped=dropped).model_dump(exclude_defaults=True)
+    return Response(orjson.dumps({"success": True, **told}), media_type="application/json")
+
+
+async def _guard(
+    here: Context, arrivals: list[Arrival], places: list[int], now: datetime
+) -> tuple[list[Arrival], list[Rejected]]:
+    """Without the traits that a browser, whose key everybody can read, may not change."""
+    touching = [one.contact for one in arrivals if isinstance(one.input, Identify) and GUARDED & one.input.attributes.keys()]
+    if not touching:
+        return arrivals, []
+    known = await run_in_threadpool(_known, here, touching, now)
+    dropped: list[Rejected] = []
+    allowed = [
+        _without(one, known.get(one.contact, {}), index, dropped) for one, index in zip(arrivals, places, strict=True)
+    ]
+    return allowed, dropped
+
+
+GUARDED: Final = frozenset({"email", "phone"})
+
+
+def _known(here: Context, keys: list[str], now: datetime) -> dict[str, dict[str, JSON]]:
+    with read(here.installation.engine) as connection:
+        return guarded_attributes(connection, keys, GUARDED, now)
+
+
+def _without(one: Arrival, known: dict[str, JSON], index: int, dropped: list[Rejected]) -> Arrival:
+    if not isinstance(one.input, Identify):
+        return one
+    attributes = one.input.attributes
+    changed = [name for name in attributes if name in known and known[name] != attributes[name]]
+    if not changed:
+        return one
+    for name in changed:
+        detail = "a browser key can't change what is known of this contact; send it with a write key"
+        dropped.append(Rejected(index=index, field=f"traits.{name}", detail=detail))
+    kept = {name: value for name, value in attributes.items() if name not in changed}
+    return Arrival(one.contact, Identify(one.input.at, kept, one.input.message_id))
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+_ID: Final = {"description": "1 to 255 characters; a number is taken as text"}
+_COMMON: Final[dict[str, Any]] = {  # Any: JSON Schema
+    "userId": {"type": ["string", "integer", "null"], **_ID},
+    "anonymousId": {"type": ["string", "integer", "null"], "description": "where there is no userId"},
+    "messageId": {"type": ["string", "integer", "null"], "description": "makes the event count once in 30 days"},
+    "timestamp": {"type": ["string", "null"], "format": "date-time"},
+    "sentAt": {"type": ["string", "null"], "description": "the sender's clock, which `timestamp` is corrected by"},
+}
+_OBJECT: Final = {"type": ["object", "null"]}
+_TEXT: Final = {"type": ["string", "null"]}
+_FIELDS: Final[dict[str, dict[str, Any]]] = {  # Any: JSON Schema
+    "track": {"event": {"type": "string", "minLength": 1, "maxLength": 200}, "properties": _OBJECT},
+    "identify": {"traits": _OBJECT},
+    "page": {"name": _TEXT, "category": _TEXT, "properties": _OBJECT},
+    "screen": {"name": _TEXT, "category": _TEXT, "properties": _OBJECT},
+    "group": {"groupId": {"type": ["string", "integer", "null"]}, "traits": _OBJECT},
+    "alias": {"previousId": {"type": ["string", "integer"]}},
+}
+_SUMMARIES: Final = {
+    "track": "Something a contact did",
+    "identify": "What is known of a contact",
+    "page": "A page was seen: the event `Page Viewed`",
+    "screen": "A screen was seen: the event `Screen Viewed`",
+    "group": "What a contact belongs to: the traits become the attribute `group`",
+    "alias": "Two ids of one contact: not yet",
+}
+
+
+def _schema(type_: Type) -> dict[str, Any]:  # Any: JSON Schema
+    required = ["event"] if type_ == "track" else []
+    return {"type": "object", "properties": {**_COMMON, **_FIELDS[type_]}, "required": required}
+
+
+def _batch_schema() -> dict[str, Any]:  # Any: JSON Schema
+    every: dict[str, Any] = {"type": {"type": "string", "enum": [*_FIELDS]}}  # Any: JSON Schema
+    for fields in _FIELDS.values():
+        every |= fields
+    event = {"type": "object", "properties": {**_COMMON, **every}, "required": ["type"]}
+    batch = {"type": "array", "items": event, "maxItems": BATCH_MAX}
+    return {"type": "object", "properties": {"batch": batch, "sentAt": _COMMON["sentAt"]}, "required": ["batch"]}
+
+
+def _handler(type_: Type | None) -> Callable[[Request], Awaitable[Response]]:
+    async def take(request: Request) -> Response:
+        return await _receive(request, type_)
+
+    return take
+
+
+async def _alias(request: Request) -> Response:
+    raise NotOffered("alias, which merges two contacts, comes with a later version")
+
+
+def _add(path: str, handler: Callable[[Request], Awaitable[Response]], summary: str, schema: dict[str, Any]) -> None:
+    """The route, and the one letter that Segment's browser SDK calls it by."""
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    responses = {**problems(415), 200: {"model": Taken, "description": "stored"}}
+    if handler is _alias:
+        responses = problems(415, 501)
+    router.add_api_route(
+        f"/v1/{path}",
+        handler,
+        methods=["POST"],
+        summary=summary,
+        name=path,
+        responses=responses,
+        openapi_extra={"requestBody": body},
+    )
+    router.add_api_route(f"/v1/{path[0]}", handler, methods=["POST"], include_in_schema=False)
+
+
+TYPES: Final[tuple[Type, ...]] = ("track", "identify", "page", "screen", "group")
+for _type in TYPES:
+    _add(_type, _handler(_type), _SUMMARIES[_type], _schema(_type))
+_add("batch", _handler(None), "Up to 2,500 events, each judged on its own", _batch_schema())
+_add("alias", _alias, _SUMMARIES["alias"], _schema("alias"))
+
+PATHS: Final = frozenset(
+    {f"/v1/{name}" for type_ in (*TYPES, "batch", "alias") for name in (type_, type_[0])}
+)
+"""What a page of another site may call (CORS)."""

@@ -1,0 +1,85 @@
+"""The one place that builds things from settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from secrets import token_urlsafe
+
+from sqlalchemy import Connection, Engine
+
+from journeyflow.clock import Clock, now
+from journeyflow.db import documents
+from journeyflow.db.coupons import CodeFactory
+from journeyflow.db.documents import FlowsCache
+from journeyflow.db.migrations import migrate
+from journeyflow.db.sqlite import open_engine, write
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services import keys
+from journeyflow.services.dispatch import Postmaster
+from journeyflow.services.tokens import Signer
+from journeyflow.settings import Settings
+
+
+@dataclass(slots=True)
+class Installation:
+    """Everything that works on one database. ``first_keys`` are the (scope, key) made by this very start."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    renderer: LiquidRenderer
+    cache: FlowsCache
+    signer: Signer
+    codes: CodeFactory
+    postmaster: Postmaster
+    first_keys: list[tuple[str, str]]
+
+    def make_code(self, connection: Connection, pool: str, contact: str) -> str | None:
+        """A fresh coupon code."""
+        return self.codes.make(connection, pool, contact)
+
+
+def open_installation(settings: Settings, clock: Clock = now) -> Installation:
+    """Open the database, bring it to the newest schema, and make what a first start needs.
+
+    :raises SystemFailure: when the database can't be opened.
+    :raises InvalidValue: when a setting makes no sense.
+    """
+    engine = open_engine(settings.database_url)
+    migrate(engine)
+    renderer = LiquidRenderer()
+    cache = FlowsCache(renderer)
+    with write(engine) as connection:
+        secret = _secret(connection, settings)
+        first_keys = _first_keys(connection, settings, clock)
+    signer = Signer(secret)
+    codes = CodeFactory(secret, lambda pool: cache.pool(pool))
+    postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
+    return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster, first_keys)
+
+
+def _secret(connection: Connection, settings: Settings) -> bytes:
+    """What signs links: the setting, else what the first start made."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value().encode()
+    kept = documents.setting(connection, "secret_key")
+    if kept is None:
+        kept = token_urlsafe(32)
+        documents.set_setting(connection, "secret_key", kept)
+    return kept.encode()
+
+
+def _first_keys(connection: Connection, settings: Settings, clock: Clock) -> list[tuple[str, str]]:
+    """On first start an admin key and a write key; given ones are made known whenever they are not yet."""
+    made: list[tuple[str, str]] = []
+    fresh = not keys.listed(connection)
+    given = {"admin": settings.admin_key, "write": settings.write_key}
+    for scope in ("admin", "write"):
+        wanted = given[scope]
+        secret = None if wanted is None else wanted.get_secret_value()
+        if secret is not None and keys.find(connection, secret) is None:
+            keys.create(connection, scope, "from settings", clock(), secret)
+            made.append((scope, secret))
+        elif secret is None and fresh:
+            made.append((scope, keys.create(connection, scope, "first start", clock())))
+    return made

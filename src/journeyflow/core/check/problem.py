@@ -1,0 +1,119 @@
+"""What can be wrong with a document: the codes, and one problem with its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from journeyflow.core.values import PathKeys
+
+Severity = Literal["error", "warning"]
+
+VALUE_LENGTH_MAX: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A class of problems; its code never changes its meaning."""
+
+    code: str
+    title: str
+    advice: str
+    """What to do about it, in one line."""
+
+
+CODES: Final = {
+    code.code: code
+    for code in (
+        Code("JF001", "not YAML or JSON", "Correct the text at that line; an editor that knows YAML shows the place."),
+        Code("JF002", "a key comes twice", "Keep one of the two; the message names both lines."),
+        Code("JF003", "unknown kind of document", "Let the first key say what it is, such as `journey: welcome`."),
+        Code("JF004", "unknown key", "Correct its spelling, move it to where it belongs, or take it out."),
+        Code("JF005", "missing key", "Add the key; `journeyflow schema` lists what each document needs."),
+        Code(
+            "JF006",
+            "wrong value",
+            "Write what the message says was expected; text that looks like a number needs quotes.",
+        ),
+        Code(
+            "JF007",
+            "an id is used twice",
+            "Rename one of the two documents or remove it; the message names both files.",
+        ),
+        Code("JF008", "unreadable file", "Save it as UTF-8, at most 1 MB, and readable for whoever runs journeyflow."),
+        Code("JF010", "unknown node", "Name a node of the journey, or `end`."),
+        Code(
+            "JF011",
+            "a loop without a wait",
+            "Put a `wait` or `wait_for` into the loop; without one it would never end.",
+        ),
+        Code("JF012", "unknown id", "Correct the id, or add the document that it names to the folder."),
+        Code("JF013", "Liquid that does not compile", "Correct the template at the place that the message names."),
+        Code(
+            "JF014", "a window longer than history is kept", "Shorten `within`, or raise `retention` in the workspace."
+        ),
+    )
+}
+"""Every code by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong, or doubtful, in one place of one document.
+
+    ``line`` counts from 1 and is 0 where there are no lines (a document that came as data); ``path`` is the place
+    inside the document, such as ``nodes.first.template``; ``value`` is the offending value, shortened, as JSON.
+    """
+
+    code: str
+    message: str
+    file: str = ""
+    line: int = 0
+    path: str = ""
+    value: str | None = None
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        path = f" {self.path}:" if self.path else ""
+        value = "" if self.value is None else f" (got {self.value})"
+        return f"{place}: {self.code}{path} {self.message}{value}"
+
+    @property
+    def order(self) -> tuple[str, int, str, str, str]:
+        """What to sort a list of problems by: file, line, then path."""
+        return (self.file, self.line, self.path, self.code, self.message)
+
+
+_PLAIN_KEY: Final = re.compile(r"[^\s.\[\]\"'\\]+")
+
+
+def path_text(keys: PathKeys) -> str:
+    """``("triggers", 0, "where")`` → ``triggers[0].where``; a key that would not read as one is put in quotes."""
+    parts: list[str] = []
+    for key in keys:
+        if isinstance(key, int):
+            parts.append(f"[{key}]")
+        elif _PLAIN_KEY.fullmatch(key) and key.isprintable():
+            parts.append(f".{key}")
+        else:
+            parts.append(f"[{shortened(key)}]")
+    return "".join(parts).removeprefix(".")
+
+
+def shortened(value: object) -> str:
+    """A value as JSON of at most :data:`VALUE_LENGTH_MAX` characters, fit to be printed."""
+    text = ""
+    # Piece by piece: the value may be a megabyte.
+    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(_cut(value)):
+        text += piece
+        if len(text) > VALUE_LENGTH_MAX:
+            text = f"{text[: VALUE_LENGTH_MAX - 1]}…"
+            break
+    return "".join(sign if sign.isprintable() else sign.encode("unicode-escape").decode("ascii") for sign in text)
+
+
+def _cut(value: object) -> object:
+    return value[: VALUE_LENGTH_MAX + 1] if isinstance(value, str) else value

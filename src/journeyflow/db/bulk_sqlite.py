@@ -1,0 +1,100 @@
+"""Many rows at once on SQLite: ``executemany``, and a batch of contacts as a table to join on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TypeVar
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Integer, String, Table, TableValuedAlias, func, select, type_coerce
+from sqlalchemy.sql.selectable import Subquery
+from sqlalchemy.types import TypeEngine
+
+Row = Sequence[object]
+T = TypeVar("T")
+
+
+def batch(contacts: Iterable[tuple[int, str]]) -> Subquery:
+    """``(shard, contact)`` pairs as a table with these two columns."""
+    shards = orjson.dumps({contact: shard for shard, contact in contacts}).decode()
+    rows = func.json_each(shards).table_valued("key", "value")
+    return select(
+        type_coerce(rows.c.value, Integer()).label("shard"), type_coerce(rows.c.key, String()).label("contact")
+    ).subquery("batch")
+
+
+def triples(rows: Iterable[tuple[int, str, str]]) -> Subquery:
+    """``(shard, contact, third)`` rows as a table with these three columns."""
+    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
+    return select(
+        _part(listed, 0, Integer()).label("shard"),
+        _part(listed, 1, String()).label("contact"),
+        _part(listed, 2, String()).label("third"),
+    ).subquery("batch")
+
+
+def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnElement[T]:
+    return func.json_extract(rows.c.value, f"$[{index}]", type_=type_)
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows, columns in the table's order."""
+    if rows:
+        connection.exec_driver_sql(_insert_sql(table), rows)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows; a row whose key is there already is left as it is."""
+    if rows:
+        connection.exec_driver_sql(f"{_insert_sql(table)} ON CONFLICT DO NOTHING", rows)
+
+
+def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows; a row whose key is there already is replaced."""
+    if rows:
+        connection.exec_driver_sql(_put_sql(table), rows)
+
+
+def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows; where the key is there already, ``count`` grows by the row's and the rest is replaced."""
+    if rows:
+        connection.exec_driver_sql(_add_sql(table), rows)
+
+
+def delete(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
+    """Delete rows by their full primary key."""
+    if keys:
+        tests = " AND ".join(f'"{column.name}" = ?' for column in table.primary_key.columns)
+        connection.exec_driver_sql(f'DELETE FROM "{table.name}" WHERE {tests}', keys)
+
+
+@cache
+def _insert_sql(table: Table) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" for _ in table.columns)})'
+
+
+def _conflict(table: Table, assignments: Iterable[str]) -> str:
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+    return f"{_insert_sql(table)} ON CONFLICT ({keys}) DO UPDATE SET {', '.join(assignments)}"
+
+
+def _rest(table: Table) -> list[str]:
+    return [column.name for column in table.columns if not column.primary_key]
+
+
+@cache
+def _put_sql(table: Table) -> str:
+    return _conflict(table, (f'"{name}" = excluded."{name}"' for name in _rest(table)))
+
+
+@cache
+def _add_sql(table: Table) -> str:
+    return _conflict(
+        table,
+        (
+            f'"count" = "{table.name}"."count" + excluded."count"' if name == "count" else f'"{name}" = excluded."{name}"'
+            for name in _rest(table)
+        ),
+    )

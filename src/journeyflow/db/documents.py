@@ -1,0 +1,233 @@
+"""Published documents: immutable versions, the state of each journey, and the epoch that tells when they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, delete, func, select
+
+from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.documents import KINDS
+from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.journey import Journey
+from journeyflow.core.template import Template
+from journeyflow.core.triggers import InactivityTrigger
+from journeyflow.core.values import JSON, Model, from_micros, to_micros
+from journeyflow.core.view import Library, Renderer, StoredTemplate
+from journeyflow.core.workspace import DEFAULT, Workspace
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.contacts import dump, instant, micros
+from journeyflow.db.tables import armings, documents, installation, journeys
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """One version of one document. ``status`` is published, stored (a draft's text) or removed."""
+
+    kind: str
+    id: str
+    version: int
+    status: str
+    at: datetime
+    digest: str
+    document: dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyRow:
+    """How a journey stands; ``version`` is the newest published one, 0 where there is none."""
+
+    id: str
+    state: JourneyState
+    version: int
+    published_at: datetime | None
+    paused_at: datetime | None
+
+
+def digest_of(document: dict[str, JSON]) -> str:
+    """The same for the same document, however its keys are ordered."""
+    return sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+# --- the epoch -------------------------------------------------------------------------------------------------------
+
+
+def setting(connection: Connection, name: str) -> str | None:
+    """A value of the installation."""
+    found: str | None = connection.scalar(select(installation.c.value).where(installation.c.name == name))
+    return found
+
+
+def set_setting(connection: Connection, name: str, value: str) -> None:
+    """Keep a value of the installation."""
+    bulk.put(connection, installation, [(name, value)])
+
+
+def epoch(connection: Connection) -> int:
+    """Grows whenever what is published, or how a journey stands, changes."""
+    return int(setting(connection, "epoch") or 0)
+
+
+def raise_epoch(connection: Connection) -> None:
+    """Tell every engine to load the documents anew."""
+    set_setting(connection, "epoch", str(epoch(connection) + 1))
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def _stored(row: Any) -> StoredDocument:  # Any: a row of the table
+    return StoredDocument(
+        row.kind, row.id, row.version, row.status, from_micros(row.at), row.digest, orjson.loads(row.document)
+    )
+
+
+def newest(connection: Connection) -> list[StoredDocument]:
+    """The newest version of every document that was not removed, by kind and id."""
+    last = select(documents.c.kind, documents.c.id, func.max(documents.c.version).label("version"))
+    last_rows = last.group_by(documents.c.kind, documents.c.id).subquery()
+    same = (documents.c.kind == last_rows.c.kind) & (documents.c.id == last_rows.c.id)
+    rows = connection.execute(
+        select(documents)
+        .join(last_rows, same & (documents.c.version == last_rows.c.version))
+        .where(documents.c.status != "removed")
+        .order_by(documents.c.kind, documents.c.id)
+    )
+    return [_stored(row) for row in rows]
+
+
+def versions(connection: Connection, kind: str, id_: str) -> list[StoredDocument]:
+    """All versions of one document, newest first."""
+    mine = (documents.c.kind == kind) & (documents.c.id == id_)
+    return [_stored(row) for row in connection.execute(select(documents).where(mine).order_by(documents.c.version.desc()))]
+
+
+def add(
+    connection: Connection, kind: str, id_: str, document: dict[str, JSON], status: str, at: datetime
+) -> StoredDocument:
+    """The next version of a document."""
+    mine = (documents.c.kind == kind) & (documents.c.id == id_)
+    version = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
+    digest = digest_of(document)
+    bulk.insert(connection, documents, [(kind, id_, version, status, to_micros(at), digest, dump(document), None)])
+    return StoredDocument(kind, id_, version, status, at, digest, document)
+
+
+# --- journeys --------------------------------------------------------------------------------------------------------
+
+
+def journey_rows(connection: Connection) -> dict[str, JourneyRow]:
+    """How every journey stands."""
+    return {
+        row.id: JourneyRow(row.id, row.state, row.version, instant(row.published_at), instant(row.paused_at))
+        for row in connection.execute(select(journeys).order_by(journeys.c.id))
+    }
+
+
+def put_journey(connection: Connection, row: JourneyRow) -> None:
+    """Keep how a journey stands."""
+    values = (row.id, row.state, row.version, micros(row.published_at), micros(row.paused_at))
+    bulk.put(connection, journeys, [values])
+
+
+def remove_journey(connection: Connection, journey: str) -> None:
+    """Forget how a journey that was removed stood."""
+    connection.execute(delete(journeys).where(journeys.c.id == journey))
+    connection.execute(delete(armings).where(armings.c.journey == journey))
+
+
+def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
+    """Inactivity triggers watch from now; those that did already, from when they did. Whether one is new."""
+    wanted = {trigger.key for trigger in journey.triggers if isinstance(trigger, InactivityTrigger)}
+    mine = armings.c.journey == journey.journey
+    known = set(connection.scalars(select(armings.c.trigger).where(mine)))
+    connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(wanted)))
+    new = wanted - known
+    bulk.insert(connection, armings, [(journey.journey, key, to_micros(at)) for key in sorted(new)])
+    return bool(new)
+
+
+# --- flows -----------------------------------------------------------------------------------------------------------
+
+
+class FlowsCache:
+    """The flows of the last epoch seen; parsed and compiled documents are kept from one epoch to the next."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._epoch: int | None = None
+        self._flows: Flows | None = None
+        self._models: dict[tuple[str, str, int], Model] = {}
+        self._templates: dict[tuple[str, int], StoredTemplate] = {}
+
+    def current(self, connection: Connection) -> Flows:
+        """The flows as they are published now."""
+        now = epoch(connection)
+        if self._flows is None or now != self._epoch:
+            self._flows = self._load(connection)
+            self._epoch = now
+        return self._flows
+
+    def pool(self, id_: str) -> CouponPool | None:
+        """A coupon pool of the flows last loaded."""
+        return None if self._flows is None else self._flows.library.pools.get(id_)
+
+    def _load(self, connection: Connection) -> Flows:
+        rows = [_stored(row) for row in connection.execute(select(documents).where(documents.c.status == "published"))]
+        newest_rows = newest(connection)
+        in_use = {(one.kind, one.id): one for one in _newest_published(rows, newest_rows)}
+        states = journey_rows(connection)
+        published = {(row.id, row.version): self._published(row) for row in rows if row.kind == "journey"}
+        current = {
+            row.id: published[row.id, row.version] for row in states.values() if (row.id, row.version) in published
+        }
+        armed = {(row.journey, row.trigger): from_micros(row.at) for row in connection.execute(select(armings))}
+        library = self._library(in_use.values())
+        return Flows(library, current, published, {row.id: row.state for row in states.values()}, armed)
+
+    def _published(self, row: StoredDocument) -> Published:
+        model = self._model(row)
+        assert isinstance(model, Journey)
+        return Published(model, row.version)
+
+    def _model(self, row: StoredDocument) -> Model:
+        key = (row.kind, row.id, row.version)
+        if key not in self._models:
+            self._models[key] = KINDS[row.kind].model_validate(row.document)
+        return self._models[key]
+
+    def _library(self, rows: Iterable[StoredDocument]) -> Library:
+        workspace: Workspace = DEFAULT
+        templates: dict[str, StoredTemplate] = {}
+        pools: dict[str, CouponPool] = {}
+        for row in rows:
+            model = self._model(row)
+            if isinstance(model, Workspace):
+                workspace = model
+            elif isinstance(model, Template):
+                templates[row.id] = self._compiled(row, model)
+            elif isinstance(model, CouponPool):
+                pools[row.id] = model
+        return Library(workspace, templates, pools, self._renderer)
+
+    def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
+        key = (row.id, row.version)
+        if key not in self._templates:
+            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model))
+        return self._templates[key]
+
+
+def _newest_published(rows: list[StoredDocument], alive: list[StoredDocument]) -> list[StoredDocument]:
+    """Of each document that was not removed, the newest published version."""
+    keys = {(one.kind, one.id) for one in alive}
+    best: dict[tuple[str, str], StoredDocument] = {}
+    for row in rows:
+        key = (row.kind, row.id)
+        if key in keys and (key not in best or best[key].version < row.version):
+            best[key] = row
+    return list(best.values())

@@ -1,0 +1,31 @@
+"""Inputs that a decision failed on: set aside with the error, never lost, in nobody's way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from journeyflow.core.identity import shard_of
+from journeyflow.core.inputs import Input, Wake
+from journeyflow.core.values import to_micros
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import inbox
+from journeyflow.db.contacts import dump
+from journeyflow.db.tables import failures
+
+
+def put(connection: Connection, contact: str, inputs: Sequence[Input], error: str, now: datetime) -> None:
+    """Set inputs aside; a failure without one (time passed) is kept as such."""
+    rows = []
+    for item in inputs or [Wake(now)]:
+        kind, payload = inbox.encode(item)
+        id_ = inbox.next_id(now)
+        rows.append((shard_of(contact), contact, id_, to_micros(item.at), kind, dump(payload), error, to_micros(now)))
+    bulk.insert(connection, failures, rows)
+
+
+def count(connection: Connection) -> int:
+    """How many inputs are set aside."""
+    return connection.scalar(select(func.count()).select_from(failures)) or 0

@@ -1,0 +1,134 @@
+"""What has arrived and waits for its turn. Ids grow with the time of arrival, in every process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, delete, exists, select
+
+from journeyflow.core.identity import shard_of
+from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.values import from_micros, to_micros
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.contacts import dump, instant, micros
+from journeyflow.db.tables import inbox
+
+_BITS: Final = 12
+_lock = Lock()
+_last = 0
+
+
+def next_id(at: datetime) -> int:
+    """An id that is larger than all that this process gave before, and grows with ``at`` between processes."""
+    global _last  # noqa: PLW0603  # the one counter of the process
+    with _lock:
+        _last = max(_last + 1, (to_micros(at) << _BITS) + os.getpid() % (1 << _BITS))
+        return _last
+
+
+class Arrived(NamedTuple):
+    """An input of a contact, taken out of the inbox."""
+
+    id: int
+    contact: str
+    input: Input
+
+
+def put(connection: Connection, arrivals: Iterable[tuple[str, Input]]) -> list[int]:
+    """Store inputs in order; their ids."""
+    rows = [row(contact, item) for contact, item in arrivals]
+    bulk.insert(connection, inbox, rows)
+    return [one[0] for one in rows]
+
+
+def row(contact: str, item: Input) -> tuple[int, int, str, int, str, str]:
+    """A row of ``inbox``."""
+    kind, payload = encode(item)
+    return (next_id(item.at), shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
+
+
+def oldest(connection: Connection, limit: int) -> list[Arrived]:
+    """The oldest inputs of all contacts, in order of arrival."""
+    found = connection.execute(
+        select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload).order_by(inbox.c.id).limit(limit)
+    )
+    return [Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload))) for id_, contact, at, kind, payload in found.all()]
+
+
+def remove_until(connection: Connection, last: int) -> None:
+    """Delete everything up to an id."""
+    connection.execute(delete(inbox).where(inbox.c.id <= last))
+
+
+def waits(connection: Connection, contact: str, id_: int) -> bool:
+    """Whether an input has not had its turn yet."""
+    here = (inbox.c.shard == shard_of(contact)) & (inbox.c.contact == contact) & (inbox.c.id == id_)
+    return bool(connection.scalar(select(exists().where(here))))
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether nothing waits."""
+    return not connection.scalar(select(exists().where(inbox.c.id > 0)))
+
+
+# --- inputs as JSON --------------------------------------------------------------------------------------------------
+
+
+def encode(item: Input) -> tuple[str, dict[str, object]]:
+    """An input's kind and its data."""
+    match item:
+        case Event():
+            data: dict[str, object] = {"name": item.name, "occurred_at": to_micros(item.occurred_at), "properties": item.properties}
+            if item.message_id is not None:
+                data["message_id"] = item.message_id
+            if item.imported:
+                data["imported"] = True
+            return "event", data
+        case Identify():
+            return "identify", {"attributes": item.attributes, "message_id": item.message_id, "imported": item.imported}
+        case SetTags():
+            return "tags", {"add": item.add, "remove": item.remove, "imported": item.imported}
+        case SetTopics():
+            return "topics", {"topics": item.topics}
+        case Appear():
+            return "appear", {
+                "created_at": micros(item.created_at),
+                "attributes": item.attributes,
+                "tags": item.tags,
+                "announced": item.announced,
+            }
+        case Enroll():
+            return "enroll", {"journey": item.journey, "properties": item.properties}
+        case Remove():
+            return "remove", {"run": item.run}
+        case Wake():
+            return "wake", {}
+
+
+def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what encode wrote
+    """The input that ``encode`` made data of."""
+    match kind:
+        case "event":
+            imported = data.get("imported", False)
+            occurred_at = from_micros(data["occurred_at"])
+            return Event(at, data["name"], occurred_at, data["properties"], data.get("message_id"), imported=imported)
+        case "identify":
+            return Identify(at, data["attributes"], data["message_id"], data["imported"])
+        case "tags":
+            return SetTags(at, tuple(data["add"]), tuple(data["remove"]), data["imported"])
+        case "topics":
+            return SetTopics(at, data["topics"])
+        case "appear":
+            created_at = instant(data["created_at"])
+            return Appear(at, created_at, data["attributes"], tuple(data["tags"]), data["announced"])
+        case "enroll":
+            return Enroll(at, data["journey"], data["properties"])
+        case "remove":
+            return Remove(at, data["run"])
+        case _:
+            return Wake(at)

@@ -1,0 +1,138 @@
+"""What decisions read beyond the loaded contacts: history, entries, addresses, codes, fetched for a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection, and_, exists, select
+
+from journeyflow.core.contact import Address, Contact, Entry, PastEvent
+from journeyflow.core.effects import Effects
+from journeyflow.core.identity import address_hash, shard_of
+from journeyflow.core.inputs import Event, Identify, Input
+from journeyflow.core.values import from_micros, to_micros
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.tables import addresses, entries, events, messages, seen
+
+CodeMaker = Callable[[Connection, str, str], str | None]
+"""Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
+
+
+class TurnMemory:
+    """The store behind one turn's decisions; see :class:`journeyflow.core.contact.Memory`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        contacts: dict[str, Contact],
+        inputs: dict[str, list[Input]],
+        effects: Effects,
+        make_code: CodeMaker,
+    ) -> None:
+        self._connection = connection
+        self._contacts = contacts
+        self._inputs = inputs
+        self._effects = effects
+        self._make_code = make_code
+        self._addresses: dict[str, Address] | None = None
+        self._hashes: dict[tuple[str, str], str] = {}
+        self._seen: set[tuple[str, str]] | None = None
+
+    # --- history ------------------------------------------------------------------------------------------------------
+
+    def events(self, contact: str, name: str, since: datetime | None) -> Iterable[PastEvent]:
+        """The contact's stored events of that name handled after ``since``, oldest first."""
+        mine = and_(events.c.shard == shard_of(contact), events.c.contact == contact, events.c.name == name)
+        if since is not None:
+            mine = and_(mine, events.c.handled_at > to_micros(since))
+        rows = self._connection.execute(
+            select(events.c.number, events.c.occurred_at, events.c.handled_at, events.c.properties)
+            .where(mine)
+            .order_by(events.c.handled_at, events.c.number)
+        )
+        return [
+            PastEvent(number, from_micros(occurred_at), from_micros(handled_at), orjson.loads(properties))
+            for number, occurred_at, handled_at, properties in rows
+        ]
+
+    # --- entries ------------------------------------------------------------------------------------------------------
+
+    def entry(self, contact: str, journey: str, key: str) -> Entry | None:
+        """The contact's entries into that journey under that key."""
+        mine = and_(entries.c.shard == shard_of(contact), entries.c.contact == contact)
+        row = self._connection.execute(
+            select(entries.c.first_at, entries.c.last_at, entries.c.count).where(
+                mine, entries.c.journey == journey, entries.c.key == key
+            )
+        ).first()
+        return None if row is None else Entry(from_micros(row[0]), from_micros(row[1]), row[2])
+
+    # --- addresses ----------------------------------------------------------------------------------------------------
+
+    def address(self, channel: str, address: str) -> Address:
+        """Whether that address is suppressed, or unsubscribed from everything."""
+        digest = self._hash(channel, address)
+        if self._addresses is None:
+            self._addresses = self._addresses_of_batch()
+        found = self._addresses.get(digest)
+        if found is None:
+            found = self._addresses[digest] = read_addresses(self._connection, [digest])[digest]
+        return found
+
+    def _hash(self, channel: str, address: str) -> str:
+        digest = self._hashes.get((channel, address))
+        if digest is None:
+            digest = self._hashes[channel, address] = address_hash(channel, address)
+        return digest
+
+    def _addresses_of_batch(self) -> dict[str, Address]:
+        emails = (contact.attributes.get("email") for contact in self._contacts.values())
+        return read_addresses(self._connection, {self._hash("email", one) for one in emails if isinstance(one, str)})
+
+    # --- duplicates ---------------------------------------------------------------------------------------------------
+
+    def seen(self, contact: str, message_id: str) -> bool:
+        """Whether the contact has had an event of that id."""
+        if self._seen is None:
+            self._seen = self._seen_of_batch()
+        return (contact, message_id) in self._seen
+
+    def _seen_of_batch(self) -> set[tuple[str, str]]:
+        arriving = [
+            (shard_of(contact), contact, item.message_id)
+            for contact, items in self._inputs.items()
+            for item in items
+            if isinstance(item, Event | Identify) and item.message_id is not None
+        ]
+        wanted = bulk.triples(arriving)
+        same = and_(seen.c.shard == wanted.c.shard, seen.c.contact == wanted.c.contact, seen.c.message_id == wanted.c.third)
+        rows = self._connection.execute(select(seen.c.contact, seen.c.message_id).select_from(wanted.join(seen, same)))
+        return {(contact, message_id) for contact, message_id in rows.all()}
+
+    # --- messages and codes -------------------------------------------------------------------------------------------
+
+    def still_queued(self, contact: str, message: str) -> bool:
+        """Whether that message is not being sent yet; one that was queued in this very turn is not."""
+        if any(queued.id == message for queued in self._effects.messages):
+            return True
+        mine = and_(messages.c.shard == shard_of(contact), messages.c.contact == contact, messages.c.id == message)
+        return bool(self._connection.scalar(select(exists().where(mine, messages.c.status == "queued"))))
+
+    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+        """A fresh code of the pool."""
+        return self._make_code(self._connection, pool, contact)
+
+
+def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:
+    """What is known of addresses, by their hash; all that were asked for are in the answer."""
+    found = {digest: Address() for digest in digests}
+    wanted = bulk.batch((shard_of(digest), digest) for digest in found)
+    same = and_(addresses.c.shard == wanted.c.shard, addresses.c.address == wanted.c.contact)
+    rows: Sequence[object] = connection.execute(
+        select(addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed).select_from(wanted.join(addresses, same))
+    ).all()
+    for digest, suppressed, unsubscribed in rows:  # type: ignore[misc]  # rows of three columns
+        found[digest] = Address(bool(suppressed), bool(unsubscribed))
+    return found

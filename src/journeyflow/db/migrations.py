@@ -1,0 +1,85 @@
+"""Bringing a database to the newest schema. The steps are in the ``migrations`` folder and run through Alembic."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+
+from journeyflow.core.errors import SystemFailure
+from journeyflow.db.sqlite import ReadConnection, read, write
+
+NEWEST = "head"
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest schema, as a whole or not at all; does nothing where it is there already.
+
+    Processes that start at once wait for one another: the first one does it, the others find it done.
+
+    :raises SystemFailure: when a newer journeyflow, or another program, made the database.
+    """
+    with read(engine) as connection:
+        if _is_newest(connection):
+            return
+    with write(engine) as connection:
+        _check_origin(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, NEWEST)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database has the newest schema."""
+    with read(engine) as connection:
+        return _is_newest(connection)
+
+
+def sql() -> str:
+    """The statements that make the newest schema out of an empty database, for whoever runs them by hand."""
+    printed = StringIO()
+    command.upgrade(_config(printed), NEWEST, sql=True)
+    return printed.getvalue()
+
+
+def _is_newest(connection: ReadConnection) -> bool:
+    return _heads(connection) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _heads(connection: Connection) -> set[str]:
+    return set(MigrationContext.configure(connection).get_current_heads())
+
+
+def _check_origin(connection: ReadConnection) -> None:
+    """Nothing is built on what this program does not know."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    heads = _heads(connection)
+    if not heads <= known:
+        schema = ", ".join(sorted(heads - known))
+        raise SystemFailure(
+            f"a newer journeyflow made this database (schema {schema}); install that version or a later one"
+        )
+    if not heads and (tables := inspect(connection).get_table_names()):
+        raise SystemFailure(
+            f"another program made this database (it has a table {tables[0]}); name a file of journeyflow, or a new one"
+        )
+
+
+def _config(output: StringIO | None = None) -> Config:
+    folder = _folder()
+    config = Config(folder / "alembic.ini", output_buffer=output)  # without a buffer: standard output
+    config.set_main_option("script_location", str(folder))
+    return config
+
+
+def _folder() -> Path:
+    """Inside the package where it is installed from a wheel, else that of the repository it lies in."""
+    package = Path(str(files("journeyflow")))
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"

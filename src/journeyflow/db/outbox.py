@@ -1,0 +1,174 @@
+"""Messages: the queue that dispatchers work off, and the record of what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, select, update
+
+from journeyflow.core.identity import shard_of
+from journeyflow.core.values import JSON, from_micros, to_micros
+from journeyflow.db.contacts import instant, micros
+from journeyflow.db.tables import messages
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One row of ``messages``; instants are aware UTC."""
+
+    id: str
+    contact: str
+    journey: str
+    version: int
+    node: str
+    run: str
+    channel: str
+    template: str
+    template_version: int
+    to: str | None
+    topic: str | None
+    transactional: bool
+    status: str
+    reason: str | None
+    subject: str | None
+    queued_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    sent_at: datetime | None
+    values: dict[str, JSON]
+    overrides: dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a claimed message: sent, failed, or queued again for ``due_at``."""
+
+    message: StoredMessage
+    status: str
+    at: datetime
+    reason: str | None = None
+    due_at: datetime | None = None
+    subject: str | None = None
+    provider_id: str | None = None
+
+
+def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
+    """A message as it is stored."""
+    return StoredMessage(
+        id=row.id,
+        contact=row.contact,
+        journey=row.journey,
+        version=row.version,
+        node=row.node,
+        run=row.run,
+        channel=row.channel,
+        template=row.template,
+        template_version=row.template_version,
+        to=row.to,
+        topic=row.topic,
+        transactional=bool(row.transactional),
+        status=row.status,
+        reason=row.reason,
+        subject=row.subject,
+        queued_at=from_micros(row.queued_at),
+        expires_at=instant(row.expires_at),
+        attempts=row.attempts,
+        sent_at=instant(row.sent_at),
+        values=orjson.loads(row._mapping["values"]),
+        overrides=orjson.loads(row.overrides),
+    )
+
+
+def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[StoredMessage]:
+    """Take due messages for delivery: queued ones, and those whose dispatcher died and let its lease run out.
+
+    They are ``sending`` until ``finish``; a lease that runs out makes them due again. ``status`` in the result is what
+    it was before: ``sending`` marks a message that may have gone out already (rule 5.4).
+    """
+    due = (
+        select(messages)
+        .where(messages.c.due_at <= to_micros(now))
+        .order_by(messages.c.due_at)
+        .limit(limit)
+    )
+    taken = [from_row(row) for row in connection.execute(due)]
+    lease = to_micros(lease_until)
+    for message in taken:
+        connection.execute(
+            update(messages)
+            .where(*_this(message))
+            .values(status="sending", due_at=lease, lease_until=lease, attempts=messages.c.attempts + 1)
+        )
+    return taken
+
+
+def finish(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of claimed messages."""
+    for outcome in outcomes:
+        sent = outcome.status == "sent"
+        connection.execute(
+            update(messages)
+            .where(*_this(outcome.message), messages.c.status == "sending")
+            .values(
+                status=outcome.status,
+                reason=outcome.reason,
+                due_at=micros(outcome.due_at),
+                lease_until=None,
+                sent_at=to_micros(outcome.at) if sent else None,
+                subject=outcome.subject or outcome.message.subject,
+                provider_id=outcome.provider_id,
+            )
+        )
+
+
+def _this(message: StoredMessage) -> tuple[Any, ...]:  # Any: SQL expressions
+    return (
+        messages.c.shard == shard_of(message.contact),
+        messages.c.contact == message.contact,
+        messages.c.id == message.id,
+    )
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next message is due."""
+    return instant(connection.scalar(select(func.min(messages.c.due_at)).where(messages.c.due_at.isnot(None))))
+
+
+def by_id(connection: Connection, id_: str) -> StoredMessage | None:
+    """One message."""
+    row = connection.execute(select(messages).where(messages.c.id == id_)).first()
+    return None if row is None else from_row(row)
+
+
+def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool:
+    """Queue a failed message again; whether it was failed."""
+    changed = connection.execute(
+        update(messages)
+        .where(*_this(message), messages.c.status == "failed")
+        .values(status="queued", due_at=to_micros(now), reason=None, attempts=0, expires_at=None)
+    )
+    return changed.rowcount == 1
+
+
+def page(
+    connection: Connection, contact: str | None, status: str | None, after: tuple[int, str, str] | None, limit: int
+) -> list[StoredMessage]:
+    """Messages in order of their key (shard, contact, id), after a key."""
+    query = select(messages).order_by(messages.c.shard, messages.c.contact, messages.c.id).limit(limit)
+    if contact is not None:
+        query = query.where(messages.c.shard == shard_of(contact), messages.c.contact == contact)
+    if status is not None:
+        query = query.where(messages.c.status == status)
+    if after is not None:
+        key = (messages.c.shard, messages.c.contact, messages.c.id)
+        shard, last_contact, last_id = after
+        query = query.where(
+            (key[0] > shard)
+            | ((key[0] == shard) & (key[1] > last_contact))
+            | ((key[0] == shard) & (key[1] == last_contact) & (key[2] > last_id))
+        )
+    return [from_row(row) for row in connection.execute(query)]

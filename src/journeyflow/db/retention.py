@@ -1,0 +1,58 @@
+"""Deleting what is kept no longer, shard by shard, so that no transaction is long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, distinct, select
+
+from journeyflow.core.values import to_micros
+from journeyflow.db.tables import SHARD, events, messages, refusals, seen, trail
+from journeyflow.db.turns import DAY_US
+
+TABLES: Final = {table.name: table for table in (events, trail, messages, refusals, seen)}
+"""What is kept for a while only, by name."""
+
+Limits = Mapping[str, datetime]
+"""For each name in :data:`TABLES` the instant before which rows go."""
+
+
+def expired_shards(connection: Connection, limits: Limits) -> list[int]:
+    """The shards in which something is older than the limits allow; a reading transaction will do."""
+    found: set[int] = set()
+    for name, before in limits.items():
+        shard = TABLES[name].c[SHARD]
+        found.update(connection.scalars(select(distinct(shard)).where(_expired(name, before))))
+    return sorted(found)
+
+
+def trim_shard(connection: Connection, shard: int, limits: Limits) -> dict[str, int]:
+    """Delete what is too old in one shard; how many rows of each table."""
+    return {
+        name: connection.execute(
+            delete(TABLES[name]).where(TABLES[name].c[SHARD] == shard, _expired(name, before))
+        ).rowcount
+        for name, before in limits.items()
+    }
+
+
+def _expired(name: str, before: datetime) -> ColumnElement[bool]:
+    at = to_micros(before)
+    match name:
+        case "events":
+            return events.c.handled_at < at
+        case "messages":  # one that still waits for its delivery is in the outbox, however old
+            return and_(messages.c.queued_at < at, messages.c.due_at.is_(None))
+        case "refusals":
+            return refusals.c.day < at // DAY_US
+        case "seen":
+            return seen.c.at < at
+        case _:
+            return trail.c.at < at
+
+
+def optimize(connection: Connection) -> None:
+    """Let the database renew its statistics where they have become wrong; the planner chooses by them."""
+    connection.exec_driver_sql("PRAGMA optimize")

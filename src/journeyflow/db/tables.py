@@ -1,0 +1,307 @@
+"""Every table. Instants are BIGINT microseconds since the epoch; JSON is text written by orjson.
+
+Each table says in ``info["spread"]`` whether it is ``distributed`` (by ``shard``, the first column of its primary
+key), ``reference`` (small, the same everywhere) or ``local``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy.types import TypeEngine
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Instant = BigInteger
+Json = Text
+Id: Final = String(36)
+Key: Final = String(255)
+Slug: Final = String(64)
+
+
+def _key(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:  # Any: columns of any type
+    return Column(name, type_, primary_key=True, nullable=False, autoincrement=False)
+
+
+def _must(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:  # Any: columns of any type
+    return Column(name, type_, nullable=False)
+
+
+def _table(
+    name: str, spread: Literal["distributed", "reference", "local"], *parts: Any, rowid: bool = False  # Any: SQLAlchemy's
+) -> Table:
+    """A table; on SQLite it is stored in the order of its primary key, or, where rows are large, of their arrival."""
+    return Table(name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid)
+
+
+SHARD: Final = "shard"
+
+# --- documents and settings ------------------------------------------------------------------------------------------
+
+installation = _table("installation", "reference", _key("name", Slug), _must("value", Text))
+
+documents = _table(
+    "documents",
+    "reference",
+    _key("kind", Slug),
+    _key("id", Slug),
+    _key("version", Integer),
+    _must("status", Slug),
+    _must("at", Instant),
+    _must("digest", String(64)),
+    _must("document", Json),
+    Column("source", Text),
+    CheckConstraint("status IN ('published', 'stored', 'removed')", name="status"),
+)
+
+journeys = _table(
+    "journeys",
+    "reference",
+    _key("id", Slug),
+    _must("state", Slug),
+    _must("version", Integer),
+    Column("published_at", Instant),
+    Column("paused_at", Instant),
+    CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
+)
+
+armings = _table(
+    "armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant)
+)
+
+keys = _table(
+    "keys",
+    "reference",
+    _key("id", Slug),
+    _must("digest", String(64)),
+    _must("scope", Slug),
+    Column("name", Text),
+    _must("created_at", Instant),
+    Column("revoked_at", Instant),
+    CheckConstraint("scope IN ('browser', 'write', 'read', 'admin')", name="scope"),
+)
+
+# --- contacts --------------------------------------------------------------------------------------------------------
+
+contacts = _table(
+    "contacts",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _must("created_at", Instant),
+    Column("timer_at", Instant),
+    _must("state", Json),
+    rowid=True,
+)
+
+events = _table(
+    "events",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("name", Key),
+    _key("handled_at", Instant),
+    _key("number", Integer),
+    _must("occurred_at", Instant),
+    Column("claimed_at", Instant),
+    _must("properties", Json),
+    rowid=True,
+)
+
+seen = _table(
+    "seen",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("message_id", Key),
+    _must("at", Instant),
+)
+
+entries = _table(
+    "entries",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("journey", Slug),
+    _key("key", Key),
+    _must("first_at", Instant),
+    _must("last_at", Instant),
+    _must("count", Integer),
+)
+
+runs = _table(
+    "runs",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("id", Id),
+    _must("journey", Slug),
+    _must("version", Integer),
+    _must("key", Key),
+    _must("status", Slug),
+    Column("node", Slug),
+    Column("due_at", Instant),
+    _must("entered_at", Instant),
+    Column("ended_at", Instant),
+    Column("open_until", Instant),
+    Column("reason", Text),
+    _must("state", Json),
+    CheckConstraint("status IN ('active', 'completed', 'exited', 'holdout')", name="status"),
+    CheckConstraint("(status = 'active') = (ended_at IS NULL)", name="ended"),
+    rowid=True,
+)
+
+trail = _table(
+    "trail",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("number", Integer),
+    _must("at", Instant),
+    _must("records", Json),
+    rowid=True,
+)
+
+refusals = _table(
+    "refusals",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("journey", Slug),
+    _key("trigger", Integer),
+    _key("reason", Slug),
+    _key("day", Integer),
+    _must("count", Integer),
+    _must("version", Integer),
+    _must("at", Instant),
+    _must("detail", Json),
+)
+
+addresses = _table(
+    "addresses",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("address", String(64)),
+    _must("suppressed", SmallInteger),
+    _must("unsubscribed", SmallInteger),
+    _must("at", Instant),
+)
+
+coupons = _table(
+    "coupons",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("pool", Slug),
+    _key("code", String(128)),
+    _must("contact", Key),
+    _must("journey", Slug),
+    _must("run", Id),
+    _must("node", Slug),
+    _must("visit", Integer),
+    _must("allocated_at", Instant),
+    _must("expires_at", String(40)),
+    Column("redeemed_at", Instant),
+)
+
+# --- work ------------------------------------------------------------------------------------------------------------
+
+claims = _table("claims", "distributed", _key("shard", SmallInteger), _must("now", Instant))
+
+inbox = _table(
+    "inbox",
+    "distributed",
+    _key("id", BigInteger),
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _must("at", Instant),
+    _must("kind", Slug),
+    _must("payload", Json),
+)
+
+failures = _table(
+    "failures",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("id", BigInteger),
+    _must("at", Instant),
+    _must("kind", Slug),
+    _must("payload", Json),
+    _must("error", Text),
+    _must("failed_at", Instant),
+)
+
+timers = _table(
+    "timers",
+    "distributed",
+    _key("due_at", Instant),
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+)
+
+tasks = _table(
+    "tasks",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("id", Id),
+    _must("kind", Slug),
+    _must("args", Json),
+    _must("cursor", Json),
+    _must("created_at", Instant),
+)
+
+messages = _table(
+    "messages",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("id", Id),
+    _must("journey", Slug),
+    _must("version", Integer),
+    _must("node", Slug),
+    _must("run", Id),
+    _must("channel", Slug),
+    _must("template", Slug),
+    _must("template_version", Integer),
+    Column("to", Text),
+    Column("topic", Slug),
+    _must("transactional", SmallInteger),
+    _must("status", Slug),
+    Column("reason", Text),
+    Column("subject", Text),
+    _must("queued_at", Instant),
+    Column("expires_at", Instant),
+    Column("due_at", Instant),
+    Column("lease_until", Instant),
+    _must("attempts", SmallInteger),
+    Column("sent_at", Instant),
+    Column("provider_id", Text),
+    _must("values", Json),
+    _must("overrides", Json),
+    CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
+    CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
+    rowid=True,
+)
+Index("ix_messages_due_at", messages.c.due_at, sqlite_where=messages.c.due_at.isnot(None), postgresql_where=messages.c.due_at.isnot(None))
+Index("ix_messages_id", messages.c.id)
+Index("ix_runs_id", runs.c.id)
+
+statistics = _table(
+    "statistics",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("journey", Slug),
+    _key("version", Integer),
+    _key("node", Slug),
+    _key("kind", Key),
+    _key("day", Integer),
+    _must("count", BigInteger),
+)

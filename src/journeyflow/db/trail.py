@@ -1,0 +1,51 @@
+"""The trail: what one handling of a contact recorded is one row, its records as JSON in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select
+
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.identity import shard_of
+from journeyflow.core.values import from_micros, to_micros
+from journeyflow.db.tables import trail
+
+
+def trail_rows(records: Sequence[tuple[int, TrailRecord]]) -> list[tuple[object, ...]]:
+    """Rows of ``trail``, columns in order; refusals are kept elsewhere (rule 9.4)."""
+    rows: list[tuple[object, ...]] = []
+    for contact, group in groupby(records, key=lambda one: one[1].contact):
+        kept = [(number, record) for number, record in group if record.run is not None]
+        if kept:
+            number, first = kept[0]
+            steps = orjson.dumps([record[2:] for _, record in kept]).decode()
+            rows.append((shard_of(contact), contact, number, to_micros(first.at), steps))
+    return rows
+
+
+def of_contact(connection: Connection, contact: str, after: int = -1, limit: int | None = None) -> list[tuple[int, TrailRecord]]:
+    """A contact's records in order of handling, each with the number of its row.
+
+    :param after: only rows with a larger number, for paging; ``limit`` counts rows.
+    """
+    mine = (trail.c.shard == shard_of(contact)) & (trail.c.contact == contact) & (trail.c.number > after)
+    query = select(trail.c.number, trail.c.at, trail.c.records).where(mine).order_by(trail.c.number).limit(limit)
+    return [
+        (number, record)
+        for number, at, records in connection.execute(query).all()
+        for record in _records(contact, at, orjson.loads(records))
+    ]
+
+
+def of_run(connection: Connection, contact: str, run: str) -> list[TrailRecord]:
+    """The records of one run, in order."""
+    return [record for _, record in of_contact(connection, contact) if record.run == run]
+
+
+def _records(contact: str, at: int, steps: Iterable[list[Any]]) -> Iterator[TrailRecord]:  # Any: as trail_rows wrote
+    for step in steps:
+        yield TrailRecord(from_micros(at), contact, *step)

@@ -1,0 +1,89 @@
+"""Checking documents as a whole: each by itself, and what they say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journeyflow.core.check.problem import Problem
+from journeyflow.core.check.references import findings
+from journeyflow.core.check.source import Source
+from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.errors import InvalidInput
+from journeyflow.core.values import JSON, Model
+from journeyflow.core.view import Renderer
+from journeyflow.services.folder import read_folder
+from journeyflow.services.validate import ValidDocument, validate, validate_document
+
+
+@dataclass(slots=True)
+class Checked:
+    """A set of documents that was checked: models to work with, sources as they were written, and the problems."""
+
+    documents: Documents = field(default_factory=Documents)
+    sources: list[Source] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    def demand(self) -> Checked:
+        """Itself, where nothing is wrong.
+
+        :raises InvalidDocuments: with all problems, where something is.
+        """
+        if self.errors:
+            raise InvalidDocuments(self.problems)
+        return self
+
+
+class InvalidDocuments(InvalidInput):
+    """Documents have errors; ``problems`` lists them all."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = sum(problem.severity == "error" for problem in problems)
+        listed = "\n".join(str(problem) for problem in problems)
+        super().__init__(f"{count} error{'' if count == 1 else 's'} in the documents\n{listed}")
+        self.problems = list(problems)
+
+
+def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
+    """Everything wrong with the documents of files and folders, at once.
+
+    References are judged only where every document is right by itself: one that could not be read is not "unknown".
+    """
+    validated = validate(read_folder(paths), KINDS)
+    return _together(validated.documents, validated.problems, [], renderer)
+
+
+def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]], renderer: Renderer) -> Checked:
+    """The same for documents that came as data; ``known`` are (kind, document) of the installation around them."""
+    documents: list[ValidDocument] = []
+    problems: list[Problem] = []
+    for one in data:
+        validated = validate_document(one, KINDS)
+        documents.extend(validated.documents)
+        problems.extend(validated.problems)
+    given = {(one.source.kind, one.source.id) for one in documents}
+    around = [KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given]
+    return _together(documents, problems, around, renderer)
+
+
+def _together(
+    documents: Sequence[ValidDocument], problems: list[Problem], around: Sequence[Model], renderer: Renderer
+) -> Checked:
+    models = [one.model for one in documents if isinstance(one.model, Model)]
+    together = Documents.of([*models, *around])
+    sources = {(one.source.kind, one.source.id): one.source for one in documents}
+    workspaces = [one.source for one in documents if one.source.kind == "workspace"]
+    for extra in workspaces[1:]:
+        problems.append(extra.problem("JF007", ("workspace",), "one installation is one workspace, this is another"))
+    if not problems:
+        for found in findings(together, renderer):
+            source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
+            line = source.line_of(found.path)
+            problems.append(Problem(found.code, found.message, source.file, line, found.path, found.value))
+    problems.sort(key=lambda problem: problem.order)
+    return Checked(together, [one.source for one in documents], problems)

@@ -1,0 +1,89 @@
+"""Reading files of data, plain or gzip: lines of JSON, rows of CSV, and what each of them has to be."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import orjson
+
+from journeyflow.core.errors import InvalidInput
+from journeyflow.core.values import JSON, parse_instant
+from journeyflow.services.simulate_errors import BadLine
+
+LINE_BYTES_MAX: Final = 1_000_000
+KEY_LENGTH_MAX: Final = 255
+YEARS: Final = range(1000, 9000)
+"""Far enough from the ends of the calendar for every wait (at most 100 years)."""
+INSTANT: Final = "an instant in ISO 8601 such as 2026-03-02T10:00:00Z"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where it is gzip.
+
+    :raises InvalidInput: when it can't be read.
+    """
+    try:
+        with path.open("rb") as raw:
+            if raw.peek(2)[:2] == b"\x1f\x8b":
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield cast("IO[bytes]", unpacked)
+            else:
+                yield raw
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InvalidInput(f"{path}: can't be read: {reason}") from None
+
+
+def lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines of at most :data:`LINE_BYTES_MAX` bytes; of a longer one only its beginning, which is longer than that."""
+    read = partial(file.readline, LINE_BYTES_MAX + 1)
+    while line := read():
+        yield line
+        while len(line) > LINE_BYTES_MAX and not line.endswith(b"\n"):
+            line = read()
+
+
+def parsed(line: bytes) -> dict[str, JSON]:
+    """The JSON object of a line.
+
+    :raises BadLine: when it is too long, or none.
+    """
+    if len(line) > LINE_BYTES_MAX:
+        raise BadLine(f"expected at most {LINE_BYTES_MAX:,} bytes in a line")
+    try:
+        data = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BadLine(f"expected a JSON object: {error}") from None
+    if not isinstance(data, dict):
+        raise BadLine.at("line", "a JSON object", data)
+    return data
+
+
+# Any: the type of csv.reader is private, and its name differs between versions of Python
+def csv_reader(file: IO[bytes]) -> Any:
+    """Rows of cells; what is no UTF-8 comes as half surrogates, so that the error can name its line."""
+    text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return csv.reader(text, strict=True)
+
+
+def instant(field: str, value: JSON, local: tzinfo) -> datetime:
+    """An instant, local where it has no offset.
+
+    :raises BadLine: when it is none, or too far away.
+    """
+    found = parse_instant(value, local)
+    if found is None:
+        raise BadLine.at(field, INSTANT, value)
+    if found.year not in YEARS:
+        raise BadLine.at(field, f"an instant in the years {YEARS.start} to {YEARS.stop - 1}", value)
+    return found

@@ -1,0 +1,184 @@
+"""Delivering messages: what is asked again when one is picked up, what it looks like, and when it is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from journeyflow.channels.base import Email
+from journeyflow.core.contact import Address, Contact
+from journeyflow.core.template import Template
+from journeyflow.core.flows import Flows
+from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused
+from journeyflow.core.identity import address_hash
+from journeyflow.core.local_time import in_window, quiet_end, zone
+from journeyflow.core.view import Library
+from journeyflow.core.workspace import Workspace
+from journeyflow.db import contacts, memory, outbox
+from journeyflow.db.documents import FlowsCache
+from journeyflow.db.outbox import Outcome, StoredMessage
+from journeyflow.db.tables import documents
+from journeyflow.rendering.message import Footer, RenderedEmail
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services.tokens import Signer
+
+LEASE: Final = timedelta(minutes=5)
+"""A dispatcher that has not reported after so long is taken for dead."""
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+BACK_OFF_FIRST: Final = timedelta(seconds=30)
+BACK_OFF_MAX: Final = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claimed message, rendered."""
+
+    message: StoredMessage
+    email: Email
+    redelivered: bool
+
+
+class Postmaster:
+    """Picks messages up, asks again, renders, and writes down what became of them."""
+
+    def __init__(self, cache: FlowsCache, renderer: LiquidRenderer, signer: Signer, links: str) -> None:
+        self._cache = cache
+        self._renderer = renderer
+        self._signer = signer
+        self._links = links
+
+    def pick_up(self, connection: Connection, now: datetime, limit: int) -> tuple[list[Ready], list[Outcome]]:
+        """Claim due messages; those to deliver, and the outcomes of those that are not delivered (rule 5.5).
+
+        The outcomes are written in the same transaction.
+        """
+        claimed = outbox.claim(connection, now, now + LEASE, limit)
+        flows = self._cache.current(connection)
+        library = flows.library
+        people = contacts.load(connection, {message.contact for message in claimed}, now)
+        known = memory.read_addresses(connection, {address_hash(one.channel, one.to or "") for one in claimed})
+        ready: list[Ready] = []
+        decided: list[Outcome] = []
+        for message in claimed:
+            contact = people.get(message.contact) or Contact(message.contact)
+            address = known[address_hash(message.channel, message.to or "")]
+            outcome = _ask_again(message, contact, address, flows, now)
+            if outcome is not None:
+                decided.append(outcome)
+                continue
+            try:
+                ready.append(Ready(message, self.email(connection, message, library, now), message.status == "sending"))
+            except JourneyflowError as error:
+                decided.append(Outcome(message, "failed", now, str(error)))
+        outbox.finish(connection, decided)
+        return ready, decided
+
+    def rendered(self, connection: Connection, message: StoredMessage, library: Library) -> RenderedEmail:
+        """A message as its contact sees it.
+
+        :raises TemplateError: when its template fails.
+        :raises Refused: when the version of its template is gone.
+        """
+        row = connection.scalar(
+            select(documents.c.document).where(
+                documents.c.kind == "template",
+                documents.c.id == message.template,
+                documents.c.version == message.template_version,
+            )
+        )
+        if row is None:
+            raise Refused(f"template {message.template}, version {message.template_version}, does not exist")
+        compiled = self._renderer.message(Template.model_validate_json(row))
+        return compiled.render(message.values, self._footer(message, library.workspace))
+
+    def _footer(self, message: StoredMessage, workspace: Workspace) -> Footer:
+        return Footer(
+            postal_address=workspace.postal_address,
+            unsubscribe_url=self.unsubscribe_url(message),
+            preferences_url=f"{self._links}/p/{self._signer.sign('preferences', {'c': message.contact})}",
+            appended=not message.transactional,
+        )
+
+    def unsubscribe_url(self, message: StoredMessage) -> str:
+        """The link that takes consent away: for the message's topic, or for everything."""
+        token = self._signer.sign("unsubscribe", {"c": message.contact, "t": message.topic, "m": message.id})
+        return f"{self._links}/u/{token}"
+
+    def email(self, connection: Connection, message: StoredMessage, library: Library, now: datetime) -> Email:
+        """A message ready for a channel.
+
+        :raises Refused: when there is no sender.
+        :raises TemplateError: when its template fails.
+        """
+        sender = library.workspace.sender
+        address = message.overrides.get("from") or (sender.email if sender else None)
+        if not isinstance(address, str):
+            raise Refused("no sender: set sender in the workspace, or from on the node")
+        shown = self.rendered(connection, message, library)
+        reply_to = message.overrides.get("reply_to") or (sender.reply_to if sender else None)
+        subject = message.overrides.get("subject") or shown.subject
+        return Email(
+            id=message.id,
+            to=message.to or "",
+            sender_name=sender.name if sender else None,
+            sender_email=address,
+            reply_to=reply_to if isinstance(reply_to, str) else None,
+            subject=str(subject),
+            html=shown.html,
+            text=shown.text,
+            headers={} if message.transactional else self._list_headers(message),
+            message_id=f"<{message.id}@{address.rpartition('@')[2]}>",
+            sent_at=now,
+        )
+
+    def _list_headers(self, message: StoredMessage) -> dict[str, str]:
+        """RFC 8058."""
+        return {
+            "List-Unsubscribe": f"<{self.unsubscribe_url(message)}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+
+
+def _ask_again(
+    message: StoredMessage, contact: Contact, address: Address, flows: Flows, now: datetime
+) -> Outcome | None:
+    library = flows.library
+    if message.expires_at is not None and now >= message.expires_at:
+        return Outcome(message, "failed", now, "expired")
+    if address.suppressed:
+        return Outcome(message, "failed", now, "suppressed")
+    if message.transactional:
+        return None
+    if address.unsubscribed or (message.topic is not None and not _consents(contact, message.topic, library)):
+        return Outcome(message, "failed", now, "unsubscribed")
+    hours = library.workspace.quiet_hours
+    own = contact.attributes.get("timezone")
+    published = flows.versions.get((message.journey, message.version))
+    of_journey = None if published is None else published.journey.timezone
+    here = zone(own if isinstance(own, str) else None, of_journey, library.workspace.timezone)
+    if hours is not None and in_window(now, here, hours.from_, hours.to, None):
+        return Outcome(message, "queued", now, "quiet_hours", due_at=quiet_end(now, here, hours.from_, hours.to))
+    return None
+
+
+def _consents(contact: Contact, topic: str, library: Library) -> bool:
+    consent = contact.topics.get(topic)
+    return library.topic_default(topic) if consent is None else consent
+
+
+def after_failure(message: StoredMessage, error: DeliveryError, now: datetime, jitter: float) -> Outcome:
+    """Try again later, or give up (rule 5.3); ``jitter`` is in [0, 1)."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, Refused):
+        return Outcome(message, "failed", now, reason)
+    pause = min(BACK_OFF_MAX, BACK_OFF_FIRST * 2 ** min(message.attempts, 20)) * (0.5 + jitter)
+    again = now + pause
+    end = message.queued_at + GIVE_UP_AFTER
+    if message.expires_at is not None:
+        end = min(end, message.expires_at)
+    if again > end:
+        return Outcome(message, "failed", now, reason)
+    return Outcome(message, "queued", now, reason, due_at=again)

@@ -1,0 +1,226 @@
+"""Why a contact got, or did not get, what: its trail as a story (``journeyflow explain``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from journeyflow.core.contact import Contact
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.errors import NotFound
+from journeyflow.core.local_time import zone
+from journeyflow.core.values import JSON, iso
+from journeyflow.core.workspace import Workspace
+from journeyflow.db import contacts, documents, history, trail
+from journeyflow.db.history import RunRow, StoredRefusal
+from journeyflow.db.outbox import StoredMessage
+from journeyflow.services.explain_steps import Messages, Step, steps
+from journeyflow.services.explain_words import (
+    REFUSED,
+    Document,
+    because_lines,
+    listed,
+    local,
+    trigger_words,
+    watched_events,
+)
+
+RECORDS_MAX: Final = 5_000
+"""So many of the newest trail records are told; also so many messages, runs and refusals."""
+SIMILAR_MAX: Final = 5
+
+Versions = Mapping[tuple[str, int], Document]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStory:
+    """One run: how it stands, and its steps in order."""
+
+    run: str
+    journey: str
+    version: int
+    status: str
+    timezone: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalStory:
+    """Entries that were refused on one day for one reason; the rest is of the last of them."""
+
+    journey: str
+    reason: str
+    count: int
+    at: datetime
+    timezone: str
+    text: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything there is to say: runs newest first, refusals newest first, and what never happened.
+
+    ``timezone`` is where the contact is; ``trail`` has the records of rule 9.1 in order, with the last of the refusals
+    of each day as a record of its own, whose ``count`` says how many there were.
+    """
+
+    contact: str
+    timezone: str
+    runs: tuple[RunStory, ...]
+    refusals: tuple[RefusalStory, ...]
+    notes: tuple[str, ...]
+    trail: tuple[dict[str, JSON], ...]
+
+
+def explain(connection: Connection, key: str, journey: str | None, now: datetime) -> Explanation:
+    """What happened to a contact in its journeys (or in one), and why.
+
+    :raises NotFound: when there is no such contact, or no such journey.
+    """
+    found = contacts.load(connection, [key], now).get(key)
+    if found is None:
+        raise NotFound(_no_contact(connection, key))
+    if journey is not None and journey not in documents.journey_rows(connection):
+        raise NotFound(f"there is no journey {journey}")
+    return _Historian(connection, found, journey).explanation()
+
+
+def _no_contact(connection: Connection, key: str) -> str:
+    similar = ", ".join(history.similar_contacts(connection, key, SIMILAR_MAX))
+    hint = f"there is {similar}" if similar else "nothing has come in for it; is the key spelled as in its events?"
+    return f"there is no contact {key!r}; {hint}"
+
+
+class _Historian:
+    """Reads what was recorded of one contact, and tells it."""
+
+    def __init__(self, connection: Connection, contact: Contact, journey: str | None) -> None:
+        self._connection = connection
+        self._contact = contact
+        self._journey = journey
+        self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
+        self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
+        self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
+        self._workspace = _workspace(connection)
+        self._versions: Versions = history.journey_documents(connection, self._mentioned())
+
+    def _mentioned(self) -> set[tuple[str, int]]:
+        found = {(record.journey, record.version) for record in self._records}
+        found.update((run.journey, run.version) for run in self._runs)
+        return found | {(refusal.journey, refusal.version) for refusal in self._refusals}
+
+    def _own(self, records: Iterable[TrailRecord]) -> list[TrailRecord]:
+        mine = [record for record in records if self._journey in (None, record.journey)]
+        return mine[-RECORDS_MAX:]
+
+    def explanation(self) -> Explanation:
+        return Explanation(
+            contact=self._contact.key,
+            timezone=str(self._zone({})),
+            runs=tuple(self._run_stories()),
+            refusals=tuple(self._refusal(one) for one in self._refusals),
+            notes=tuple(self._notes()),
+            trail=tuple(_in_order(self._records, self._refusals)),
+        )
+
+    def _zone(self, document: Document) -> ZoneInfo:
+        """Where the contact is (format.md, "Local")."""
+        return zone(self._contact.attributes.get("timezone"), document.get("timezone"), self._workspace.timezone)
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def _run_stories(self) -> list[RunStory]:
+        records: dict[str | None, list[TrailRecord]] = {}
+        for record in self._records:
+            records.setdefault(record.run, []).append(record)
+        messages: dict[str, list[StoredMessage]] = {}
+        for message in history.messages_of(self._connection, self._contact.key, self._journey, RECORDS_MAX):
+            messages.setdefault(message.run, []).append(message)
+        return [self._story(run, records.get(run.id, []), messages.get(run.id, [])) for run in self._runs]
+
+    def _story(self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage]) -> RunStory:
+        document = self._versions.get((run.journey, run.version), {})
+        here = self._zone(document)
+        sent: Messages = {(message.node, message.queued_at): message for message in messages}
+        told = tuple(steps(records, document, here, sent))
+        return RunStory(run.id, run.journey, run.version, _status(run, here), str(here), told)
+
+    def _refusal(self, one: StoredRefusal) -> RefusalStory:
+        document = self._versions.get((one.journey, one.version), {})
+        here = self._zone(document)
+        reason = str(one.detail.get("reason"))
+        triggers = listed(document, "triggers")
+        known = one.trigger is not None and one.trigger < len(triggers)
+        by = f" by {trigger_words(triggers[one.trigger])}" if known and one.trigger is not None else ""
+        times = "" if one.count == 1 else f" {one.count} times that day, last"
+        text = f"refused{times}{by}: {reason} ({REFUSED.get(reason, 'see the docs')})"
+        return RefusalStory(one.journey, reason, one.count, one.at, str(here), text, because_lines(one.detail))
+
+    # --- what never happened ------------------------------------------------------------------------------------------
+
+    def _notes(self) -> list[str]:
+        """Of a journey that was asked for and never tried: what it waits for, and what the contact did."""
+        if self._runs or self._refusals:
+            return []
+        if self._journey is None:
+            return ["no journey has let it in, and none has refused it in 30 days"]
+        known = documents.versions(self._connection, "journey", self._journey)
+        triggers = listed(known[0].document, "triggers") if known else []
+        state = documents.journey_rows(self._connection)[self._journey].state
+        had = history.event_names(self._connection, self._contact.key)
+        lines = [f"journey {self._journey} (it is {state}) has not let it in, and not refused it in 30 days"]
+        return lines + [line for trigger in triggers for line in self._trigger_notes(trigger, had)]
+
+    def _trigger_notes(self, trigger: JSON, had: Mapping[str, tuple[int, datetime]]) -> list[str]:
+        lines = [f"it lets in by {trigger_words(trigger)}"]
+        for name in watched_events(trigger):
+            alike = [one for one in had if one == name or (name.endswith("*") and one.startswith(name[:-1]))]
+            if not alike:
+                lines.append(f"  the contact has had no {name}")
+            for one in alike:
+                count, last = had[one]
+                when = local(last, self._zone({}))
+                reasons = "before it was live, or its where did not hold"
+                lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
+        return lines
+
+
+def _workspace(connection: Connection) -> Workspace:
+    found = [one for one in documents.newest(connection) if one.kind == "workspace"]
+    return Workspace.model_validate(found[0].document) if found else Workspace(workspace="default")
+
+
+def _status(run: RunRow, here: ZoneInfo) -> str:
+    match run.status:
+        case "active" if run.node is None:
+            return "active"
+        case "active":
+            until = "" if run.due_at is None else f" until {local(run.due_at, here)}"
+            return f"active, stands at {run.node}{until}"
+        case "exited":
+            return f"exited: {run.reason}"
+        case other:
+            return other
+
+
+def _in_order(records: Sequence[TrailRecord], refusals: Sequence[StoredRefusal]) -> list[dict[str, JSON]]:
+    written = [(record.at, record_json(record)) for record in records]
+    written.extend((one.at, refusal_json(one)) for one in refusals)
+    return [found for _, found in sorted(written, key=lambda one: one[0])]
+
+
+def record_json(record: TrailRecord) -> dict[str, JSON]:
+    """A trail record as JSON (rule 9.1)."""
+    return {**record._asdict(), "at": iso(record.at)}
+
+
+def refusal_json(one: StoredRefusal) -> dict[str, JSON]:
+    """The last refusal of a day as a trail record, with ``count``."""
+    record = TrailRecord(one.at, one.contact, one.journey, one.version, None, None, "refused", None, None, one.detail)
+    return {**record_json(record), "count": one.count}

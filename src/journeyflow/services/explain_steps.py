@@ -1,0 +1,223 @@
+"""The trail of one run as a story: one sentence a step, and what each decision saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.values import JSON
+from journeyflow.db.outbox import StoredMessage
+from journeyflow.services.explain_words import (
+    LEFT,
+    MESSAGE_SKIPPED,
+    SKIPPED,
+    WAITED_FOR,
+    Document,
+    because_lines,
+    listed,
+    local_text,
+    names,
+    node_of,
+    pairs,
+    shown,
+    trigger_words,
+)
+
+Messages = Mapping[tuple[str | None, datetime], StoredMessage]
+"""The messages of a run, by their node and the instant at which they were queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run; ``because`` has a line for each value that the decision saw."""
+
+    at: datetime
+    node: str | None
+    text: str
+    because: tuple[str, ...] = ()
+
+
+def steps(records: Sequence[TrailRecord], document: Document, zone: tzinfo, messages: Messages) -> list[Step]:
+    """A run's records (in order) as steps; a wait and its end are one step where nothing else is to be said."""
+    return list(_Teller(document, zone, messages).tell(records))
+
+
+class _Teller:
+    """Knows the journey's document, where the contact is, and what became of the run's messages."""
+
+    def __init__(self, document: Document, zone: tzinfo, messages: Messages) -> None:
+        self._document = document
+        self._zone = zone
+        self._messages = messages
+
+    def tell(self, records: Sequence[TrailRecord]) -> Iterator[Step]:
+        for place, record in enumerate(records):
+            following = records[place + 1] if place + 1 < len(records) else None
+            text = self._text(record, following)
+            if text is not None:
+                yield Step(record.at, record.node, text + self._late(record), because_lines(record.detail))
+
+    def _text(self, record: TrailRecord, following: TrailRecord | None) -> str | None:
+        detail = record.detail
+        match record.kind:
+            case "entered":
+                return self._entered(detail)
+            case "holdout":
+                return "held out: it is measured, and nothing is done"
+            case "waiting":
+                return self._waiting(record, following)
+            case "resumed":
+                return self._resumed(record, following)
+            case "ran":
+                return self._ran(record)
+            case "message":
+                return self._message(record)
+            case "skipped":
+                return SKIPPED.get(str(detail.get("reason")), f"skipped: {detail.get('reason')}")
+            case "failed":
+                return f"failed: {shown(detail.get('error'))}"
+            case "exited":
+                return self._exited(detail)
+            case "completed":
+                return "completed"
+            case "converted":
+                value = detail.get("value")
+                return "reached the goal" if value is None else f"reached the goal, value {shown(value)}"
+            case other:
+                return f"{other} {pairs({**detail})}".strip()
+
+    def _late(self, record: TrailRecord) -> str:
+        due = record.detail.get("due")
+        return "" if due is None else f" (it was due {local_text(due, self._zone)})"
+
+    # --- coming and going ---------------------------------------------------------------------------------------------
+
+    def _entered(self, detail: Mapping[str, JSON]) -> str:
+        index = detail.get("trigger")
+        properties = pairs(detail.get("properties"))
+        given = f" ({properties})" if properties else ""
+        if not isinstance(index, int):
+            return f"was enrolled by hand{given}"
+        triggers = listed(self._document, "triggers")
+        words = trigger_words(triggers[index]) if index < len(triggers) else "a trigger"
+        number = f", trigger {index + 1} of {len(triggers)}" if len(triggers) > 1 else ""
+        return f"entered by {words}{number}{given}"
+
+    def _exited(self, detail: Mapping[str, JSON]) -> str:
+        reason = str(detail.get("reason"))
+        said = LEFT.get(reason, f"left: {reason.removeprefix('end:')}")
+        events = {str(one.get("event")) for one in listed(self._document, "exit_on") if isinstance(one, dict)}
+        if reason == "exit_on" and len(events) == 1:
+            said = f"left: {events.pop()} came (exit_on)"
+        occurred = detail.get("occurred_at")
+        return said if occurred is None else f"{said}; the event itself is of {local_text(occurred, self._zone)}"
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _waiting(self, record: TrailRecord, following: TrailRecord | None) -> str:
+        reason, until = record.detail.get("reason"), record.detail.get("until")
+        what = f" for {WAITED_FOR.get(str(reason), reason)}" if reason is not None else ""
+        when = "" if until is None else f" until {local_text(until, self._zone)}"
+        if following is None:
+            return f"waits{what}{when}" if what or when else "waits, without an end"
+        if following.kind == "resumed" and following.detail.get("by") == "timer":
+            return f"waited{what}{when}"
+        at_most = f", at most{when}" if until is not None else ""
+        if following.kind == "waiting":
+            return f"began to wait{what}{when}"
+        return f"waited{what}{at_most}"
+
+    def _resumed(self, record: TrailRecord, following: TrailRecord | None) -> str | None:
+        """Said only where the step after it does not say it."""
+        by = record.detail.get("by")
+        if by == "timer":
+            return None
+        told = following is not None and following.kind in ("ran", "exited") and following.at == record.at
+        if told and record.type == "wait_for":
+            return None
+        causes = {"event": "went on: an event came", "condition": "went on: what it waited for has changed"}
+        return causes.get(str(by), f"went on: {by}")
+
+    # --- nodes --------------------------------------------------------------------------------------------------------
+
+    def _ran(self, record: TrailRecord) -> str:
+        detail = record.detail
+        match record.type:
+            case "branch":
+                return self._branch(record)
+            case "wait_for":
+                return self._wait_for(record)
+            case "wait":
+                return "did not wait: its time had come"
+            case "tag":
+                added, removed = names(detail.get("added")), names(detail.get("removed"))
+                return _changes(("put on tag", added), ("took off tag", removed))
+            case "update":
+                return _changes(("set", pairs(detail.get("set"))), ("took away", names(detail.get("unset"))))
+            case "coupon":
+                return f"got code {shown(detail.get('code'))} of pool {detail.get('pool')}"
+            case other:
+                said = pairs({name: value for name, value in detail.items() if name not in ("because", "due")})
+                return f"{other} done{f': {said}' if said else ''}"
+
+    def _branch(self, record: TrailRecord) -> str:
+        case = record.detail.get("case")
+        if not isinstance(case, int):
+            return "no case held: went the way of else"
+        return f"took {self._case(record, case)}"
+
+    def _wait_for(self, record: TrailRecord) -> str:
+        case = record.detail.get("case")
+        if not isinstance(case, int):
+            return "none of it came in time"
+        cases = listed(node_of(self._document, record.node), "cases")
+        found = cases[case] if case < len(cases) else None
+        event = found.get("event") if isinstance(found, dict) else None
+        cause = "its condition held" if event is None else f"{event} came"
+        return f"{cause}: took {self._case(record, case)}"
+
+    def _case(self, record: TrailRecord, case: int) -> str:
+        cases = listed(node_of(self._document, record.node), "cases")
+        found = cases[case] if case < len(cases) else None
+        name = found.get("name") if isinstance(found, dict) else None
+        of = f" of {len(cases)}" if cases else ""
+        return f"case {case + 1}{of}{'' if name is None else f' ({name})'}"
+
+    def _message(self, record: TrailRecord) -> str:
+        detail = record.detail
+        template, outcome, reason = detail.get("template"), detail.get("outcome"), str(detail.get("reason"))
+        if outcome == "skipped":
+            return f"message {template} skipped: {reason} ({MESSAGE_SKIPPED.get(reason, 'see the docs')})"
+        if outcome == "cancelled":
+            return f"message {template} to {shown(detail.get('to'))} withdrawn before it was sent: {reason}"
+        stored = self._messages.get((record.node, record.at))
+        became = "" if stored is None else f"; {_became(stored, self._zone)}"
+        return f"message {template} queued to {shown(detail.get('to'))}{became}"
+
+
+_WAITS: Final = {"quiet_hours": "quiet hours have begun"}
+
+
+def _became(message: StoredMessage, zone: tzinfo) -> str:
+    """What the dispatcher did with a message."""
+    match message.status:
+        case "sent" if message.sent_at is not None:
+            return f"sent {local_text(message.sent_at.isoformat(), zone)}"
+        case "queued" if message.reason is not None:
+            return f"not sent yet: {_WAITS.get(message.reason, message.reason)}; it is tried again"
+        case "queued":
+            return "not sent yet"
+        case "sending":
+            return "is being sent"
+        case "cancelled":
+            return "withdrawn before it was sent"
+        case other:
+            return f"{other}{'' if message.reason is None else f': {message.reason}'}"
+
+
+def _changes(*parts: tuple[str, str]) -> str:
+    said = "; ".join(f"{verb} {what}" for verb, what in parts if what)
+    return said or "changed nothing: it was so already"

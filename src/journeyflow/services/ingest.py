@@ -1,0 +1,92 @@
+"""Taking inputs in: requests that arrive together share one transaction, each answered after its commit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Condition, Thread
+from typing import Final
+
+from sqlalchemy import Engine
+
+from journeyflow.core.errors import Overloaded
+from journeyflow.core.inputs import Input
+from journeyflow.db import inbox
+from journeyflow.db.sqlite import write
+
+Arrivals = Sequence[tuple[str, Input]]
+
+INPUTS_MAX: Final = 20_000
+"""So many inputs may wait for their commit; beyond it nothing is taken."""
+GROUP_MAX: Final = 5_000
+"""So many inputs share a transaction."""
+
+
+class Ingest:
+    """A thread that commits what arrived meanwhile; ``wake`` tells the engine after each commit."""
+
+    def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
+        self._engine = engine
+        self._wake = wake
+        self._waiting: deque[tuple[Arrivals, Future[list[int]]]] = deque()
+        self._count = 0
+        self._changed = Condition()
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def submit(self, arrivals: Arrivals) -> Future[list[int]]:
+        """Store inputs; the future gives their ids once they are on disk.
+
+        :raises Overloaded: when too many wait; nothing of these was stored.
+        """
+        done: Future[list[int]] = Future()
+        with self._changed:
+            if self._stopped or self._count + len(arrivals) > INPUTS_MAX:
+                raise Overloaded("too many events at once; nothing of this request was stored")
+            self._waiting.append((arrivals, done))
+            self._count += len(arrivals)
+            self._changed.notify()
+        return done
+
+    def _run(self) -> None:
+        while True:
+            group = self._next_group()
+            if not group:
+                return
+            self._commit(group)
+
+    def _next_group(self) -> list[tuple[Arrivals, Future[list[int]]]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopped)
+            group: list[tuple[Arrivals, Future[list[int]]]] = []
+            size = 0
+            while self._waiting and (not group or size + len(self._waiting[0][0]) <= GROUP_MAX):
+                item = self._waiting.popleft()
+                size += len(item[0])
+                group.append(item)
+            self._count -= size
+            return group
+
+    def _commit(self, group: list[tuple[Arrivals, Future[list[int]]]]) -> None:
+        try:
+            with write(self._engine) as connection:
+                ids = [inbox.put(connection, arrivals) for arrivals, _ in group]
+        except Exception as error:  # noqa: BLE001  # every waiting request is told, and the thread lives on
+            for _, done in group:
+                done.set_exception(error)
+            return
+        for (_, done), stored in zip(group, ids, strict=True):
+            done.set_result(stored)
+        self._wake()

@@ -1,0 +1,150 @@
+"""Where in a document an error of Pydantic is, and what its schema knows of that place.
+
+Pydantic's locations name, between the keys of the document, the members of unions that it tried; a writer of
+documents knows only the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, cast
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+
+from journeyflow.core.values import JSON, PathKeys
+
+Location = tuple[int | str, ...]
+Schema = dict[str, JSON]
+
+_REFERENCE: Final = "#/$defs/"
+
+
+def real_path(location: Location, data: JSON, *, missing: bool = False) -> tuple[PathKeys, int | None]:
+    """The location without the names of union members.
+
+    The second part is how many keys stood before the first such name that is no key of the document, as those have
+    that a discriminator chose; ``None`` where there is none. ``missing``: the last key is not there.
+    """
+    if missing:
+        path, union = real_path(location[:-1], data)
+        return (*path, location[-1]), union
+    return _Search(location).best(0, data)
+
+
+class _Search:
+    """The longest way down into the data that the location allows; a name that is also a key is tried as both."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._known: dict[tuple[int, int], tuple[PathKeys, int | None]] = {}
+
+    def best(self, index: int, value: JSON) -> tuple[PathKeys, int | None]:
+        if index == len(self._location):
+            return (), None
+        state = (index, id(value))
+        if state not in self._known:
+            self._known[state] = max(self._ways(index, value), key=lambda way: len(way[0]))
+        return self._known[state]
+
+    def _ways(self, index: int, value: JSON) -> Iterator[tuple[PathKeys, int | None]]:
+        key = self._location[index]
+        chosen = isinstance(value, dict) and (value.get("type") == key or key in value)
+        path, union = self.best(index + 1, value)
+        yield path, union if chosen else 0
+        if isinstance(value, dict) and isinstance(key, str) and key in value and value.get("type") != key:
+            yield self._down(key, index, value[key])
+        if isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
+            yield self._down(key, index, value[key])
+
+    def _down(self, key: str | int, index: int, value: JSON) -> tuple[PathKeys, int | None]:
+        path, union = self.best(index + 1, value)
+        return (key, *path), None if union is None else union + 1
+
+
+class _Silently(GenerateJsonSchema):
+    """Only keys and descriptions are read here; a default that JSON can't hold is nothing to warn of."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        return
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    return cast(Schema, model.model_json_schema(schema_generator=_Silently))
+
+
+def known_keys(model: type[BaseModel], path: PathKeys, data: JSON) -> list[str]:
+    """The keys that the mapping at the path may have."""
+    keys = {key for schema in _schemas_at(model, path, data) for key in _mapping(schema, "properties")}
+    return sorted(keys)
+
+
+def description(model: type[BaseModel], path: PathKeys, data: JSON) -> str | None:
+    """What the schema says of the value at the path, where it says one thing."""
+    found = {schema["description"] for schema in _schemas_at(model, path, data) if "description" in schema}
+    return str(found.pop()) if len(found) == 1 else None
+
+
+def _schemas_at(model: type[BaseModel], path: PathKeys, data: JSON) -> list[Schema]:
+    root = _schema(model)
+    definitions = _mapping(root, "$defs")
+    found = _fitting([root], data, definitions)
+    for key in path:
+        found = [part for schema in found for part in _parts(schema, key)]
+        if isinstance(data, dict):
+            data = data.get(str(key))
+        else:
+            data = data[key] if isinstance(data, list) and isinstance(key, int) and key < len(data) else None
+        found = _fitting(found, data, definitions)
+    return found
+
+
+def _mapping(schema: Schema, key: str) -> Schema:
+    value = schema.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _parts(schema: Schema, key: str | int) -> Iterator[Schema]:
+    """The schemas of what stands at a key."""
+    if isinstance(key, int):
+        candidates: list[JSON] = [schema.get("items")]
+    elif key in _mapping(schema, "properties"):
+        candidates = [_mapping(schema, "properties")[key]]
+    else:
+        candidates = [schema.get("additionalProperties"), *_mapping(schema, "patternProperties").values()]
+    yield from (candidate for candidate in candidates if isinstance(candidate, dict))
+
+
+def _fitting(schemas: list[Schema], data: JSON, definitions: Schema) -> list[Schema]:
+    """The alternatives that the data was most probably meant to be."""
+    alternatives = [one for schema in schemas for one in _alternatives(schema, definitions)]
+    if not isinstance(data, dict):
+        return alternatives
+    scores = [_score(one, data) for one in alternatives]
+    return [one for one, score in zip(alternatives, scores, strict=True) if score == max(scores)]
+
+
+def _alternatives(schema: Schema, definitions: Schema) -> Iterator[Schema]:
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        yield from _alternatives(_mapping(definitions, reference.removeprefix(_REFERENCE)), definitions)
+        return
+    members = [
+        member
+        for name in ("anyOf", "oneOf", "allOf")
+        for member in cast(list[JSON], schema.get(name, []))
+        if isinstance(member, dict)
+    ]
+    if not members:
+        yield schema
+    for member in members:
+        yield from _alternatives(member, definitions)
+
+
+def _score(schema: Schema, data: dict[str, JSON]) -> int:
+    properties = _mapping(schema, "properties")
+    wanted = _mapping(properties, "type").get("const")
+    right_type = wanted is not None and wanted == data.get("type")
+    return 1000 * right_type + sum(key in data for key in properties)

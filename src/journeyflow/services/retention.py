@@ -1,0 +1,49 @@
+"""Forgetting history that is kept no longer (format.md, ``retention``; rules 1.5 and 9.4), a slice at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Engine
+
+from journeyflow.core.workspace import Retention
+from journeyflow.db import retention
+from journeyflow.db.sqlite import read, write
+
+REMEMBERED: Final = timedelta(days=30)
+"""How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
+
+
+def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
+    """For each table the instant before which its rows go."""
+    return {
+        "events": now - kept.events,
+        "trail": now - kept.trail,
+        "messages": now - kept.messages,
+        "refusals": now - REMEMBERED,
+        "seen": now - REMEMBERED,
+    }
+
+
+def trim(engine: Engine, kept: Retention, now: datetime) -> dict[str, int]:
+    """Delete what is too old; how many rows of each table.
+
+    One transaction for each shard, so that turns and ingestion go on in between; where it is interrupted, the next
+    time does the rest.
+    """
+    before = limits(kept, now)
+    with read(engine) as connection:
+        shards = retention.expired_shards(connection, before)
+    deleted: Counter[str] = Counter()
+    for shard in shards:
+        with write(engine) as connection:
+            deleted.update(retention.trim_shard(connection, shard, before))
+    return dict(deleted)
+
+
+def optimize(engine: Engine) -> None:
+    """Let the database look after itself."""
+    with write(engine) as connection:
+        retention.optimize(connection)

@@ -1,0 +1,207 @@
+"""Journeys over a file of events, on one virtual clock for all contacts, through the core that runs live.
+
+Nothing is sent and no real coupon code is used. The order of handling is fixed: by instant, at one instant by contact
+(code points), for one contact as the core orders its inputs and timers. Trail records come out in that order, which is
+the order of rule 9.1, so that they can be written as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Final
+
+from journeyflow.core.actor import Actor
+from journeyflow.core.contact import Contact
+from journeyflow.core.documents import Documents
+from journeyflow.core.effects import Effects, TrailRecord
+from journeyflow.core.errors import InvalidInput, NotFound
+from journeyflow.core.flows import Flows
+from journeyflow.core.inputs import Event, Input
+from journeyflow.core.local_time import zone
+from journeyflow.core.overview import overview
+from journeyflow.core.view import Renderer
+from journeyflow.core.workspace import DEFAULT
+from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
+from journeyflow.services.simulate_memory import SimulationMemory
+from journeyflow.services.simulate_summary import MessageTally, Simulation
+
+AFTERMATH: Final = timedelta(days=400)
+"""So long after the last event the clock ends where nobody says when."""
+LATEST_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+ALERTS_MAX: Final = 100
+PROGRESS_EVERY: Final = 500
+
+OnTrail = Callable[[TrailRecord], None]
+OnProgress = Callable[[int, int], None]
+
+
+def simulate(
+    documents: Documents,
+    renderer: Renderer,
+    events: Path | None,
+    contacts: Path | None,
+    *,
+    journeys: Sequence[str] = (),
+    start: datetime | None = None,
+    until: datetime | None = None,
+    seed: int = 0,
+    on_trail: OnTrail | None = None,
+    on_progress: OnProgress | None = None,
+) -> Simulation:
+    """Run the journeys of a folder (all, or those named) over files of events and contacts.
+
+    :param start: where the clock starts; earlier events are history. The first event where it is not given.
+    :param until: where the clock ends, itself included; else when nothing is left to happen, or 400 days after the
+        last event.
+    :param seed: makes the coupon codes, nothing else.
+    :param on_trail: gets every trail record, in the order of the trail; nothing is kept.
+    :param on_progress: gets how many inputs of how many are done.
+    :raises NotFound: for a journey that the folder does not have.
+    :raises InvalidInput: naming every line of the files that can't be taken.
+    """
+    if start is not None and until is not None and until < start:
+        raise InvalidInput(f"expected an end of the clock that is not before its start, {start.isoformat()}")
+    chosen = _chosen(documents, journeys)
+    inputs = read_timeline(events, contacts, start, (documents.workspace or DEFAULT).timezone)
+    return _Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+
+
+def simulate_inputs(
+    documents: Documents,
+    renderer: Renderer,
+    inputs: Iterable[tuple[str, Input]],
+    *,
+    start: datetime | None = None,
+    until: datetime | None = None,
+    seed: int = 0,
+    on_trail: OnTrail | None = None,
+) -> Simulation:
+    """The same over inputs at hand, each with its contact's key; those of history are marked as imported already."""
+    return _Simulator(documents, renderer, timeline(inputs, start), seed, on_trail).run(until, None)
+
+
+def _chosen(documents: Documents, journeys: Sequence[str]) -> Documents:
+    unknown = [name for name in journeys if name not in documents.journeys]
+    if unknown:
+        known = ", ".join(sorted(documents.journeys)) or "none"
+        raise NotFound(f"no journey {', '.join(unknown)}; the folder has {known}")
+    if not journeys:
+        return documents
+    picked = {name: one for name, one in documents.journeys.items() if name in journeys}
+    return Documents(documents.workspace, picked, documents.templates, documents.pools)
+
+
+class _Simulator:
+    """The clock and everybody's state."""
+
+    def __init__(
+        self, documents: Documents, renderer: Renderer, inputs: Timeline, seed: int, on_trail: OnTrail | None
+    ) -> None:
+        self._flows: Flows = documents.published(renderer, inputs.start)
+        self._memory = SimulationMemory(self._flows.recalled, documents.pools, seed)
+        self._effects = Effects()
+        # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
+        self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name != "statistics"]
+        self._inputs = inputs
+        # The next one is the last, so that what was handled can be dropped.
+        self._coming = inputs.arrivals
+        self._coming.reverse()
+        self._total = len(self._coming)
+        self._timers: list[tuple[datetime, str]] = []
+        self._contacts: dict[str, Contact] = {}
+        self._events = 0
+        self._alerts: list[str] = []
+        self._on_trail = on_trail
+        self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
+
+    def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
+        end = min(until or self._inputs.last + AFTERMATH, LATEST_END)
+        told = 0
+        for at, key, inputs in self._steps(end):
+            self._handle(at, key, inputs)
+            done = self._total - len(self._coming)
+            if on_progress is not None and done - told >= PROGRESS_EVERY:
+                on_progress(done, self._total)
+                told = done
+        if on_progress is not None:
+            on_progress(self._total, self._total)
+        return self._result(end)
+
+    def _steps(self, end: datetime) -> Iterator[tuple[datetime, str, list[Input]]]:
+        """Every instant at which something happens to a contact, in order: the instant, the contact, its inputs."""
+        coming, timers = self._coming, self._timers
+        while True:
+            self._drop_stale_timers()
+            # Of a timer and an arrival with one instant and contact the timer is the smaller tuple.
+            if timers and not (coming and coming[-1] < timers[0]):
+                at, key = heappop(timers)
+            elif coming:
+                at, key, _ = coming[-1]
+            else:
+                return
+            if at > end:
+                return
+            inputs: list[Input] = []
+            while coming and coming[-1][1] == key and coming[-1][0] == at:
+                inputs.append(coming.pop()[2])
+            yield at, key, inputs
+
+    def _drop_stale_timers(self) -> None:
+        """A contact has one live timer; what else is in the heap was overtaken by an earlier one."""
+        timers = self._timers
+        while timers and self._contacts[timers[0][1]].timer_at != timers[0][0]:
+            heappop(timers)
+
+    def _handle(self, at: datetime, key: str, inputs: list[Input]) -> None:
+        contact = self._contacts.get(key)
+        if contact is None:
+            contact = self._contacts[key] = Contact(key)
+        if contact.timer_at is not None and contact.timer_at <= at:
+            contact.timer_at = None
+        self._memory.now = at
+        Actor(contact, at, self._flows, self._memory, self._effects).handle(inputs)
+        for item in inputs:
+            if isinstance(item, Event):
+                self._events += 1
+        self._settle()
+
+    def _settle(self) -> None:
+        """Put away what one decision wants written; only the statistics go on adding up where they are."""
+        effects = self._effects
+        self._memory.keep(effects)
+        if self._on_trail is not None:
+            for _, record in effects.trail:
+                self._on_trail(record)
+        for key, due in effects.timers:
+            heappush(self._timers, (due, key))
+        if effects.messages:
+            self._tally.add(effects.messages)
+        if effects.allocations:
+            self._tally.allocate(effects.allocations)
+        if effects.alerts:
+            self._alerts.extend(effects.alerts[: ALERTS_MAX - len(self._alerts)])
+        for settled in self._settled:
+            settled.clear()
+
+    def _result(self, end: datetime) -> Simulation:
+        counted = self._effects.statistics
+        journeys = {
+            name: overview({one: n for one, n in counted.items() if one.journey == name}, published.journey.nodes)
+            for name, published in self._flows.current.items()
+        }
+        return Simulation(
+            start=self._inputs.start,
+            end=end,
+            events=self._events,
+            contacts=sum(contact.exists for contact in self._contacts.values()),
+            journeys=journeys,
+            messages=self._tally.channels(),
+            coupons=self._tally.pools(),
+            busiest_day=self._tally.busiest_day(),
+            most_messages=self._tally.most_messages(),
+            alerts=self._alerts,
+        )

@@ -1,0 +1,45 @@
+"""Errors in the lines of data files, collected so that all of them are told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from journeyflow.core.check.problem import shortened
+from journeyflow.core.errors import InvalidInput
+
+TOLD_MAX: Final = 100
+
+
+class BadLine(InvalidInput):
+    """One line can't be taken: names the field, what was expected there and what was found."""
+
+    @classmethod
+    def at(cls, field: str, expected: str, found: object) -> BadLine:
+        """``occurred_at: expected an instant ..., found "yesterday"``."""
+        return cls(f"{field}: expected {expected}, found {'nothing' if found is None else shortened(found)}")
+
+
+class LineErrors:
+    """Keeps the first :data:`TOLD_MAX` errors and counts the others."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._told: list[str] = []
+
+    def add(self, file: Path, line: int, error: BadLine) -> None:
+        """Note what is wrong with a line (counted from 1)."""
+        self._count += 1
+        if self._count <= TOLD_MAX:
+            self._told.append(f"{file}:{line}: {error}")
+
+    def finish(self) -> None:
+        """Where there was an error, tell of them all.
+
+        :raises InvalidInput: one line that says how many, then one for each error.
+        """
+        if self._count == 0:
+            return
+        heading = "1 line can't be taken" if self._count == 1 else f"{self._count:,} lines can't be taken"
+        more = [f"and {self._count - TOLD_MAX:,} more"] if self._count > TOLD_MAX else []
+        raise InvalidInput("\n".join([heading, *self._told, *more]))

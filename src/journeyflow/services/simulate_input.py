@@ -1,0 +1,204 @@
+"""What a simulation is fed with: events (JSON Lines) and contacts (CSV), plain or gzip, as one list of inputs.
+
+Both files may be large, so each line is turned at once into the input that it stands for and nothing is kept twice.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from journeyflow.core.inputs import Appear, Event, Identify, Input
+from journeyflow.core.local_time import zone
+from journeyflow.core.values import EPOCH, JSON
+from journeyflow.services.contact_rows import created_at, read_header, read_row
+from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.simulate_errors import BadLine, LineErrors
+
+NAME_LENGTH_MAX: Final = 200
+
+Arrival = tuple[datetime, str, Input]
+"""An input on its way: the instant of its handling, the contact's key, the input."""
+
+
+@dataclass(slots=True)
+class Timeline:
+    """All inputs in the order of the clock, and what the clock has to know of them.
+
+    ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none.
+    """
+
+    start: datetime
+    last: datetime
+    arrivals: list[Arrival]
+
+
+def timeline(inputs: Iterable[tuple[str, Input]], start: datetime | None = None) -> Timeline:
+    """Inputs, each with its contact's key, as a timeline; those of one contact and instant stay in the given order."""
+    arrivals: list[Arrival] = [(item.at, key, item) for key, item in inputs]
+    arrivals.sort(key=itemgetter(0, 1))
+    events = [at for at, _, item in arrivals if not isinstance(item, Appear)]
+    begun = start or next(iter(events), EPOCH)
+    return Timeline(begun, max(events, default=begun), arrivals)
+
+
+def read_timeline(events: Path | None, contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
+    """Read both files; ``start`` is ``--from``, ``timezone`` the workspace's, for instants without an offset.
+
+    Events before ``start`` are history. Without ``start`` the clock starts at the first event.
+
+    :raises InvalidInput: naming every line that can't be taken, with its field and what was expected; or the file that
+        can't be read.
+    """
+    errors = LineErrors()
+    rows = {} if contacts is None else _read_contacts(contacts, timezone, errors)
+    own_zones = ((key, row.attributes.get("timezone")) for key, row in rows.items())
+    zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
+    reader = _EventReader(start, zones, zone(timezone))
+    arrivals = [] if events is None else reader.read(events, errors)
+    errors.finish()
+    arrivals.sort(key=itemgetter(0, 1))
+    begun = start or (arrivals[0][0] if arrivals else _latest(rows))
+    last = arrivals[-1][0] if arrivals else begun
+    return Timeline(begun, last, _with_contacts(arrivals, rows, begun))
+
+
+def _latest(rows: Mapping[str, Row]) -> datetime:
+    """Where nothing starts the clock everybody is there already, and nothing happens."""
+    return max((row.created_at for row in rows.values() if row.created_at is not None), default=EPOCH)
+
+
+def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: datetime) -> list[Arrival]:
+    """Each contact of the file appears before everything, or at its ``created_at``, or just before its first event."""
+    if not rows:
+        return arrivals
+    origin = min(start, arrivals[0][0]) if arrivals else start
+    first: dict[str, datetime] = {}
+    for at, key, _ in arrivals:
+        first.setdefault(key, at)
+    appearing: list[Arrival] = []
+    for key, row in rows.items():
+        born = row.created_at or start
+        if born <= start:
+            appearing.append((origin, key, Appear(origin, born, row.attributes, row.tags)))
+        elif key in first and first[key] < born:
+            appearing.append((first[key], key, Appear(first[key], None, row.attributes, row.tags)))
+        else:
+            appearing.append((born, key, Appear(born, born, row.attributes, row.tags, announced=True)))
+    # At one instant a contact appears before its events, because sorting keeps the order of what is alike.
+    return sorted([*appearing, *arrivals], key=itemgetter(0, 1))
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class _EventReader:
+    """Turns lines into inputs; a local instant is that of its contact's zone, else of the workspace's."""
+
+    def __init__(self, start: datetime | None, zones: Mapping[str, tzinfo], default: tzinfo) -> None:
+        self._start = start
+        self._zones = zones
+        self._default = default
+        # The keys and names of a million events are few.
+        self._texts: dict[str, str] = {}
+
+    def read(self, path: Path, errors: LineErrors) -> list[Arrival]:
+        found: list[Arrival] = []
+        with opened(path) as file:
+            for number, line in enumerate(lines(file), 1):
+                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                try:
+                    if text and not text.isspace():
+                        found.append(self._arrival(text))
+                except BadLine as error:
+                    errors.add(path, number, error)
+        return found
+
+    def _arrival(self, line: bytes) -> Arrival:
+        data = parsed(line)
+        key = self._text(data, "contact", KEY_LENGTH_MAX)
+        name = self._text(data, "event", NAME_LENGTH_MAX)
+        local = self._zones.get(key, self._default)
+        occurred_at = instant("occurred_at", data.get("occurred_at"), local)
+        received = data.get("received_at")
+        at = occurred_at if received is None else instant("received_at", received, local)
+        return at, key, self._input(name, at, occurred_at, _properties(data), _message_id(data))
+
+    def _text(self, data: dict[str, JSON], field: str, longest: int) -> str:
+        value = data.get(field)
+        if not isinstance(value, str) or not 0 < len(value) <= longest:
+            raise BadLine.at(field, f"text of 1 to {longest} characters", value)
+        return self._texts.setdefault(value, value)
+
+    def _input(
+        self, name: str, at: datetime, occurred_at: datetime, properties: dict[str, JSON], message_id: str | None
+    ) -> Input:
+        imported = self._start is not None and at < self._start
+        if name == "$identify":
+            return Identify(at, properties, message_id, imported)
+        if name == "$merge":
+            raise BadLine("event: $merge is not supported yet; take the line out, or use one key for both contacts")
+        return Event(at, name, occurred_at, properties, message_id, imported=imported)
+
+
+def _properties(data: dict[str, JSON]) -> dict[str, JSON]:
+    properties = data.get("properties")
+    if properties is None:
+        return {}
+    if not isinstance(properties, dict):
+        raise BadLine.at("properties", "a JSON object", properties)
+    return properties
+
+
+def _message_id(data: dict[str, JSON]) -> str | None:
+    message_id = data.get("message_id")
+    if message_id is None:
+        return None
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= KEY_LENGTH_MAX:
+        raise BadLine.at("message_id", f"text of 1 to {KEY_LENGTH_MAX} characters", message_id)
+    return message_id
+
+
+# --- contacts --------------------------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """One contact of the file."""
+
+    created_at: datetime | None
+    attributes: dict[str, JSON]
+    tags: tuple[str, ...]
+
+
+def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    with opened(path) as file:
+        reader = csv_reader(file)
+        try:
+            header = read_header(next(reader, []))
+            line = reader.line_num + 1
+            for cells in reader:
+                _take_row(rows, header, cells, timezone, errors, path, line)
+                line = reader.line_num + 1
+        except (csv.Error, BadLine) as error:
+            errors.add(path, max(reader.line_num, 1), BadLine(str(error)))
+    return rows
+
+
+def _take_row(
+    rows: dict[str, Row], header: list[str], cells: list[str], timezone: str, errors: LineErrors, path: Path, line: int
+) -> None:
+    if not cells:
+        return
+    try:
+        key, attributes, tags = read_row(header, cells)
+        if key in rows:
+            raise BadLine.at("contact", "each contact once", key)
+        rows[key] = Row(created_at(attributes, timezone), attributes, tags)
+    except BadLine as error:
+        errors.add(path, line, error)

@@ -1,0 +1,106 @@
+"""What the core remembers during a simulation: history, entries, addresses, duplicates and codes, all in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import shake_256
+from operator import attrgetter
+from typing import Final
+
+from journeyflow.core.contact import Address, Entry, PastEvent
+from journeyflow.core.coupon_pool import ALPHABET, CouponPool
+from journeyflow.core.effects import Effects
+from journeyflow.core.identity import address_hash
+from journeyflow.core.values import EPOCH
+
+REMEMBERED: Final = timedelta(days=30)
+"""So long after the first event of an id another one of that id is ignored (rule 1.5)."""
+_handled_at = attrgetter("handled_at")
+
+
+class SimulationMemory:
+    """The :class:`journeyflow.core.contact.Memory` of a simulation; ``now`` is its clock.
+
+    Of history it keeps only events of the names in ``recalled``: nothing else is ever asked for. Properties are kept
+    as they came, not copied.
+    """
+
+    def __init__(self, recalled: set[str], pools: Mapping[str, CouponPool], seed: int) -> None:
+        self.now = EPOCH
+        self._recalled = recalled
+        self._pools = pools
+        self._seed = seed
+        self._events: dict[tuple[str, str], list[PastEvent]] = {}
+        self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._addresses: dict[str, Address] = {}
+        self._seen: dict[tuple[str, str], datetime] = {}
+        self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
+        self._codes: set[tuple[str, str]] = set()
+
+    # --- what the core asks -------------------------------------------------------------------------------------------
+
+    def events(self, contact: str, name: str, since: datetime | None) -> Sequence[PastEvent]:
+        """The contact's events of that name handled after ``since``, oldest first."""
+        assert name in self._recalled, f"no condition was expected to read the history of {name}"
+        kept = self._events.get((contact, name), [])
+        return kept if since is None else kept[bisect_right(kept, since, key=_handled_at) :]
+
+    def entry(self, contact: str, journey: str, key: str) -> Entry | None:
+        """The contact's entries into that journey under that key."""
+        return self._entries.get((contact, journey, key))
+
+    def address(self, channel: str, address: str) -> Address:
+        """Whether that address is suppressed, or unsubscribed from everything."""
+        if not self._addresses:
+            return Address()
+        return self._addresses.get(address_hash(channel, address)) or Address()
+
+    def seen(self, contact: str, message_id: str) -> bool:
+        """Whether the contact has had an event of that id within the last 30 days."""
+        first = self._seen.get((contact, message_id))
+        return first is not None and self.now - first <= REMEMBERED
+
+    def still_queued(self, contact: str, message: str) -> bool:
+        """Never: a simulation sends at once (rule 7.2)."""
+        return False
+
+    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+        """A code made from the seed and the effect's identity; for a code that was given out already, the next one."""
+        form = self._pools[pool]
+        for attempt in range(1 << 32):
+            text = f"{self._seed}\x1f{pool}\x1f{identity}\x1f{attempt}"
+            digest = shake_256(text.encode("utf-8", "surrogatepass")).digest(form.length)
+            code = form.prefix + "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
+            if (pool, code) not in self._codes:
+                self._codes.add((pool, code))
+                return code
+        return None
+
+    # --- what the core decided ----------------------------------------------------------------------------------------
+
+    def keep(self, effects: Effects) -> None:
+        """Take in what has to be remembered of one decision."""
+        for stored in effects.events:
+            if stored.name in self._recalled:
+                past = PastEvent(stored.number, stored.occurred_at, stored.handled_at, stored.properties)
+                kept = self._events.setdefault((stored.contact, stored.name), [])
+                # Only history comes out of order.
+                insort(kept, past, key=_handled_at)
+        if effects.entries:
+            self._entries.update(effects.entries)
+        for (channel, address), known in effects.addresses.items():
+            self._addresses[address_hash(channel, address)] = known
+        if effects.seen:
+            self._keep_seen(effects.seen)
+
+    def _keep_seen(self, seen: Mapping[tuple[str, str], datetime]) -> None:
+        for key, at in seen.items():
+            self._seen[key] = at
+            self._ageing.append((at, key))
+        while self._ageing and self.now - self._ageing[0][0] > REMEMBERED:
+            at, key = self._ageing.popleft()
+            if self._seen[key] == at:
+                del self._seen[key]

@@ -1,0 +1,111 @@
+"""The numbers of a simulation (interfaces.md, "simulate"), and its trail as lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
+
+import orjson
+
+from journeyflow.core.effects import Allocation, Message, TrailRecord
+from journeyflow.core.values import JSON, iso
+
+
+def trail_line(record: TrailRecord) -> bytes:
+    """A trail record as one line of JSON, its keys in the order of rule 9.1, with the line's end."""
+    return orjson.dumps(dict(zip(_KEYS, (iso(record.at), *record[1:]), strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+
+
+_KEYS = TrailRecord._fields
+
+
+@dataclass(slots=True)
+class ChannelNumbers:
+    """Messages of one channel by outcome."""
+
+    queued: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What a simulation found.
+
+    ``events`` counts the events handled, history and duplicates included (``$identify`` is an input, not an event);
+    ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``journeys``
+    has each journey's numbers (``core.overview``), ``messages`` the channels and ``coupons`` the pools that were used.
+    ``busiest_day`` is the day (in the workspace's time zone)
+    with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
+    ``alerts`` are what an operator of the live engine would be told.
+    """
+
+    start: datetime
+    end: datetime
+    events: int
+    contacts: int
+    journeys: dict[str, dict[str, JSON]]
+    messages: dict[str, ChannelNumbers]
+    coupons: dict[str, int]
+    busiest_day: tuple[date, int] | None
+    most_messages: tuple[str, int] | None
+    alerts: list[str]
+
+    def summary(self) -> dict[str, JSON]:
+        """The JSON object of ``simulate --json``."""
+        return {
+            "events": self.events,
+            "contacts": self.contacts,
+            "journeys": {**self.journeys},
+            "messages": {
+                channel: {"queued": one.queued, "skipped": {**one.skipped}} for channel, one in self.messages.items()
+            },
+            "coupons": {**self.coupons},
+        }
+
+
+class MessageTally:
+    """Counts messages and coupons as they come; days are those of ``zone``."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._days: Counter[date] = Counter()
+        self._contacts: Counter[str] = Counter()
+        self._pools: Counter[str] = Counter()
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Messages that were queued or skipped."""
+        for message in messages:
+            self._outcomes[message.channel, message.reason or ""] += 1
+            if message.status == "queued":
+                self._days[message.queued_at.astimezone(self._zone).date()] += 1
+                self._contacts[message.contact] += 1
+
+    def allocate(self, allocations: Iterable[Allocation]) -> None:
+        """Coupon codes that were given out."""
+        self._pools.update(allocation.coupon.pool for allocation in allocations)
+
+    def channels(self) -> dict[str, ChannelNumbers]:
+        """Messages by channel and outcome."""
+        found: dict[str, ChannelNumbers] = {}
+        for (channel, reason), number in sorted(self._outcomes.items()):
+            numbers = found.setdefault(channel, ChannelNumbers())
+            if reason:
+                numbers.skipped[reason] = number
+            else:
+                numbers.queued = number
+        return found
+
+    def pools(self) -> dict[str, int]:
+        """Codes given out, by pool."""
+        return dict(sorted(self._pools.items()))
+
+    def busiest_day(self) -> tuple[date, int] | None:
+        """The day with most messages; of several the first."""
+        return min(self._days.items(), key=lambda item: (-item[1], item[0]), default=None)
+
+    def most_messages(self) -> tuple[str, int] | None:
+        """The contact with most messages; of several the first."""
+        return min(self._contacts.items(), key=lambda item: (-item[1], item[0]), default=None)

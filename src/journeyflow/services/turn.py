@@ -1,0 +1,148 @@
+"""One turn of the engine: take what is due, decide in memory, write everything, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from journeyflow.core.actor import Actor
+from journeyflow.core.contact import Contact
+from journeyflow.core.effects import Effects
+from journeyflow.core.flows import Flows
+from journeyflow.core.inputs import Input
+from journeyflow.db import contacts, failures, inbox, tasks, turns
+from journeyflow.db.documents import FlowsCache
+from journeyflow.db.memory import CodeMaker, TurnMemory
+
+
+@dataclass(slots=True)
+class Done:
+    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting."""
+
+    contacts: int = 0
+    inputs: int = 0
+    timers: int = 0
+    tasks: int = 0
+    more: bool = False
+    alerts: tuple[str, ...] = ()
+    messages: int = 0
+    now: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    inputs: dict[str, list[Input]]
+    timers: dict[str, list[datetime]]
+    visited: list[str]
+    until: datetime
+
+    def keys(self) -> list[str]:
+        return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
+
+
+def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit: int, make_code: CodeMaker) -> Done:
+    """One turn over at most about ``limit`` inputs and timers, inside the caller's transaction.
+
+    :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
+    """
+    now = turns.advance_clock(connection, clock)
+    flows = cache.current(connection)
+    batch, done = _take(connection, now, limit)
+    keys = batch.keys()
+    if not keys:
+        return done
+    effects = _decide(connection, flows, batch, now, make_code)
+    turns.save(connection, effects, now)
+    done.contacts = len(keys)
+    done.alerts = tuple(effects.alerts)
+    done.messages = sum(message.status == "queued" for message in effects.messages)
+    return done
+
+
+def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Done]:
+    """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
+    arrived = inbox.oldest(connection, limit)
+    inputs: dict[str, list[Input]] = {}
+    for one in arrived:
+        inputs.setdefault(one.contact, []).append(one.input)
+    if arrived:
+        inbox.remove_until(connection, arrived[-1].id)
+    full = len(arrived) == limit
+    until = min(now, arrived[-1].input.at) if full else now
+    due = turns.due(connection, until, max(limit // 4, limit - len(arrived)))
+    turns.take(connection, due)
+    timers: dict[str, list[datetime]] = {}
+    for contact, at in due:
+        timers.setdefault(contact, []).append(at)
+    visited, waiting = _visit(connection, max(limit // 4, limit - len(arrived) - len(due)))
+    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
+    done.more = full or len(due) >= limit // 4 or waiting
+    return _Batch(inputs, timers, visited, until), done
+
+
+def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
+    task = tasks.oldest(connection)
+    return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
+
+
+def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
+    effects = Effects()
+    keys = batch.keys()
+    actors = contacts.load(connection, keys, now)
+    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    for key in keys:
+        contact = actors.get(key)
+        if contact is None:
+            contact = actors[key] = Contact(key)
+        if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
+            contact.timer_at = None
+        Actor(contact, now, flows, memory, effects).handle(batch.inputs.get(key, ()), batch.until)
+    return effects
+
+
+RETRY_AFTER = timedelta(hours=1)
+"""A contact whose time raised an error is looked at again after so long."""
+
+
+def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_code: CodeMaker, limit: int) -> int:
+    """After a turn failed: decide contact by contact, and set aside the inputs of those that fail.
+
+    Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
+    nothing is lost and nobody else waits. Returns how many contacts failed.
+    """
+    now = turns.advance_clock(connection, clock)
+    flows = cache.current(connection)
+    batch, _ = _take(connection, now, limit)
+    failed = 0
+    for key in batch.keys():
+        alone = _Batch(
+            {key: batch.inputs[key]} if key in batch.inputs else {},
+            {key: batch.timers[key]} if key in batch.timers else {},
+            [key],
+            batch.until,
+        )
+        error = _attempt(connection, lambda alone=alone: _decide_and_save(connection, flows, alone, now, make_code))
+        if error is not None:
+            failed += 1
+            failures.put(connection, key, alone.inputs.get(key, []), error, now)
+            if alone.timers:
+                turns.set_timer(connection, key, now + RETRY_AFTER)
+    return failed
+
+
+def _decide_and_save(
+    connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker
+) -> None:
+    turns.save(connection, _decide(connection, flows, batch, now, make_code), now)
+
+
+def _attempt(connection: Connection, work: Callable[[], None]) -> str | None:
+    try:
+        with connection.begin_nested():
+            work()
+    except Exception as error:  # noqa: BLE001  # whatever one contact's decision raised must not stop the others
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,46 @@
+"""What an operator can set: environment variables ``JOURNEYFLOW_...``, or ``journeyflow.toml`` (interfaces.md)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Settings(BaseSettings):
+    """The settings of one process; the environment wins over ``journeyflow.toml`` in the working directory."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYFLOW_", toml_file="journeyflow.toml", extra="ignore")
+
+    database_url: str = Field(default="journeyflow.db", description="SQLite: a path, or sqlite:///path")
+    host: str = Field(default="127.0.0.1", description="the address that serve listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="the port that serve listens on")
+    admin_key: SecretStr | None = Field(default=None, description="the admin key, instead of one made on first start")
+    write_key: SecretStr | None = Field(default=None, description="the write key, instead of one made on first start")
+    secret_key: SecretStr | None = Field(
+        default=None, description="signs links in messages; else made on first start and kept in the database"
+    )
+    base_url: str | None = Field(default=None, description="what links in messages begin with; else http://HOST:PORT")
+    email_url: SecretStr = Field(
+        default=SecretStr("mailbox://"), description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="how log lines are written")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least level logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def links(self) -> str:
+        """What links in messages begin with, without a slash at the end."""
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,110 @@
+"""The dispatcher loop: picks messages up, delivers many at once, and writes down what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import random
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from journeyflow.channels.base import Channel
+from journeyflow.clock import Clock
+from journeyflow.core.errors import DeliveryError, Refused, Unavailable
+from journeyflow.db import outbox
+from journeyflow.db.outbox import Outcome
+from journeyflow.db.sqlite import read, write
+from journeyflow.services.dispatch import Postmaster, Ready, after_failure
+
+log = structlog.get_logger()
+
+BATCH: Final = 100
+NAP_SECONDS_MAX: Final = 0.5
+DELIVERY_SECONDS_MAX: Final = 120.0
+
+
+class Dispatcher:
+    """A thread with an event loop of its own; a batch that was begun is finished before it stops."""
+
+    def __init__(
+        self, engine: Engine, postmaster: Postmaster, channel: Channel, clock: Clock, on_outcome: Callable[[Outcome, bool], None]
+    ) -> None:
+        self._engine = engine
+        self._postmaster = postmaster
+        self._channel = channel
+        self._clock = clock
+        self._on_outcome = on_outcome
+        self._woken = Flag()
+        self._stopped = False
+        self._thread = Thread(target=lambda: asyncio.run(self._run()), name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch that was begun, then end."""
+        self._stopped = True
+        self._woken.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._woken.set()
+
+    async def dispatch(self) -> int:
+        """One batch; how many messages were picked up."""
+        with write(self._engine) as connection:
+            ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH)
+        for outcome in decided:
+            self._on_outcome(outcome, False)
+        outcomes = await asyncio.gather(*(self._deliver(one) for one in ready))
+        with write(self._engine) as connection:
+            outbox.finish(connection, outcomes)
+        for one, outcome in zip(ready, outcomes, strict=True):
+            self._on_outcome(outcome, one.redelivered)
+        return len(ready) + len(decided)
+
+    async def _deliver(self, one: Ready) -> Outcome:
+        try:
+            async with asyncio.timeout(DELIVERY_SECONDS_MAX):
+                provider_id = await self._channel.deliver(one.email)
+        except DeliveryError as error:
+            return self._failed(one, error)
+        except TimeoutError:
+            return self._failed(one, Unavailable(f"no answer within {DELIVERY_SECONDS_MAX:.0f} s"))
+        except Exception as error:
+            log.exception("a message can't be delivered", message=one.message.id)
+            return self._failed(one, Refused(f"{type(error).__name__}: {error}"))
+        return Outcome(
+            one.message, "sent", self._clock(), subject=one.email.subject, provider_id=provider_id
+        )
+
+    def _failed(self, one: Ready, error: DeliveryError) -> Outcome:
+        outcome = after_failure(one.message, error, self._clock(), random())
+        log.warning("message not delivered", message=one.message.id, status=outcome.status, reason=outcome.reason)
+        return outcome
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            self._woken.clear()
+            try:
+                picked_up = await self.dispatch()
+            except Exception:
+                log.exception("the dispatcher can't reach its database; it tries again")
+                picked_up = 0
+                await asyncio.to_thread(self._woken.wait, 1.0)
+            if not picked_up:
+                await asyncio.to_thread(self._woken.wait, self._nap())
+        await self._channel.close()
+
+    def _nap(self) -> float:
+        with read(self._engine) as connection:
+            due = outbox.next_due(connection)
+        if due is None:
+            return NAP_SECONDS_MAX
+        return min(NAP_SECONDS_MAX, max(0.001, (due - self._clock()).total_seconds()))

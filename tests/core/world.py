@@ -1,0 +1,339 @@
+"""A small world for tests of the core: documents, contacts, and a clock that only moves when it is told to.
+
+What happens is queued at the present instant and handled, events first and then timers, when the clock moves on or
+when somebody looks. Every look audits what the core wrote (see :mod:`tests.core.audit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time
+
+from journeyflow.core.actor import Actor
+from journeyflow.core.check.references import findings
+from journeyflow.core.contact import Contact, Run
+from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
+from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.journey import Journey
+from journeyflow.core.overview import overview
+from journeyflow.core.triggers import InactivityTrigger
+from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services.folder import read_content
+from journeyflow.services.simulate_memory import SimulationMemory
+from tests.core.audit import audit
+
+RENDERER = LiquidRenderer()
+MONDAY_NINE = "2026-03-02T09:00Z"
+LETTER = "{template: letter, subject: Hello, body: 'Dear {{ contact.first_name }}'}"
+
+Step = tuple[str, ...]
+"""A trail record in a few words, such as ``("waiting", "pause", "2026-03-02T10:00Z")``."""
+
+
+class _Anything(set[str]):
+    """Every name of an event: journeys published later may ask for any of them."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class WorldMemory(SimulationMemory):
+    """What a simulation remembers, with an outbox that messages stay in and pools that can run out."""
+
+    def __init__(self, pools: dict[str, CouponPool]) -> None:
+        super().__init__(_Anything(), pools, seed=0)
+        self.outbox: set[str] = set()
+        self.empty: set[str] = set()
+        self.effects = Effects()
+
+    def still_queued(self, contact: str, message: str) -> bool:
+        fresh = any(one.id == message and one.status == "queued" for one in self.effects.messages)
+        return fresh or message in self.outbox
+
+    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+        return None if pool in self.empty else super().coupon_code(pool, contact, identity)
+
+    def keep(self, effects: Effects) -> None:
+        super().keep(effects)
+        self.outbox.update(message.id for message in effects.messages if message.status == "queued")
+        self.outbox.difference_update(message for _, message in effects.withdrawn)
+
+
+class World:
+    """Documents published at ``start``, and everybody they deal with."""
+
+    def __init__(self, *documents: str | Model, start: str = MONDAY_NINE) -> None:
+        self.now = instant(start)
+        self.documents = Documents.of([*read(LETTER), *_models(documents)])
+        assert list(findings(self.documents, RENDERER)) == []
+        self.library = self.documents.library(RENDERER)
+        self.current = {name: Published(journey, 1) for name, journey in self.documents.journeys.items()}
+        self.versions = {(one.id, one.version): one for one in self.current.values()}
+        self.states: dict[str, JourneyState] = dict.fromkeys(self.current, "live")
+        self.armed: dict[tuple[str, str], datetime] = {}
+        self._arm()
+        self.flows = self._flows()
+        self.memory = WorldMemory(self.documents.pools)
+        self.contacts: dict[str, Contact] = {}
+        self.effects: list[Effects] = []
+        self._arriving: dict[str, list[Input]] = {}
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def at(self, when: str) -> World:
+        """Move the clock to an instant, or to a time of the present UTC day, handling what is due on the way."""
+        target = instant(when) if len(when) > 8 else datetime.combine(self.now, time.fromisoformat(when), UTC)
+        return self._move(target)
+
+    def after(self, duration: str) -> World:
+        """Move the clock on by a duration, handling what is due on the way."""
+        return self._move(self.now + parse_duration(duration))
+
+    def engine_down_until(self, when: str) -> World:
+        """Move the clock to an instant while nobody handles anything."""
+        self.settle()
+        self.now = instant(when)
+        return self
+
+    def _move(self, target: datetime) -> World:
+        assert target >= self.now, f"the clock never runs backwards, from {self.now} to {target}"
+        self.settle()
+        while (due := self.next_timer()) is not None and due < target:
+            self.now = max(self.now, due)
+            self.settle()
+        self.now = target
+        return self
+
+    def next_timer(self) -> datetime | None:
+        """The earliest timer of all contacts."""
+        return min((one.timer_at for one in self.contacts.values() if one.timer_at is not None), default=None)
+
+    def settle(self) -> World:
+        """Handle what has arrived and what is due, contact by contact."""
+        due = {key for key, one in self.contacts.items() if one.timer_at is not None and one.timer_at <= self.now}
+        for key in sorted(due | self._arriving.keys()):
+            self._handle(key, self._arriving.pop(key, []))
+        return self
+
+    def _handle(self, key: str, inputs: Sequence[Input]) -> None:
+        contact = self.contacts.setdefault(key, Contact(key))
+        if contact.timer_at is not None and contact.timer_at <= self.now:
+            contact.timer_at = None
+        effects = self.memory.effects = Effects()
+        self.memory.now = self.now
+        Actor(contact, self.now, self.flows, self.memory, effects).handle(sorted(inputs, key=lambda one: one.at))
+        self.memory.keep(effects)
+        self.effects.append(effects)
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def put(self, contact: str, item: Input) -> World:
+        """An input arrives; it is handled when the clock moves or somebody looks."""
+        self._arriving.setdefault(contact, []).append(item)
+        return self
+
+    def track(
+        self,
+        contact: str,
+        name: str,
+        *,
+        occurred: str | None = None,
+        arrived: str | None = None,
+        message_id: str | None = None,
+        imported: bool = False,
+        **properties: JSON,
+    ) -> World:
+        """An event arrives now, or arrived earlier while the engine was down."""
+        at = self.now if arrived is None else instant(arrived)
+        occurred_at = at if occurred is None else instant(occurred)
+        return self.put(contact, Event(at, name, occurred_at, properties, message_id, imported=imported))
+
+    def identify(self, contact: str, *, imported: bool = False, **attributes: JSON) -> World:
+        return self.put(contact, Identify(self.now, attributes, imported=imported))
+
+    def appear(self, contact: str, *tags: str, announced: bool = False, **attributes: JSON) -> World:
+        """The contact comes into being now."""
+        return self.put(contact, Appear(self.now, self.now, attributes, tags, announced))
+
+    def tag(self, contact: str, *tags: str, imported: bool = False) -> World:
+        return self.put(contact, SetTags(self.now, add=tags, imported=imported))
+
+    def untag(self, contact: str, *tags: str) -> World:
+        return self.put(contact, SetTags(self.now, remove=tags))
+
+    def topics(self, contact: str, **topics: bool) -> World:
+        return self.put(contact, SetTopics(self.now, topics))
+
+    def enroll(self, contact: str, journey: str, **properties: JSON) -> World:
+        return self.put(contact, Enroll(self.now, journey, properties))
+
+    def remove(self, contact: str, run: str) -> World:
+        return self.put(contact, Remove(self.now, run))
+
+    def send_queued(self) -> World:
+        """The dispatcher sends all that is in the outbox."""
+        self.settle()
+        self.memory.outbox.clear()
+        return self
+
+    # --- what operators do --------------------------------------------------------------------------------------------
+
+    def pause(self, journey: str) -> World:
+        return self._set_state(journey, "paused")
+
+    def pause_entries(self, journey: str) -> World:
+        return self._set_state(journey, "entries_paused")
+
+    def resume(self, journey: str) -> World:
+        return self._set_state(journey, "live")
+
+    def archive(self, journey: str) -> World:
+        return self._set_state(journey, "archived")
+
+    def publish(self, document: str) -> World:
+        """The next version of a journey."""
+        self.settle()
+        (journey,) = read(document)
+        assert isinstance(journey, Journey)
+        version = self.current[journey.journey].version + 1 if journey.journey in self.current else 1
+        published = Published(journey, version)
+        self.current[published.id] = self.versions[published.id, version] = published
+        self.states.setdefault(published.id, "live")
+        self._arm()
+        return self._look_again()
+
+    def _set_state(self, journey: str, state: JourneyState) -> World:
+        self.settle()
+        self.states[journey] = state
+        return self._look_again()
+
+    def _look_again(self) -> World:
+        self.flows = self._flows()
+        for key in self.contacts:
+            self.put(key, Wake(self.now))
+        return self.settle()
+
+    def _flows(self) -> Flows:
+        return Flows(self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed))
+
+    def _arm(self) -> None:
+        for published in self.current.values():
+            for trigger in published.journey.triggers:
+                if isinstance(trigger, InactivityTrigger):
+                    self.armed.setdefault((published.id, trigger.key), self.now)
+
+    # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    def trail(self, contact: str | None = None, journey: str | None = None) -> list[TrailRecord]:
+        """The records so far, in order of handling."""
+        self.settle()
+        audit(self)
+        return [
+            record
+            for effects in self.effects
+            for _, record in effects.trail
+            if contact in (None, record.contact) and journey in (None, record.journey)
+        ]
+
+    def story(self, contact: str = "ann", journey: str | None = None) -> list[Step]:
+        """The trail of a contact in a few words a record."""
+        return [told(record) for record in self.trail(contact, journey)]
+
+    def times(self, kind: str, contact: str = "ann") -> list[str]:
+        """When records of a kind were written."""
+        return [short(record.at) for record in self.trail(contact) if record.kind == kind]
+
+    def details(self, kind: str, contact: str = "ann") -> list[dict[str, JSON]]:
+        """The details of the records of a kind."""
+        return [record.detail for record in self.trail(contact) if record.kind == kind]
+
+    def messages(self, contact: str | None = None) -> list[Message]:
+        """What was written to the outbox, skipped messages included."""
+        self.settle()
+        return [one for effects in self.effects for one in effects.messages if contact in (None, one.contact)]
+
+    def runs(self, contact: str = "ann", journey: str | None = None) -> list[Run]:
+        """Every run of a contact, ended ones included, in order of entry."""
+        self.settle()
+        found = {
+            run.id: run for effects in self.effects for key, run in effects.runs.values() if key in (contact, None)
+        }
+        return sorted(
+            (run for run in found.values() if journey in (None, run.journey)), key=lambda run: run.entered_event
+        )
+
+    def run(self, contact: str = "ann", journey: str | None = None) -> Run:
+        """The contact's latest run."""
+        return self.runs(contact, journey)[-1]
+
+    def contact(self, key: str = "ann") -> Contact:
+        self.settle()
+        return self.contacts[key]
+
+    def made(self, contact: str = "ann") -> list[tuple[str, dict[str, JSON]]]:
+        """The contact's stored events, the engine's own included: name and properties."""
+        self.settle()
+        return [
+            (one.name, one.properties) for effects in self.effects for one in effects.events if one.contact == contact
+        ]
+
+    def alerts(self) -> list[str]:
+        self.settle()
+        return [alert for effects in self.effects for alert in effects.alerts]
+
+    def statistics(self) -> dict[Statistic, int]:
+        """All counters, summed."""
+        found: dict[Statistic, int] = {}
+        for effects in self.effects:
+            for one, count in effects.statistics.items():
+                found[one] = found.get(one, 0) + count
+        return found
+
+    def numbers(self, journey: str) -> dict[str, JSON]:
+        """A journey's object of ``simulate --json``."""
+        self.settle()
+        counts = {one: count for one, count in self.statistics().items() if one.journey == journey}
+        return overview(counts, self.current[journey].journey.nodes)
+
+
+def _models(documents: Iterable[str | Model]) -> Iterator[Model]:
+    for one in documents:
+        if isinstance(one, str):
+            yield from read(one)
+        else:
+            yield one
+
+
+def read(text: str) -> list[Model]:
+    """The documents of a YAML text."""
+    folder = read_content("flows.yaml", text.encode())
+    assert folder.problems == []
+    return [KINDS[source.kind].model_validate(source.data) for source in folder.sources]
+
+
+def instant(text: str) -> datetime:
+    found = parse_instant(text)
+    assert found is not None, f"{text} is no instant"
+    return found
+
+
+def short(moment: datetime) -> str:
+    """An instant without what is zero in it: ``2026-03-02T09:00Z``."""
+    return iso(moment).replace(".000000Z", "Z").replace(":00Z", "Z")
+
+
+def told(record: TrailRecord) -> Step:
+    """A record in a few words: its kind, its node, and what is to be known besides."""
+    detail = record.detail
+    words = [record.kind, *([] if record.node is None or record.kind in ("exited", "completed") else [record.node])]
+    if record.kind == "waiting":
+        until = parse_instant(detail["until"])
+        words.append("for ever" if until is None else short(until))
+    if record.kind == "ran" and "case" in detail:
+        words.append("else" if detail["case"] is None else f"case {detail['case']}")
+    words.extend(str(detail[name]) for name in ("by", "outcome", "reason") if detail.get(name) is not None)
+    return tuple(words)
