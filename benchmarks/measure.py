@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def cpu_seconds() -> float:
@@ -34,11 +34,12 @@ def cpu_seconds() -> float:
 
 @dataclass
 class Cost:
-    """What a piece of work cost. ``rows`` is what lies in each table afterwards, where there are tables."""
+    """What a piece of work cost, and how many rows it left in each table, with a digest of what is in them."""
 
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def print(self) -> None:
         """Hand the cost to who started this process."""

@@ -22,7 +22,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
-from benchmarks.five_node_start import ENTERING_AT, WAKING_AT, WORKSPACE, count_rows, micros, prepare
+from benchmarks.five_node_start import ENTERING_AT, WAKING_AT, WORKSPACE, micros, prepare, take_stock
 from benchmarks.measure import measured
 from journeyflow.db.sqlite import CHECKPOINT_PAGES, WRITER_CACHE_KIB
 
@@ -260,7 +260,7 @@ def main() -> None:
         prepare(file, options.contacts)
         with measured() as cost:
             run(file, options.batch)
-        cost.rows = count_rows(file)
+        take_stock(file, cost)
     cost.print()
 
 

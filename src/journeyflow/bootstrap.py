@@ -53,7 +53,7 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
         secret = _secret(connection, settings)
         first_keys = _first_keys(connection, settings, clock)
     signer = Signer(secret)
-    codes = CodeFactory(secret, lambda pool: cache.pool(pool))
+    codes = CodeFactory(secret, cache.pool)
     postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
     return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster, first_keys)
 

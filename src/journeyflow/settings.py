@@ -23,10 +23,13 @@ class Settings(BaseSettings):
     )
     base_url: str | None = Field(default=None, description="what links in messages begin with; else http://HOST:PORT")
     email_url: SecretStr = Field(
-        default=SecretStr("mailbox://"), description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)"
+        default=SecretStr("mailbox://"),
+        description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)",
     )
     log_format: Literal["text", "json"] = Field(default="text", description="how log lines are written")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least level logged"
+    )
 
     @classmethod
     def settings_customise_sources(

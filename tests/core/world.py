@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time
+from textwrap import dedent, indent
+
+from tests.core.audit import audit
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.check.references import findings
@@ -24,7 +27,6 @@ from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_inst
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.folder import read_content
 from journeyflow.services.simulate_memory import SimulationMemory
-from tests.core.audit import audit
 
 RENDERER = LiquidRenderer()
 MONDAY_NINE = "2026-03-02T09:00Z"
@@ -48,6 +50,8 @@ class WorldMemory(SimulationMemory):
         super().__init__(_Anything(), pools, seed=0)
         self.outbox: set[str] = set()
         self.empty: set[str] = set()
+        self.asked: list[str] = []
+        """The identities for which a fresh code was asked."""
         self.effects = Effects()
 
     def still_queued(self, contact: str, message: str) -> bool:
@@ -55,6 +59,7 @@ class WorldMemory(SimulationMemory):
         return fresh or message in self.outbox
 
     def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+        self.asked.append(identity)
         return None if pool in self.empty else super().coupon_code(pool, contact, identity)
 
     def keep(self, effects: Effects) -> None:
@@ -289,7 +294,7 @@ class World:
         """All counters, summed."""
         found: dict[Statistic, int] = {}
         for effects in self.effects:
-            for one, count in effects.statistics.items():
+            for one, count in ((Statistic(*key), count) for key, count in effects.statistics.items()):
                 found[one] = found.get(one, 0) + count
         return found
 
@@ -306,6 +311,15 @@ def _models(documents: Iterable[str | Model]) -> Iterator[Model]:
             yield from read(one)
         else:
             yield one
+
+
+def flow(nodes: str, *lines: str, name: str = "walk", trigger: str = "{type: event, event: Go}") -> str:
+    """The text of a journey that begins at the first of its nodes; the event ``Go`` lets a contact in."""
+    nodes = indent(dedent(nodes).strip(), "  ")
+    start = nodes.split(":", 1)[0].strip()
+    return "\n".join(
+        [f"journey: {name}", f"triggers: [{trigger}]", f"start: {start}", *lines, "nodes:", nodes, "---", ""]
+    )
 
 
 def read(text: str) -> list[Model]:

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeyflow.api.errors import TooLarge, UnknownEncoding
+from journeyflow.api.context import SCOPES, authorize, secret_of
+from journeyflow.api.errors import TooLarge, UnknownFormat
 from journeyflow.core.errors import InvalidEvent
 from journeyflow.core.values import JSON
 
@@ -32,7 +33,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     :param limit: in bytes, before and after.
     :raises TooLarge: when it is longer, or says so.
-    :raises UnknownEncoding: when it is compressed otherwise.
+    :raises UnknownFormat: when it is compressed otherwise.
     :raises InvalidEvent: when it is not what it says.
     """
     announced = request.headers.get("content-length", "")
@@ -57,7 +58,7 @@ def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding in ("identity", ""):
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise UnknownEncoding("expected Content-Encoding: gzip, or none")
+        raise UnknownFormat("expected Content-Encoding: gzip, or none")
     reader = zlib.decompressobj(wbits=31)
     try:
         plain = reader.decompress(body, limit + 1)
@@ -113,11 +114,14 @@ def too_deep(value: JSON, left: int = DEPTH_MAX) -> bool:
 
 
 def unfit(value: JSON, place: str) -> InvalidEvent | None:
-    """What of a value, that is not too deep, can't be kept: halves of characters, NUL, numbers that are none."""
+    """What of a value, that is not too deep, can't be kept: halves of characters, NUL, numbers that are none.
+
+    :param place: the value's own, empty for the body.
+    """
     if isinstance(value, str):
         return _unfit_text(value, place)
     if isinstance(value, float) and not math.isfinite(value):
-        return InvalidEvent(place, "expected a finite number")
+        return InvalidEvent(_readable(place), "expected a finite number")
     if isinstance(value, dict):
         for key, inner in value.items():
             found = _unfit_text(key, place) or unfit(inner, f"{place}.{key}")
@@ -133,14 +137,14 @@ def unfit(value: JSON, place: str) -> InvalidEvent | None:
 
 def _unfit_text(text: str, place: str) -> InvalidEvent | None:
     if "\x00" in text:
-        return InvalidEvent(_printable(place), "expected text without the character U+0000")
+        return InvalidEvent(_readable(place), "expected text without the character U+0000")
     if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-        return InvalidEvent(_printable(place), "expected whole characters, not half of a surrogate pair")
+        return InvalidEvent(_readable(place), "expected whole characters, not half of a surrogate pair")
     return None
 
 
-def _printable(place: str) -> str:
-    return place.encode("utf-8", "replace").decode()
+def _readable(place: str) -> str:
+    return place.removeprefix(".").encode("utf-8", "replace").decode()
 
 
 # --- requests of the API ---------------------------------------------------------------------------------------------
@@ -166,27 +170,36 @@ class StrictRequest(Request):
         return self._data
 
     async def prepare(self, needs_json: bool) -> None:
-        """Read and judge the body before FastAPI does, which would hide what was wrong with it."""
+        """Read and judge the body before FastAPI does, which would hide what was wrong with it.
+
+        :raises UnknownFormat: when it should be JSON and says that it is something else.
+        """
         body = await self.body()
         self._data: JSON = None
         if body and needs_json:
+            media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type != "application/json" and not media_type.endswith("+json"):
+                raise UnknownFormat("expected JSON, and Content-Type: application/json")
             self._data, careful = parse_json(body)
             if too_deep(self._data):
                 raise InvalidEvent("body", f"expected at most {DEPTH_MAX} lists and mappings inside each other")
-            found = unfit(self._data, "body") if careful else None
+            found = unfit(self._data, "") if careful else None
             if found is not None:
                 raise found
 
 
 class StrictRoute(APIRoute):
-    """A route whose handler gets a :class:`StrictRequest`."""
+    """A route whose handler gets a :class:`StrictRequest`, and reads no body of somebody without a key."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # Any: as in FastAPI
-        """The handler, behind the judgement of the body."""
+        """The handler, behind the judgement of the key and of the body."""
         handle = super().get_route_handler()
         needs_json = self.body_field is not None
+        scopes = next((SCOPES[one] for one in self.dependencies if one in SCOPES), None)
 
         async def strict(request: Request) -> Response:
+            if scopes is not None:  # FastAPI asks again, but only after it has read the body
+                await authorize(request.app.state.context, secret_of(request), scopes)
             judged = StrictRequest(request.scope, request.receive)
             await judged.prepare(needs_json)
             return await handle(judged)

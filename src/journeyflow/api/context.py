@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated, Final
@@ -135,14 +135,15 @@ async def authorize(here: Context, secret: str | None, scopes: tuple[Scope, ...]
     return found.scope
 
 
-def _guard(*scopes: Scope) -> params.Depends:
-    async def guard(request: Request, here: Here) -> None:
-        await authorize(here, secret_of(request), scopes)
-
-    check: Callable[..., Awaitable[None]] = guard
-    depends: params.Depends = Depends(check)
-    return depends
+async def _may_read(request: Request, here: Here) -> None:
+    await authorize(here, secret_of(request), ("read", "admin"))
 
 
-READ: Final = _guard("read", "admin")
-ADMIN: Final = _guard("admin")
+async def _may_do_all(request: Request, here: Here) -> None:
+    await authorize(here, secret_of(request), ("admin",))
+
+
+READ: Final[params.Depends] = Depends(_may_read)
+ADMIN: Final[params.Depends] = Depends(_may_do_all)
+SCOPES: Final[Mapping[params.Depends, tuple[Scope, ...]]] = {READ: ("read", "admin"), ADMIN: ("admin",)}
+"""Which keys open what, by the dependency that asks for one."""

@@ -1,16 +1,15 @@
 """Errors as RFC 9457 problem documents: one table says which error has which status.
 
-    JourneyflowError (journeyflow.core.errors)
-    ├── InvalidInput
-    │   ├── TooLarge            a request, or one event, is larger than is taken
-    │   ├── UnknownEncoding     the body is compressed in a way that is not read
-    │   └── ReusedKey           an Idempotency-Key came before with another request
-    ├── NotAllowed
-    │   └── Unauthorized        no key, or one that is not in force
-    ├── Conflict
-    │   ├── PreconditionFailed  If-Match, and the document is another one by now
-    │   └── NeedsChoice         resume, and many runs are overdue
-    └── NotOffered              this version does not do that
+JourneyflowError (journeyflow.core.errors)
+├── InvalidInput
+│   ├── TooLarge            a request, or one event, is larger than is taken
+│   └── UnknownFormat       the body is of a type, or compressed in a way, that is not read
+├── NotAllowed
+│   └── Unauthorized        no key, or one that is not in force
+├── Conflict
+│   ├── PreconditionFailed  If-Match, and the document is another one by now
+│   └── NeedsChoice         resume, and many runs are overdue
+└── NotOffered              this version does not do that
 """
 
 from __future__ import annotations
@@ -44,7 +43,6 @@ from journeyflow.core.errors import (
     SystemFailure,
     TemplateError,
 )
-from journeyflow.core.values import JSON
 from journeyflow.services.check import InvalidDocuments
 
 log = structlog.get_logger()
@@ -64,12 +62,8 @@ class TooLarge(InvalidInput):
         self.message = message
 
 
-class UnknownEncoding(InvalidInput):
-    """The body is compressed in a way that is not read."""
-
-
-class ReusedKey(InvalidInput):
-    """An ``Idempotency-Key`` came before with another request."""
+class UnknownFormat(InvalidInput):
+    """The body is of a type, or compressed in a way, that is not read."""
 
 
 class Unauthorized(NotAllowed):
@@ -97,9 +91,8 @@ class NotOffered(JourneyflowError):
 
 STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
     InvalidDocuments: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ReusedKey: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnknownFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidInput: HTTPStatus.BAD_REQUEST,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
@@ -150,7 +143,7 @@ ProblemResponses = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 
 def problems(*statuses: int) -> ProblemResponses:
     """For the OpenAPI document: the problems that an endpoint can answer, besides those that each can."""
-    always = (400, 401, 403, 413, 422, 500, 503)
+    always = (400, 401, 403, 413, 415, 422, 500, 503)
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*always, *statuses)}
 
 
@@ -277,9 +270,3 @@ class LastResort:
             detail = "something went wrong here; the log has more under this id"
             problem = Problem(title=status.phrase, status=status, detail=detail, instance=f"urn:uuid:{id_}")
             await answer(Request(scope), problem)(scope, receive, send)
-
-
-def as_json(problem: Problem) -> dict[str, JSON]:
-    """A problem document as data."""
-    found: dict[str, JSON] = problem.model_dump(mode="json", exclude_none=True)
-    return found

@@ -1,4 +1,4 @@
-"""The look of the pages that people see: plain, readable on a phone and by a screen reader, nothing loaded from elsewhere."""
+"""The look of the pages that people see: readable on a phone and by a screen reader, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     # The address of such a page is the right to change something: it goes nowhere else.
     "Referrer-Policy": "no-referrer",
@@ -70,4 +71,6 @@ def sorry(status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse
         return page("This link does not work", f"<p>{text}</p>", status, headers)
     if status < 500:
         return page("That did not work", "<p>Please go back and try again.</p>", status, headers)
-    return page("Not now, please", "<p>Something went wrong on our side. Please try again in a minute.</p>", status, headers)
+    return page(
+        "Not now, please", "<p>Something went wrong on our side. Please try again in a minute.</p>", status, headers
+    )

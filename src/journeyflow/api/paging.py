@@ -22,7 +22,8 @@ CURSOR_LENGTH_MAX: Final = 1_000
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="how many at the most")]
 Cursor = Annotated[
-    str | None, Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before; absent: the first page")
+    str | None,
+    Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before; absent: the first page"),
 ]
 
 

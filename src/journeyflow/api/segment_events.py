@@ -118,7 +118,7 @@ def _judge_form(data: Properties, place: str, sending: Sending) -> None:
     if sending.careful:
         found = unfit(data, place[:-1])
         if found is not None:
-            raise InvalidEvent(found.field.removeprefix("."), found.message)
+            raise found
     if sending.weigh and len(orjson.dumps(data)) > EVENT_BYTES_MAX:
         raise InvalidEvent(place[:-1] or "body", f"expected an event of at most {EVENT_BYTES_MAX // 1024} kB")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from fastapi import APIRouter
@@ -17,7 +17,16 @@ from starlette.responses import Response
 from journeyflow.api.bodies import parse_json, read_body
 from journeyflow.api.context import Context, authorize, secret_of
 from journeyflow.api.errors import NotOffered, Problem, ProblemPart, TooLarge, answer, problems
-from journeyflow.api.segment_events import BATCH_MAX, EVENT_BYTES_MAX, Arrival, Properties, Sending, Type, judge, skew_of
+from journeyflow.api.segment_events import (
+    BATCH_MAX,
+    EVENT_BYTES_MAX,
+    Arrival,
+    Properties,
+    Sending,
+    Type,
+    judge,
+    skew_of,
+)
 from journeyflow.core.errors import InvalidEvent
 from journeyflow.core.inputs import Identify
 from journeyflow.core.values import JSON
@@ -69,12 +78,19 @@ async def _receive(request: Request, type_: Type | None) -> Response:
     skew = skew_of(data, received_at)
     sending = Sending(received_at, skew, scope == "browser", careful, len(body) > EVENT_BYTES_MAX)
     if type_ is not None:
-        return await _take(here, request, sending, [judge(data, type_, "", sending)], [], [0])
+        return await _take(here, request, sending, [judge(data, type_, "", sending)], [], [Place(0, "")])
     arrivals, rejected, places = _judge_batch(data, sending)
     return await _take(here, request, sending, arrivals, rejected, places)
 
 
-def _judge_batch(data: Properties, sending: Sending) -> tuple[list[Arrival], list[Rejected], list[int]]:
+class Place(NamedTuple):
+    """Where in the request an event stood, and what its fields are named after."""
+
+    number: int
+    prefix: str
+
+
+def _judge_batch(data: Properties, sending: Sending) -> tuple[list[Arrival], list[Rejected], list[Place]]:
     batch = data.get("batch")
     if not isinstance(batch, list):
         raise InvalidEvent("batch", "expected a list of events")
@@ -82,18 +98,24 @@ def _judge_batch(data: Properties, sending: Sending) -> tuple[list[Arrival], lis
         raise TooLarge("batch", f"expected at most {BATCH_MAX:,} events")
     arrivals: list[Arrival] = []
     rejected: list[Rejected] = []
-    places: list[int] = []
+    places: list[Place] = []
     for index, one in enumerate(batch):
+        prefix = f"batch[{index}]."
         try:
-            arrivals.append(judge(one, None, f"batch[{index}].", sending))
-            places.append(index)
+            arrivals.append(judge(one, None, prefix, sending))
+            places.append(Place(index, prefix))
         except InvalidEvent as error:
             rejected.append(Rejected(index=index, field=error.field, detail=error.message))
     return arrivals, rejected, places
 
 
 async def _take(
-    here: Context, request: Request, sending: Sending, arrivals: list[Arrival], rejected: list[Rejected], places: list[int]
+    here: Context,
+    request: Request,
+    sending: Sending,
+    arrivals: list[Arrival],
+    rejected: list[Rejected],
+    places: list[Place],
 ) -> Response:
     dropped: list[Rejected] = []
     if sending.browser:
@@ -113,16 +135,18 @@ async def _take(
 
 
 async def _guard(
-    here: Context, arrivals: list[Arrival], places: list[int], now: datetime
+    here: Context, arrivals: list[Arrival], places: list[Place], now: datetime
 ) -> tuple[list[Arrival], list[Rejected]]:
     """Without the traits that a browser, whose key everybody can read, may not change."""
-    touching = [one.contact for one in arrivals if isinstance(one.input, Identify) and GUARDED & one.input.attributes.keys()]
+    touching = [
+        one.contact for one in arrivals if isinstance(one.input, Identify) and GUARDED & one.input.attributes.keys()
+    ]
     if not touching:
         return arrivals, []
     known = await run_in_threadpool(_known, here, touching, now)
     dropped: list[Rejected] = []
     allowed = [
-        _without(one, known.get(one.contact, {}), index, dropped) for one, index in zip(arrivals, places, strict=True)
+        _without(one, known.get(one.contact, {}), place, dropped) for one, place in zip(arrivals, places, strict=True)
     ]
     return allowed, dropped
 
@@ -135,7 +159,7 @@ def _known(here: Context, keys: list[str], now: datetime) -> dict[str, dict[str,
         return guarded_attributes(connection, keys, GUARDED, now)
 
 
-def _without(one: Arrival, known: dict[str, JSON], index: int, dropped: list[Rejected]) -> Arrival:
+def _without(one: Arrival, known: dict[str, JSON], place: Place, dropped: list[Rejected]) -> Arrival:
     if not isinstance(one.input, Identify):
         return one
     attributes = one.input.attributes
@@ -144,7 +168,7 @@ def _without(one: Arrival, known: dict[str, JSON], index: int, dropped: list[Rej
         return one
     for name in changed:
         detail = "a browser key can't change what is known of this contact; send it with a write key"
-        dropped.append(Rejected(index=index, field=f"traits.{name}", detail=detail))
+        dropped.append(Rejected(index=place.number, field=f"{place.prefix}traits.{name}", detail=detail))
     kept = {name: value for name, value in attributes.items() if name not in changed}
     return Arrival(one.contact, Identify(one.input.at, kept, one.input.message_id))
 
@@ -201,15 +225,16 @@ def _handler(type_: Type | None) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _alias(request: Request) -> Response:
+    await authorize(request.app.state.context, secret_of(request), SCOPES)
     raise NotOffered("alias, which merges two contacts, comes with a later version")
 
 
 def _add(path: str, handler: Callable[[Request], Awaitable[Response]], summary: str, schema: dict[str, Any]) -> None:
     """The route, and the one letter that Segment's browser SDK calls it by."""
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
-    responses = {**problems(415), 200: {"model": Taken, "description": "stored"}}
+    responses = {**problems(), 200: {"model": Taken, "description": "stored"}}
     if handler is _alias:
-        responses = problems(415, 501)
+        responses = problems(501)
     router.add_api_route(
         f"/v1/{path}",
         handler,
@@ -228,7 +253,5 @@ for _type in TYPES:
 _add("batch", _handler(None), "Up to 2,500 events, each judged on its own", _batch_schema())
 _add("alias", _alias, _SUMMARIES["alias"], _schema("alias"))
 
-PATHS: Final = frozenset(
-    {f"/v1/{name}" for type_ in (*TYPES, "batch", "alias") for name in (type_, type_[0])}
-)
+PATHS: Final = frozenset({f"/v1/{name}" for type_ in (*TYPES, "batch", "alias") for name in (type_, type_[0])})
 """What a page of another site may call (CORS)."""

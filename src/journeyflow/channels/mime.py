@@ -1,18 +1,17 @@
 """An e-mail as it goes over the wire (RFC 5322, MIME), with nothing in its headers that somebody smuggled in.
 
-The headers are written here and not by ``email.message``, which reads what it is given before it writes it: a subject
-that contains ``=?utf-8?q?=0A...?=`` would come out with a line break in it. The parts are its work.
+It is not made by ``email.message``, which reads what it is given before it writes it (a subject that contains
+``=?utf-8?q?=0A...?=`` would come out with a line break in it), and takes ten times as long.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from binascii import b2a_qp
 from collections.abc import Iterator
 from email.charset import Charset
 from email.header import Header
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, quote
 from typing import Final, NamedTuple
 
@@ -23,6 +22,8 @@ from journeyflow.core.errors import Refused
 
 LINE_LENGTH_MAX: Final = 998
 _LINE_LENGTH: Final = 76
+_LINE_BREAK: Final = re.compile(r"\r\n?")
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^0-9A-Za-z]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
 # What a server may take; whether it does, is its affair.
@@ -143,8 +144,18 @@ def _encoded(text: str, used: int) -> str:
 
 
 def _parts(email: Email) -> bytes:
-    parts = EmailMessage(policy=SMTP)
-    parts.set_content(email.text, cte="quoted-printable")
-    parts.add_alternative(email.html, subtype="html", cte="quoted-printable")
-    parts.set_boundary(f"=_{re.sub(r'[^0-9A-Za-z]', '', email.id)[:40]}")  # can't occur in quoted-printable
-    return parts.as_bytes()
+    """Plain text and HTML; what can't occur in quoted-printable divides them."""
+    boundary = f"=_{_NOT_ALPHANUMERIC.sub('', email.id)[:40]}"
+    head = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    parts = [_part(boundary, "plain", email.text), _part(boundary, "html", email.html)]
+    return b"".join([head.encode(), *parts, f"--{boundary}--\r\n".encode()])
+
+
+def _part(boundary: str, subtype: str, text: str) -> bytes:
+    head = (
+        f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    lines = _LINE_BREAK.sub("\n", text).rstrip("\n") + "\n\n"  # the last one belongs to what follows
+    encoded = b2a_qp(lines.encode("utf-8", "replace"), istext=True)
+    return head.encode() + encoded.replace(b"\n", b"\r\n")

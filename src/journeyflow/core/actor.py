@@ -78,16 +78,24 @@ class Actor:
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which time alone has work for this contact."""
-        runs, facts = self._next_run(), self._next_fact()
-        return min(runs, facts) if runs is not None and facts is not None else runs or facts
-
-    def _next_run(self) -> datetime | None:
-        return min((run.due_at for run in self.contact.runs if run.due_at is not None), default=None)
+        earliest = self._next_fact()
+        for run in self.contact.runs:
+            due = run.due_at
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
 
     def _next_fact(self) -> datetime | None:
-        checks = [run.check_at for run in self.contact.runs if run.check_at is not None]
-        checks.extend(due for silence in self.flows.silences if (due := self._silent_at(silence)) is not None)
-        return min(checks, default=None)
+        earliest: datetime | None = None
+        for run in self.contact.runs:
+            due = run.check_at
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        for silence in self.flows.silences:
+            due = self._silent_at(silence)
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
 
     def _set_timer(self, due: datetime | None) -> None:
         """One timer a contact: an earlier one is set, a later one waits for the earlier to fire."""
@@ -149,7 +157,11 @@ class Actor:
         for silence in self.flows.silences:
             if any(watched.event == event.name for watched in silence.trigger.watched):
                 silent_at = self._silent_at(silence)
-                if silent_at is not None and silent_at <= self.now and silent_at - silence.trigger.for_ == event.occurred_at:
+                if (
+                    silent_at is not None
+                    and silent_at <= self.now
+                    and silent_at - silence.trigger.for_ == event.occurred_at
+                ):
                     self.contact.fired[silence.key] = event.occurred_at
 
     # --- inputs -------------------------------------------------------------------------------------------------------
@@ -196,7 +208,9 @@ class Actor:
         self._exist(not event.imported)
         if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
             claimed = event.occurred_at
-            event = Event(event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported)
+            event = Event(
+                event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported
+            )
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
@@ -231,8 +245,10 @@ class Actor:
     def _store(self, event: Event) -> None:
         known = event.name in self.contact.counts
         self.decision.store(event)
+        if event.name not in self.flows.counted:
+            return
         probe = self.decision.view.of(None, None, None)
-        for leaf in self.flows.counted.get(event.name, ()):
+        for leaf in self.flows.counted[event.name]:
             key = leaf.aggregate_key
             if key is None or event.name not in self.contact.counts:
                 continue
@@ -251,16 +267,21 @@ class Actor:
         too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
         if too_old:
             self._forget_silences(event)
-        runs = self._ranked(self.contact.runs)
-        for run in runs:  # 2.2
-            self._exit_on(run, event)
-        for run in runs:  # 2.3
-            self._convert(run, event)
+        moving: list[Continuation] = []
+        if self.contact.runs:
+            runs = self._ranked(self.contact.runs)
+            for run in runs:  # 2.2
+                self._exit_on(run, event)
+            for run in runs:  # 2.3
+                self._convert(run, event)
+            if not too_old:
+                moving = self._reconsider(event)  # 2.4
         if too_old:
             self._check_all_again()
             return
-        moving = self._reconsider(event) if runs else []  # 2.4
-        moving.extend(self._enter(event))  # 2.5
+        entrances = self.flows.listening(event.name, event.own)
+        if entrances:
+            moving.extend(self._enter(event, entrances))  # 2.5
         self._walk(moving)  # 2.6
 
     def _ranked(self, runs: list[Run]) -> list[Run]:
@@ -350,10 +371,10 @@ class Actor:
             run.check_at = check_at
             self.effects.runs[run.id] = (self.contact.key, run)
 
-    def _enter(self, event: Event) -> list[Continuation]:
+    def _enter(self, event: Event, entrances: list[Entrance]) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
-        for entrance in self.flows.listening(event.name, event.own):
+        for entrance in entrances:
             if entrance.published.id in matched:
                 continue
             because = self._fits(entrance, event)
@@ -388,10 +409,14 @@ class Actor:
     def _settle(self) -> None:
         """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
         runs = self.contact.runs
-        if any(not run.active for run in runs):
+        if not runs:
+            return
+        if any(run.status != "active" for run in runs):
             self.contact.runs = runs = [run for run in runs if run.active or _concerned(run, self.now)]
-        for run in self._ranked([run for run in runs if run.active]):
-            state = self.flows.states.get(run.journey)
+        states = self.flows.states
+        unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
+        for run in self._ranked([run for run in unsettled if run.active]):
+            state = states.get(run.journey)
             if not run.active:  # what another of them did has ended it
                 continue
             if state == "archived":

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Memory, Run
-from journeyflow.core.effects import Effects, Statistic, StoredEvent, TrailRecord
+from journeyflow.core.effects import Effects, StoredEvent, TrailRecord
 from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON, Missing, PathKeys, iso, look_up
 from journeyflow.core.view import Library, View
@@ -72,9 +72,7 @@ class Decision:
 
     def count(self, journey: str, version: int, node: str, kind: str, by: int = 1) -> None:
         """Move a statistic."""
-        statistics = self.effects.statistics
-        key = _make_tuple(Statistic, (journey, version, node, kind))
-        statistics[key] = statistics.get(key, 0) + by
+        self.effects.statistics[journey, version, node, kind] += by
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -82,7 +80,9 @@ class Decision:
         """An event of the engine's own, handled after the present step; false where the chain is too long."""
         if self.chain >= CHAIN_MAX:
             self.dropped += 1
-            self.effects.alerts.append(f"contact {self.contact.key}: more than {CHAIN_MAX} events in a chain; {name} dropped")
+            self.effects.alerts.append(
+                f"contact {self.contact.key}: more than {CHAIN_MAX} events in a chain; {name} dropped"
+            )
             return False
         self.chain += 1
         self.made.append(Event(self.now, name, self.now, properties, own=True))
@@ -128,7 +128,9 @@ class Decision:
         ]
         return all(made)
 
-    def change_tags(self, add: Iterable[str], remove: Iterable[str], announced: bool = True) -> tuple[list[str], list[str]]:
+    def change_tags(
+        self, add: Iterable[str], remove: Iterable[str], announced: bool = True
+    ) -> tuple[list[str], list[str]]:
         """Put tags on and take tags off; returns those that changed."""
         tags = self.contact.tags
         added = [tag for tag in dict.fromkeys(add) if tag not in tags]
@@ -203,14 +205,10 @@ def _differences(path: str, before: JSON, after: JSON) -> list[tuple[str, JSON, 
     """The paths below which two values differ, mappings taken apart."""
     if isinstance(before, dict) and isinstance(after, dict):
         names = sorted({*before, *after})
-        return [
-            one for name in names for one in _differences(f"{path}.{name}", before.get(name), after.get(name))
-        ]
+        return [one for name in names for one in _differences(f"{path}.{name}", before.get(name), after.get(name))]
     return [] if same(before, after) else [(path, before, after)]
 
 
 def same(before: JSON, after: JSON) -> bool:
     """Equality that keeps ``true`` and ``1`` apart."""
     return before == after and isinstance(before, bool) == isinstance(after, bool)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -87,7 +87,10 @@ class Statistic(NamedTuple):
 
 @dataclass(slots=True)
 class Effects:
-    """Everything that a batch of decisions wants written, in the order in which it was decided."""
+    """Everything that a batch of decisions wants written, in the order in which it was decided.
+
+    ``statistics`` are counters by the fields of :class:`Statistic`, as plain tuples: millions are looked up a minute.
+    """
 
     trail: list[tuple[int, TrailRecord]] = field(default_factory=list)
     refusals: list[tuple[int | None, TrailRecord]] = field(default_factory=list)
@@ -103,4 +106,4 @@ class Effects:
     runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
     timers: list[tuple[str, datetime]] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
-    statistics: Counter[Statistic] = field(default_factory=Counter)
+    statistics: defaultdict[tuple[str, int, str, str], int] = field(default_factory=lambda: defaultdict(int))

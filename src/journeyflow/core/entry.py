@@ -52,7 +52,9 @@ class Doorman:
         return None if isinstance(value, Missing) else key_text(value)
 
     def _active(self, journey: str, key: str) -> Run | None:
-        return next((run for run in self.decision.contact.runs if run.active and (run.journey, run.key) == (journey, key)), None)
+        return next(
+            (run for run in self.decision.contact.runs if run.active and (run.journey, run.key) == (journey, key)), None
+        )
 
     def _entry(self, journey: str, key: str) -> Entry | None:
         if not key:

@@ -1,19 +1,19 @@
 """The error tree of journeyflow.
 
-    JourneyflowError
-    ├── InvalidInput          what a person or a program gave is wrong; nothing was changed
-    │   ├── InvalidDocuments  a folder of documents has errors; all of them are listed
-    │   ├── InvalidValue      one value can't be read (a duration, a path, an instant)
-    │   └── InvalidEvent      one event can't be taken; names the field
-    ├── NotFound              the thing named does not exist
-    ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
-    ├── NotAllowed            the key does not permit this
-    ├── Overloaded            try again later; nothing was stored
-    ├── TemplateError         a template can't be compiled, or failed while filling in
-    ├── DeliveryError         a channel could not hand a message over
-    │   ├── Refused           for good: never try again
-    │   └── Unavailable       not now: try again
-    └── SystemFailure         database away, disk full, a second engine on one database
+JourneyflowError
+├── InvalidInput          what a person or a program gave is wrong; nothing was changed
+│   ├── InvalidDocuments  a folder of documents has errors; all of them are listed
+│   ├── InvalidValue      one value can't be read (a duration, a path, an instant)
+│   └── InvalidEvent      one event can't be taken; names the field
+├── NotFound              the thing named does not exist
+├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
+├── NotAllowed            the key does not permit this
+├── Overloaded            try again later; nothing was stored
+├── TemplateError         a template can't be compiled, or failed while filling in
+├── DeliveryError         a channel could not hand a message over
+│   ├── Refused           for good: never try again
+│   └── Unavailable       not now: try again
+└── SystemFailure         database away, disk full, a second engine on one database
 """
 
 from __future__ import annotations

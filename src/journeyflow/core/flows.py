@@ -36,16 +36,13 @@ class Entrance(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """An inactivity trigger, and since when it watches."""
+    """An inactivity trigger, since when it watches, and the key of what it has fired for."""
 
     published: Published
     index: int
     trigger: InactivityTrigger
     armed_at: datetime
-
-    @property
-    def key(self) -> str:
-        return f"{self.published.id}:{self.trigger.key}"
+    key: str
 
 
 @dataclass(slots=True)
@@ -89,7 +86,8 @@ class Flows:
         trigger = entrance.trigger
         if isinstance(trigger, InactivityTrigger):
             armed_at = self.armed[entrance.published.id, trigger.key]
-            self.silences.append(Silence(entrance.published, entrance.index, trigger, armed_at))
+            key = f"{entrance.published.id}:{trigger.key}"
+            self.silences.append(Silence(entrance.published, entrance.index, trigger, armed_at, key))
         for name in trigger.names():
             if name.endswith("*"):
                 self.starred.append((name[:-1], entrance))
@@ -112,7 +110,9 @@ class Flows:
         matching = [entrance for prefix, entrance in self.starred if name.startswith(prefix)]
         if not matching:
             return exact
-        return sorted([*exact, *matching], key=lambda one: (-one.published.journey.priority, one.published.id, one.index))
+        return sorted(
+            [*exact, *matching], key=lambda one: (-one.published.journey.priority, one.published.id, one.index)
+        )
 
     def of(self, run: Run) -> Published:
         """The version that a run is on."""

@@ -96,5 +96,3 @@ class Journey(Model):
             yield "goal.where", self.goal.where
         for name, node in self.nodes.items():
             yield from ((f"nodes.{name}.{path}", found) for path, found in node.conditions())
-
-

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from journeyflow.core.effects import Statistic
 from journeyflow.core.values import JSON
 
 
-def overview(counts: Mapping[Statistic, int], nodes: Iterable[str]) -> dict[str, JSON]:
-    """Counters put together; ``nodes`` are those of the newest version, all of them are in the answer."""
+def overview(counts: Mapping[tuple[str, int, str, str], int], nodes: Iterable[str]) -> dict[str, JSON]:
+    """Counters (by the fields of :class:`journeyflow.core.effects.Statistic`) put together; ``nodes`` are those of the newest version, all of them are in the answer."""
     plain = dict.fromkeys(("entered", "completed", "converted", "holdout", "holdout_converted"), 0)
     refused: dict[str, int] = {}
     exited: dict[str, int] = {}
     by_node = {name: {"visits": 0, "waiting": 0} for name in nodes}
-    for one, count in counts.items():
-        kind, _, reason = one.kind.partition(":")
-        if one.node:
-            by_node.setdefault(one.node, {"visits": 0, "waiting": 0})[kind] += count
+    for (_, _, node, what), count in counts.items():
+        kind, _, reason = what.partition(":")
+        if node:
+            by_node.setdefault(node, {"visits": 0, "waiting": 0})[kind] += count
         elif kind == "refused":
             refused[reason] = refused.get(reason, 0) + count
         elif kind == "exited":

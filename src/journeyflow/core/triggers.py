@@ -147,9 +147,10 @@ class InactivityTrigger(TriggerBase):
         """The contact's last such event: when, and its name."""
         found: tuple[datetime, str] | None = None
         for watched in self.watched:
-            if watched.event not in contact.counts:
+            counted = contact.counts.get(watched.event)
+            if counted is None:
                 continue
-            seen = watched.last(view)
+            seen = counted.last if watched.by_name else watched.last(view)
             if seen is not None and (found is None or seen > found[0]):
                 found = (seen, watched.event)
         return found

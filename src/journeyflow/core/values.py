@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -158,7 +159,9 @@ def weekday_numbers(names: tuple[str, ...] | None) -> frozenset[int] | None:
     return None if names is None else frozenset(WEEKDAYS.index(name) for name in names)
 
 
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?")
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?"
+)
 
 
 def parse_instant(value: object, zone: tzinfo = UTC) -> datetime | None:
@@ -211,11 +214,12 @@ def _instant_text(value: object) -> str:
 InstantText = Annotated[str, BeforeValidator(_instant_text)]
 
 
-
 @lru_cache(maxsize=1024)
 def iso(instant: datetime) -> str:
     """ISO 8601 in UTC with six decimals and ``Z`` (rule 9.1)."""
-    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+    # orjson writes instants many times as fast as isoformat does: 2026-03-02T10:00:00[.000001]+00:00, in quotes
+    text = orjson.dumps(instant.astimezone(UTC)).decode()
+    return f"{text[1:20]}.{text[21:27] if instant.microsecond else '000000'}Z"
 
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

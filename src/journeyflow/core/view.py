@@ -197,4 +197,3 @@ class View:
         """Whether the contact consents to the topic."""
         consent = self.contact.topics.get(topic)
         return (self.library.topic_default(topic) if consent is None else consent) and not self.address().unsubscribed
-

@@ -10,6 +10,7 @@ from journeyflow.core.contact import Run
 from journeyflow.core.decision import CHAIN_MAX, Decision
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event
+from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Visit
 from journeyflow.core.values import JSON, iso
 
@@ -24,11 +25,19 @@ Cause = Literal["timer", "event", "condition"]
 class Walker:
     """Moves the runs of one contact within one decision."""
 
-    __slots__ = ("decision", "flows")
+    __slots__ = ("_journey", "_run", "decision", "flows")
 
     def __init__(self, decision: Decision, flows: Flows) -> None:
         self.decision = decision
         self.flows = flows
+        self._run: Run | None = None
+        self._journey: Journey | None = None
+
+    def journey(self, run: Run) -> Journey:
+        """The journey that a run is on, in its version."""
+        if run is not self._run or self._journey is None:
+            self._run, self._journey = run, self.flows.of(run).journey
+        return self._journey
 
     # --- leaving ------------------------------------------------------------------------------------------------------
 
@@ -42,7 +51,7 @@ class Walker:
     def withdraw(self, run: Run, reason: str) -> None:
         """Take back what the run queued, as far as it is not being sent."""
         decision = self.decision
-        nodes = self.flows.of(run).journey.nodes
+        nodes = self.journey(run).nodes
         run.last_message = None  # one that is withdrawn caused nothing (rule 7.3)
         for message in run.queued:
             if not decision.memory.still_queued(decision.contact.key, message.id):
@@ -74,7 +83,7 @@ class Walker:
         self._count(run, status if reason is None else f"{status}:{reason}")
 
     def _open_until(self, run: Run) -> datetime | None:
-        goal = self.flows.of(run).journey.goal
+        goal = self.journey(run).goal
         until = self.decision.now + WITHDRAWABLE if run.queued else None
         if goal is None or run.converted:
             return until
@@ -95,7 +104,10 @@ class Walker:
             return
         visit = self._leave_wait(run, "timer")
         if visit is not None:
-            self._walk(run, self._act(visit) if _acts(visit) else self._node(visit).wake(visit))
+            self._walk(run, self._wake(visit))
+
+    def _wake(self, visit: Visit) -> Move:
+        return self._act(visit) if visit.node.action else visit.node.wake(visit)
 
     def release(self, run: Run) -> None:
         """The journey goes on; so does a run that was held."""
@@ -105,7 +117,7 @@ class Walker:
         if visit is None:
             return
         if held == "wait":
-            self._walk(run, self._act(visit) if _acts(visit) else self._node(visit).wake(visit))
+            self._walk(run, self._wake(visit))
             return
         if came_from is None:  # it never was at the node, so it does not come back to it (rule 4.9)
             del run.left[visit.name]
@@ -119,7 +131,7 @@ class Walker:
             run.event = event.properties
         visit = self._leave_wait(run, "event" if case.by_event else "condition")
         if visit is not None:
-            self._walk(run, self._node(visit).taken(visit, case))
+            self._walk(run, visit.node.taken(visit, case))
 
     def follow(self, run: Run) -> None:
         """A run that waits for an attribute's date follows the attribute (rule 4.5)."""
@@ -148,7 +160,7 @@ class Walker:
 
     def begin(self, run: Run) -> None:
         """A new run takes its first step."""
-        self._walk(run, Go(self.flows.of(run).journey.start))
+        self._walk(run, Go(self.journey(run).start))
 
     def _walk(self, run: Run, move: Move) -> None:
         while run.active:
@@ -187,15 +199,15 @@ class Walker:
         run.visits[name] = run.visits.get(name, 0) + 1
         self._count(run, "visits", name)
         visit = self.visit(run)
-        if not _acts(visit):
-            return self._node(visit).enter(visit)
+        if not visit.node.action:
+            return visit.node.enter(visit)
         return self._act(visit) if self._stays(visit) else None
 
     def _act(self, visit: Visit) -> Move:
         """An action, unless its ``only_if`` says no (rule 4.2)."""
-        node = self._node(visit)
-        because: Because = []
+        node = visit.node
         if isinstance(node, ActionNode) and node.only_if is not None:
+            because: Because = []
             if not node.only_if.holds(visit.view, visit.path("only_if"), because):
                 visit.record("skipped", {"reason": "only_if", "because": because})
                 return Go(node.next)
@@ -227,12 +239,11 @@ class Walker:
 
     def _stays(self, visit: Visit) -> bool:
         """Rule 4.1."""
-        condition = self.flows.of(visit.run).journey.stay_if
-        if condition is None:
+        condition = self.journey(visit.run).stay_if
+        if condition is None or condition.holds(visit.view):
             return True
         because: Because = []
-        if condition.holds(visit.view, "stay_if", because):
-            return True
+        condition.holds(visit.view, "stay_if", because)
         self.exit(visit.run, "stay_if", {"because": because})
         return False
 
@@ -244,19 +255,10 @@ class Walker:
     def node(self, run: Run) -> Node:
         """The node at which a run is."""
         assert run.node is not None
-        return self.flows.of(run).journey.nodes[run.node]
+        return self.journey(run).nodes[run.node]
 
     def visit(self, run: Run) -> Visit:
         """The present visit of a run to its node."""
         assert run.node is not None
-        journey = self.flows.of(run).journey
+        journey = self.journey(run)
         return Visit(self.decision, run, run.node, journey.nodes, journey.timezone)
-
-    @staticmethod
-    def _node(visit: Visit) -> Node:
-        return visit.nodes[visit.name]
-
-
-def _acts(visit: Visit) -> bool:
-    return visit.nodes[visit.name].action
-

@@ -94,7 +94,9 @@ def _add_sql(table: Table) -> str:
     return _conflict(
         table,
         (
-            f'"count" = "{table.name}"."count" + excluded."count"' if name == "count" else f'"{name}" = excluded."{name}"'
+            f'"count" = "{table.name}"."count" + excluded."count"'
+            if name == "count"
+            else f'"{name}" = excluded."{name}"'
             for name in _rest(table)
         ),
     )

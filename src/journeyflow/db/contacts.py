@@ -67,7 +67,10 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         counts={name: _aggregate(kept) for name, kept in state["counts"].items()},
         leaves={name: _aggregate(kept) for name, kept in state["leaves"].items()} if "leaves" in state else {},
         fired={name: from_micros(at) for name, at in state["fired"].items()} if "fired" in state else {},
-        entries={name: Entry(from_micros(first), from_micros(last), n) for name, (first, last, n) in state.get("entries", {}).items()},
+        entries={
+            name: Entry(from_micros(first), from_micros(last), n)
+            for name, (first, last, n) in state.get("entries", {}).items()
+        },
         coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
         events=state["events"],
         records=state["records"],
@@ -91,7 +94,8 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         state["fired"] = {name: to_micros(at) for name, at in contact.fired.items()}
     if contact.entries:
         state["entries"] = {
-            name: (to_micros(entry.first_at), to_micros(entry.last_at), entry.count) for name, entry in contact.entries.items()
+            name: (to_micros(entry.first_at), to_micros(entry.last_at), entry.count)
+            for name, entry in contact.entries.items()
         }
     if contact.coupons:
         state["coupons"] = [

@@ -52,7 +52,9 @@ class CodeFactory:
 
     def _head(self, pool: str, shard: int) -> str:
         if pool not in self._permutations:
-            order = sorted(range(SHARDS), key=lambda one: blake2b(f"{pool}\x1f{one}".encode(), key=self._secret[:64]).digest())
+            order = sorted(
+                range(SHARDS), key=lambda one: blake2b(f"{pool}\x1f{one}".encode(), key=self._secret[:64]).digest()
+            )
             self._permutations[pool] = order
         place = self._permutations[pool][shard]
         return ALPHABET[place // 32] + ALPHABET[place % 32]

@@ -87,24 +87,27 @@ def _stored(row: Any) -> StoredDocument:  # Any: a row of the table
     )
 
 
-def newest(connection: Connection) -> list[StoredDocument]:
-    """The newest version of every document that was not removed, by kind and id."""
+def newest(connection: Connection, kind: str | None = None) -> list[StoredDocument]:
+    """The newest version of every document (of a kind) that was not removed, by kind and id."""
     last = select(documents.c.kind, documents.c.id, func.max(documents.c.version).label("version"))
     last_rows = last.group_by(documents.c.kind, documents.c.id).subquery()
     same = (documents.c.kind == last_rows.c.kind) & (documents.c.id == last_rows.c.id)
-    rows = connection.execute(
+    query = (
         select(documents)
         .join(last_rows, same & (documents.c.version == last_rows.c.version))
         .where(documents.c.status != "removed")
         .order_by(documents.c.kind, documents.c.id)
     )
-    return [_stored(row) for row in rows]
+    if kind is not None:
+        query = query.where(documents.c.kind == kind)
+    return [_stored(row) for row in connection.execute(query)]
 
 
-def versions(connection: Connection, kind: str, id_: str) -> list[StoredDocument]:
-    """All versions of one document, newest first."""
+def versions(connection: Connection, kind: str, id_: str, limit: int | None = None) -> list[StoredDocument]:
+    """All versions of one document, or its last ``limit``, newest first."""
     mine = (documents.c.kind == kind) & (documents.c.id == id_)
-    return [_stored(row) for row in connection.execute(select(documents).where(mine).order_by(documents.c.version.desc()))]
+    query = select(documents).where(mine).order_by(documents.c.version.desc()).limit(limit)
+    return [_stored(row) for row in connection.execute(query)]
 
 
 def add(

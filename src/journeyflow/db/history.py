@@ -1,4 +1,4 @@
-"""Reading what is recorded of one contact beside its trail: refusals, runs, messages, names of events."""
+"""Reading what is recorded of one contact beside its trail, and the documents that it was decided by."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tup
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros
+from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db.contacts import instant
+from journeyflow.db.documents import newest
 from journeyflow.db.outbox import StoredMessage, from_row
-from journeyflow.db.tables import contacts, documents, events, messages, refusals, runs
+from journeyflow.db.tables import claims, contacts, documents, events, messages, refusals, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,23 @@ def event_names(connection: Connection, key: str) -> dict[str, tuple[int, dateti
     return {name: (count, from_micros(last)) for name, count, last in rows}
 
 
-def _mine(table: Table, key: str, journey: str | None) -> ColumnElement[bool]:
-    mine = and_(table.c.shard == shard_of(key), table.c.contact == key)
-    return mine if journey is None else and_(mine, table.c.journey == journey)
-
-
 def similar_contacts(connection: Connection, key: str, limit: int) -> list[str]:
     """Keys of contacts that are spelled the same but for case and blanks around."""
     spelled = func.lower(func.trim(contacts.c.contact)) == key.strip().lower()
     return list(connection.scalars(select(contacts.c.contact).where(spelled).order_by(contacts.c.contact).limit(limit)))
+
+
+def current_workspace(connection: Connection) -> Workspace:
+    """The settings of the installation as they are in force (rule 1.8 where there are none)."""
+    found = newest(connection, "workspace")
+    return Workspace.model_validate(found[0].document) if found else DEFAULT
+
+
+def engine_clock(connection: Connection) -> datetime | None:
+    """The instant of the last turn, which the next one is never before; ``None`` where there was none."""
+    return instant(connection.scalar(select(func.max(claims.c.now))))
+
+
+def _mine(table: Table, key: str, journey: str | None) -> ColumnElement[bool]:
+    mine = and_(table.c.shard == shard_of(key), table.c.contact == key)
+    return mine if journey is None else and_(mine, table.c.journey == journey)

@@ -57,7 +57,10 @@ def oldest(connection: Connection, limit: int) -> list[Arrived]:
     found = connection.execute(
         select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload).order_by(inbox.c.id).limit(limit)
     )
-    return [Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload))) for id_, contact, at, kind, payload in found.all()]
+    return [
+        Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload)))
+        for id_, contact, at, kind, payload in found.all()
+    ]
 
 
 def remove_until(connection: Connection, last: int) -> None:
@@ -83,7 +86,11 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
     """An input's kind and its data."""
     match item:
         case Event():
-            data: dict[str, object] = {"name": item.name, "occurred_at": to_micros(item.occurred_at), "properties": item.properties}
+            data: dict[str, object] = {
+                "name": item.name,
+                "occurred_at": to_micros(item.occurred_at),
+                "properties": item.properties,
+            }
             if item.message_id is not None:
                 data["message_id"] = item.message_id
             if item.imported:

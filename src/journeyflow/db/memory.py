@@ -1,8 +1,8 @@
-"""What decisions read beyond the loaded contacts: history, entries, addresses, codes, fetched for a whole batch at once."""
+"""What decisions read beyond the loaded contacts: history, entries, addresses, codes; for a whole batch at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import orjson
@@ -107,7 +107,9 @@ class TurnMemory:
             if isinstance(item, Event | Identify) and item.message_id is not None
         ]
         wanted = bulk.triples(arriving)
-        same = and_(seen.c.shard == wanted.c.shard, seen.c.contact == wanted.c.contact, seen.c.message_id == wanted.c.third)
+        same = and_(
+            seen.c.shard == wanted.c.shard, seen.c.contact == wanted.c.contact, seen.c.message_id == wanted.c.third
+        )
         rows = self._connection.execute(select(seen.c.contact, seen.c.message_id).select_from(wanted.join(seen, same)))
         return {(contact, message_id) for contact, message_id in rows.all()}
 
@@ -130,9 +132,9 @@ def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, 
     found = {digest: Address() for digest in digests}
     wanted = bulk.batch((shard_of(digest), digest) for digest in found)
     same = and_(addresses.c.shard == wanted.c.shard, addresses.c.address == wanted.c.contact)
-    rows: Sequence[object] = connection.execute(
-        select(addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed).select_from(wanted.join(addresses, same))
-    ).all()
-    for digest, suppressed, unsubscribed in rows:  # type: ignore[misc]  # rows of three columns
+    columns = (addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed)
+    for digest, suppressed, unsubscribed in connection.execute(
+        select(*columns).select_from(wanted.join(addresses, same))
+    ).all():
         found[digest] = Address(bool(suppressed), bool(unsubscribed))
     return found

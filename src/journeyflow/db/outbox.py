@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, tuple_, update
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros, to_micros
@@ -89,12 +89,7 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     They are ``sending`` until ``finish``; a lease that runs out makes them due again. ``status`` in the result is what
     it was before: ``sending`` marks a message that may have gone out already (rule 5.4).
     """
-    due = (
-        select(messages)
-        .where(messages.c.due_at <= to_micros(now))
-        .order_by(messages.c.due_at)
-        .limit(limit)
-    )
+    due = select(messages).where(messages.c.due_at <= to_micros(now)).order_by(messages.c.due_at).limit(limit)
     taken = [from_row(row) for row in connection.execute(due)]
     lease = to_micros(lease_until)
     for message in taken:
@@ -154,21 +149,30 @@ def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool
     return changed.rowcount == 1
 
 
+Place = tuple[int, str, str]
+
+
+def place(message: StoredMessage) -> Place:
+    """Where a message stands among all: shard, contact, id."""
+    return (shard_of(message.contact), message.contact, message.id)
+
+
+def place_in_time(message: StoredMessage) -> Place:
+    """Where a message stands among those of its contact: microseconds, contact, id."""
+    return (to_micros(message.queued_at), message.contact, message.id)
+
+
 def page(
-    connection: Connection, contact: str | None, status: str | None, after: tuple[int, str, str] | None, limit: int
+    connection: Connection, contact: str | None, status: str | None, after: Place | None, limit: int
 ) -> list[StoredMessage]:
-    """Messages in order of their key (shard, contact, id), after a key."""
-    query = select(messages).order_by(messages.c.shard, messages.c.contact, messages.c.id).limit(limit)
+    """Messages behind a place: those of a contact in order of time, those of all in the order of their key."""
+    first = messages.c.shard if contact is None else messages.c.queued_at
+    key = (first, messages.c.contact, messages.c.id)
+    query = select(messages).order_by(*key).limit(limit)
     if contact is not None:
         query = query.where(messages.c.shard == shard_of(contact), messages.c.contact == contact)
     if status is not None:
         query = query.where(messages.c.status == status)
     if after is not None:
-        key = (messages.c.shard, messages.c.contact, messages.c.id)
-        shard, last_contact, last_id = after
-        query = query.where(
-            (key[0] > shard)
-            | ((key[0] == shard) & (key[1] > last_contact))
-            | ((key[0] == shard) & (key[1] == last_contact) & (key[2] > last_id))
-        )
+        query = query.where(tuple_(*key) > tuple_(*after))
     return [from_row(row) for row in connection.execute(query)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, distinct, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from journeyflow.core.values import to_micros
 from journeyflow.db.tables import SHARD, events, messages, refusals, seen, trail
@@ -24,7 +24,7 @@ def expired_shards(connection: Connection, limits: Limits) -> list[int]:
     found: set[int] = set()
     for name, before in limits.items():
         shard = TABLES[name].c[SHARD]
-        found.update(connection.scalars(select(distinct(shard)).where(_expired(name, before))))
+        found.update(connection.scalars(select(shard).where(_expired(name, before)).distinct()))
     return sorted(found)
 
 

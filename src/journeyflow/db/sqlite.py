@@ -69,7 +69,7 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     :raises InvalidValue: when the address is none, or that of another kind of database.
     :raises SystemFailure: when there is no such directory, or the file can't be read and written, or is none of SQLite.
     """
-    path = _path_of(url)
+    path = path_of(url)
     store = _Store(path, _writer(path, patience_seconds), _lock_of(path, patience_seconds), patience_seconds)
     _check(store)
     if path is None:
@@ -94,7 +94,11 @@ def database_path(engine: Engine) -> Path | None:
     return _store(engine).path
 
 
-def _path_of(url: str) -> Path | None:
+def path_of(url: str) -> Path | None:
+    """The file that a database URL names, links followed; ``None`` for a database in memory.
+
+    :raises InvalidValue: when the address is none, or that of another kind of database.
+    """
     if "://" not in url and url != ":memory:":
         return Path(os.path.realpath(url)) if url else _refuse(url)
     try:

@@ -24,4 +24,3 @@ def waiting(connection: Connection, journey: str) -> dict[str, int]:
         if one.kind == "waiting":
             found[one.node] = found.get(one.node, 0) + count
     return found
-

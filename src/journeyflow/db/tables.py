@@ -36,7 +36,10 @@ def _must(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[A
 
 
 def _table(
-    name: str, spread: Literal["distributed", "reference", "local"], *parts: Any, rowid: bool = False  # Any: SQLAlchemy's
+    name: str,
+    spread: Literal["distributed", "reference", "local"],
+    *parts: Any,
+    rowid: bool = False,  # Any: SQLAlchemy's
 ) -> Table:
     """A table; on SQLite it is stored in the order of its primary key, or, where rows are large, of their arrival."""
     return Table(name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid)
@@ -73,9 +76,7 @@ journeys = _table(
     CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
 )
 
-armings = _table(
-    "armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant)
-)
+armings = _table("armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant))
 
 keys = _table(
     "keys",
@@ -290,7 +291,12 @@ messages = _table(
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,
 )
-Index("ix_messages_due_at", messages.c.due_at, sqlite_where=messages.c.due_at.isnot(None), postgresql_where=messages.c.due_at.isnot(None))
+Index(
+    "ix_messages_due_at",
+    messages.c.due_at,
+    sqlite_where=messages.c.due_at.isnot(None),
+    postgresql_where=messages.c.due_at.isnot(None),
+)
 Index("ix_messages_id", messages.c.id)
 Index("ix_runs_id", runs.c.id)
 

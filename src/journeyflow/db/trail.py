@@ -27,7 +27,9 @@ def trail_rows(records: Sequence[tuple[int, TrailRecord]]) -> list[tuple[object,
     return rows
 
 
-def of_contact(connection: Connection, contact: str, after: int = -1, limit: int | None = None) -> list[tuple[int, TrailRecord]]:
+def of_contact(
+    connection: Connection, contact: str, after: int = -1, limit: int | None = None
+) -> list[tuple[int, TrailRecord]]:
     """A contact's records in order of handling, each with the number of its row.
 
     :param after: only rows with a larger number, for paging; ``limit`` counts rows.

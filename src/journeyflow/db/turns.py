@@ -12,7 +12,6 @@ from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
-from journeyflow.db.trail import trail_rows
 from journeyflow.db.tables import (
     addresses,
     claims,
@@ -28,6 +27,7 @@ from journeyflow.db.tables import (
     timers,
     trail,
 )
+from journeyflow.db.trail import trail_rows
 
 GROUP = 0
 """The claim group of SQLite: all shards; its lock is the database's own (BEGIN IMMEDIATE)."""
@@ -118,7 +118,9 @@ def _save_events(connection: Connection, effects: Effects) -> None:
             for event in effects.events
         ],
     )
-    rows = [(shard_of(contact), contact, message_id, to_micros(at)) for (contact, message_id), at in effects.seen.items()]
+    rows = [
+        (shard_of(contact), contact, message_id, to_micros(at)) for (contact, message_id), at in effects.seen.items()
+    ]
     bulk.insert_new(connection, seen, rows)
 
 
@@ -191,13 +193,24 @@ def _refusal_row(trigger: int | None, record: TrailRecord) -> tuple[object, ...]
     reason = str(record.detail["reason"])
     index = -1 if trigger is None else trigger
     shard = shard_of(record.contact)
-    return (shard, record.contact, record.journey, index, reason, at // DAY_US, 1, record.version, at, dump(record.detail))
+    return (
+        shard,
+        record.contact,
+        record.journey,
+        index,
+        reason,
+        at // DAY_US,
+        1,
+        record.version,
+        at,
+        dump(record.detail),
+    )
 
 
 def _save_statistics(connection: Connection, effects: Effects, now: datetime) -> None:
     day = to_micros(now) // DAY_US
     rows = [
-        (GROUP, one.journey, one.version, one.node, one.kind, day, count)
+        (GROUP, *one, day, count)
         for one, count in effects.statistics.items()
         if count
     ]

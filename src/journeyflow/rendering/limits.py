@@ -104,10 +104,11 @@ class MeteredBuffer(StringIO):
 
         :raises ResourceLimitError: when there is too much of it.
         """
-        self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        length = len(text)
+        self.size += length if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if self.size > OUTPUT_BYTES_MAX:
             raise ResourceLimitError(f"the text grows over {OUTPUT_BYTES_MAX:,} bytes", token=None)
-        self._meter.spend_cells(len(text))
+        self._meter.spend(1 + (length >> _CELL_BITS))
         return super().write(text)
 
 
@@ -123,7 +124,8 @@ class MeteredContext(RenderContext):
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         """Look a value up and pay for its size, because whoever asks goes through it."""
         value = super().get(path, token=token, default=default)
-        self.meter.spend_cells(self.meter.weigh(value))
+        meter = self.meter
+        meter.spend(1 + ((len(value) if type(value) is str else meter.weigh(value)) >> _CELL_BITS))
         return value
 
     def raise_for_loop_limit(self, length: int = 1) -> None:

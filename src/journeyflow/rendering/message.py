@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Final, Literal, TypeVar
 
@@ -68,7 +69,9 @@ class RenderedEmail:
 class CompiledEmail:
     """An e-mail ready to be filled in any number of times."""
 
-    __slots__ = ("_html", "_preheader", "_prints_address", "_subject", "_text", "_tidy_text", "can_fail", "reads")
+    __slots__ = (
+        "_can_fail", "_html", "_preheader", "_prints_address", "_subject", "_text", "_tidy_text", "can_fail", "reads"
+    )  # fmt: skip
 
     def __init__(
         self, subject: CompiledText, preheader: CompiledText, html: CompiledText, text: CompiledText, *, tidy_text: bool
@@ -83,15 +86,21 @@ class CompiledEmail:
         self._prints_address = ("postal_address",) in html.reads
         self.reads: Final[tuple[ReadPath, ...]] = shortest({path for path in read if path[0] not in FOOTER_VALUES})
         """The paths that any part reads, without those that come with the footer."""
-        self.can_fail: Final[bool] = any(part.can_fail for part in parts)
+        named = zip(("subject", "preheader", "body", "text"), parts, strict=True)
+        # A text that was made of the HTML fails where the HTML does.
+        covered = text if tidy_text and html.can_fail else None
+        self._can_fail = [(name, part) for name, part in named if part.can_fail and part is not covered]
+        self.can_fail: Final[bool] = bool(self._can_fail)
         """Whether filling it in can fail for some values."""
 
     def attempt(self, values: Mapping[str, JSON]) -> None:
-        """Fill it in and throw the result away.
+        """Fill in what can fail and throw the result away.
 
         :raises TemplateError: when it fails; names the part, the line and the cause.
         """
-        self.render(values, NO_FOOTER)
+        seen = {**values, **NO_FOOTER.values()}
+        for name, part in self._can_fail:
+            _part(name, partial(part.render, seen))
 
     def render(self, values: Mapping[str, JSON], footer: Footer) -> RenderedEmail:
         """Fill it in.

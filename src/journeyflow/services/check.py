@@ -67,7 +67,9 @@ def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]
         documents.extend(validated.documents)
         problems.extend(validated.problems)
     given = {(one.source.kind, one.source.id) for one in documents}
-    around = [KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given]
+    around = [
+        KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
+    ]
     return _together(documents, problems, around, renderer)
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, select
 
 from journeyflow.channels.base import Email
 from journeyflow.core.contact import Address, Contact
-from journeyflow.core.template import Template
-from journeyflow.core.flows import Flows
 from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused
+from journeyflow.core.flows import Flows
 from journeyflow.core.identity import address_hash
 from journeyflow.core.local_time import in_window, quiet_end, zone
+from journeyflow.core.template import Template
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Workspace
 from journeyflow.db import contacts, memory, outbox
@@ -130,7 +130,6 @@ class Postmaster:
             html=shown.html,
             text=shown.text,
             headers={} if message.transactional else self._list_headers(message),
-            message_id=f"<{message.id}@{address.rpartition('@')[2]}>",
             sent_at=now,
         )
 

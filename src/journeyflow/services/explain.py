@@ -15,7 +15,6 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso
-from journeyflow.core.workspace import Workspace
 from journeyflow.db import contacts, documents, history, trail
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
@@ -57,7 +56,7 @@ class RefusalStory:
     reason: str
     count: int
     at: datetime
-    timezone: str
+    local: str
     text: str
     because: tuple[str, ...]
 
@@ -107,7 +106,7 @@ class _Historian:
         self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
         self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
         self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
-        self._workspace = _workspace(connection)
+        self._workspace = history.current_workspace(connection)
         self._versions: Versions = history.journey_documents(connection, self._mentioned())
 
     def _mentioned(self) -> set[tuple[str, int]]:
@@ -160,7 +159,9 @@ class _Historian:
         by = f" by {trigger_words(triggers[one.trigger])}" if known and one.trigger is not None else ""
         times = "" if one.count == 1 else f" {one.count} times that day, last"
         text = f"refused{times}{by}: {reason} ({REFUSED.get(reason, 'see the docs')})"
-        return RefusalStory(one.journey, reason, one.count, one.at, str(here), text, because_lines(one.detail))
+        return RefusalStory(
+            one.journey, reason, one.count, one.at, local(one.at, here), text, because_lines(one.detail)
+        )
 
     # --- what never happened ------------------------------------------------------------------------------------------
 
@@ -189,11 +190,6 @@ class _Historian:
                 reasons = "before it was live, or its where did not hold"
                 lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
         return lines
-
-
-def _workspace(connection: Connection) -> Workspace:
-    found = [one for one in documents.newest(connection) if one.kind == "workspace"]
-    return Workspace.model_validate(found[0].document) if found else Workspace(workspace="default")
 
 
 def _status(run: RunRow, here: ZoneInfo) -> str:

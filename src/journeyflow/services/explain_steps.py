@@ -18,6 +18,7 @@ from journeyflow.services.explain_words import (
     Document,
     because_lines,
     listed,
+    local,
     local_text,
     names,
     node_of,
@@ -32,9 +33,10 @@ Messages = Mapping[tuple[str | None, datetime], StoredMessage]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run; ``because`` has a line for each value that the decision saw."""
+    """One step of a run, ``local`` to its contact; ``because`` has a line for each value that the decision saw."""
 
     at: datetime
+    local: str
     node: str | None
     text: str
     because: tuple[str, ...] = ()
@@ -58,7 +60,13 @@ class _Teller:
             following = records[place + 1] if place + 1 < len(records) else None
             text = self._text(record, following)
             if text is not None:
-                yield Step(record.at, record.node, text + self._late(record), because_lines(record.detail))
+                yield Step(
+                    record.at,
+                    local(record.at, self._zone),
+                    record.node,
+                    text + self._late(record),
+                    because_lines(record.detail),
+                )
 
     def _text(self, record: TrailRecord, following: TrailRecord | None) -> str | None:
         detail = record.detail

@@ -184,7 +184,7 @@ def arrival(contact: Mapping[str, JSON], timezone: str, now: datetime) -> tuple[
     if unknown:
         raise BadLine(f"{unknown[0]}: expected only {', '.join(FIELDS)}")
     key = contact.get("contact")
-    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX:
         raise BadLine.at("contact", f"text of 1 to {KEY_LENGTH_MAX} characters", key)
     attributes = _attributes(contact)
     since = created_at(attributes, timezone)

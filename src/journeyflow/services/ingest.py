@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from threading import Condition, Thread
 from typing import Final
 
@@ -12,7 +13,8 @@ from sqlalchemy import Engine
 
 from journeyflow.core.errors import Overloaded
 from journeyflow.core.inputs import Input
-from journeyflow.db import inbox
+from journeyflow.db import idempotency, inbox
+from journeyflow.db.idempotency import Token
 from journeyflow.db.sqlite import write
 
 Arrivals = Sequence[tuple[str, Input]]
@@ -52,6 +54,8 @@ class Ingest:
         :raises Overloaded: when too many wait; nothing of these was stored.
         """
         done: Future[list[int]] = Future()
+        # Running from the start: who waits for it may give up, but what was taken is stored and can't be cancelled.
+        done.set_running_or_notify_cancel()
         with self._changed:
             if self._stopped or self._count + len(arrivals) > INPUTS_MAX:
                 raise Overloaded("too many events at once; nothing of this request was stored")
@@ -59,6 +63,23 @@ class Ingest:
             self._count += len(arrivals)
             self._changed.notify()
         return done
+
+    def submit_once(
+        self, contact: str, inputs: Sequence[Input], token: Token, now: datetime
+    ) -> tuple[list[int], datetime]:
+        """Store inputs of a contact, unless the same request brought them before.
+
+        :returns: their ids, none if it did; and when the request came first.
+
+        Unlike ``submit`` it waits until they are on disk, in a transaction of their own.
+
+        :raises Conflict: when another request had that name.
+        """
+        with write(self._engine) as connection:
+            first = idempotency.claim(connection, contact, token, now)
+            ids = inbox.put(connection, [(contact, item) for item in inputs]) if first is None else []
+        self._wake()
+        return ids, first or now
 
     def _run(self) -> None:
         while True:

@@ -92,9 +92,7 @@ def apply(
     """
     changes = plan(connection, sources, prune)
     removed = {(change.kind, change.id) for change in changes if change.what == "removed"}
-    kept = [
-        (one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed
-    ]
+    kept = [(one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed]
     check_data([source.data for source in sources], kept, renderer).demand()
     by_key = {(source.kind, source.id): source for source in sources}
     for change in changes:
@@ -119,7 +117,9 @@ def put(
     source = check_data([data], kept, renderer).demand().sources[0]
     history = documents.versions(connection, source.kind, source.id)
     if expected is not None and (history[0].version if history else 0) != expected:
-        raise Conflict(f"{source.kind} {source.id} was changed meanwhile: it is at version {history[0].version if history else 0}")
+        raise Conflict(
+            f"{source.kind} {source.id} was changed meanwhile: it is at version {history[0].version if history else 0}"
+        )
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
     stored = _publish(connection, source.kind, source.id, source.data, now)
@@ -166,7 +166,7 @@ def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON],
 
 
 def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:
-    if kind == "journey" and sum(statistics.waiting(connection, id_).values()):
+    if kind == "journey" and any(statistics.waiting(connection, id_).values()):
         raise Conflict(f"journey {id_} has runs in flight; archive it first (status: archived)")
     last = documents.versions(connection, kind, id_)[0]
     documents.add(connection, kind, id_, last.document, "removed", now)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from journeyflow.core.workspace import Retention
 from journeyflow.db import retention
+from journeyflow.db.history import current_workspace
 from journeyflow.db.sqlite import read, write
 
 REMEMBERED: Final = timedelta(days=30)
 """How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
+
+
+def of_workspace(connection: Connection) -> Retention:
+    """How long history is kept, as the workspace says."""
+    return current_workspace(connection).retention
 
 
 def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
@@ -27,17 +34,19 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
     }
 
 
-def trim(engine: Engine, kept: Retention, now: datetime) -> dict[str, int]:
+def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
     """Delete what is too old; how many rows of each table.
 
-    One transaction for each shard, so that turns and ingestion go on in between; where it is interrupted, the next
-    time does the rest.
+    One transaction for each shard, so that turns and ingestion go on in between; where it is interrupted, or
+    ``go_on`` says no, the next time does the rest.
     """
     before = limits(kept, now)
     with read(engine) as connection:
         shards = retention.expired_shards(connection, before)
     deleted: Counter[str] = Counter()
     for shard in shards:
+        if not go_on():
+            break
         with write(engine) as connection:
             deleted.update(retention.trim_shard(connection, shard, before))
     return dict(deleted)

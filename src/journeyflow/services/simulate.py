@@ -17,17 +17,16 @@ from typing import Final
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.documents import Documents
-from journeyflow.core.effects import Effects, TrailRecord
+from journeyflow.core.effects import Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event, Input
 from journeyflow.core.local_time import zone
-from journeyflow.core.overview import overview
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
 from journeyflow.services.simulate_memory import SimulationMemory
-from journeyflow.services.simulate_summary import MessageTally, Simulation
+from journeyflow.services.simulate_summary import JourneyNumbers, MessageTally, Simulation
 
 AFTERMATH: Final = timedelta(days=400)
 """So long after the last event the clock ends where nobody says when."""
@@ -36,6 +35,7 @@ ALERTS_MAX: Final = 100
 PROGRESS_EVERY: Final = 500
 
 OnTrail = Callable[[TrailRecord], None]
+OnMessage = Callable[[Message], None]
 OnProgress = Callable[[int, int], None]
 
 
@@ -65,9 +65,9 @@ def simulate(
     """
     if start is not None and until is not None and until < start:
         raise InvalidInput(f"expected an end of the clock that is not before its start, {start.isoformat()}")
-    chosen = _chosen(documents, journeys)
+    chosen = choose(documents, journeys)
     inputs = read_timeline(events, contacts, start, (documents.workspace or DEFAULT).timezone)
-    return _Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+    return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
 
 
 def simulate_inputs(
@@ -81,10 +81,14 @@ def simulate_inputs(
     on_trail: OnTrail | None = None,
 ) -> Simulation:
     """The same over inputs at hand, each with its contact's key; those of history are marked as imported already."""
-    return _Simulator(documents, renderer, timeline(inputs, start), seed, on_trail).run(until, None)
+    return Simulator(documents, renderer, timeline(inputs, start), seed, on_trail).run(until, None)
 
 
-def _chosen(documents: Documents, journeys: Sequence[str]) -> Documents:
+def choose(documents: Documents, journeys: Sequence[str]) -> Documents:
+    """The documents with only these journeys; with all of them where none is named.
+
+    :raises NotFound: for a journey that is not there.
+    """
     unknown = [name for name in journeys if name not in documents.journeys]
     if unknown:
         known = ", ".join(sorted(documents.journeys)) or "none"
@@ -95,11 +99,20 @@ def _chosen(documents: Documents, journeys: Sequence[str]) -> Documents:
     return Documents(documents.workspace, picked, documents.templates, documents.pools)
 
 
-class _Simulator:
-    """The clock and everybody's state."""
+class Simulator:
+    """The clock and everybody's state.
+
+    Its clock can be moved step by step, with inputs that come in between: :meth:`take` and :meth:`advance`.
+    """
 
     def __init__(
-        self, documents: Documents, renderer: Renderer, inputs: Timeline, seed: int, on_trail: OnTrail | None
+        self,
+        documents: Documents,
+        renderer: Renderer,
+        inputs: Timeline,
+        seed: int,
+        on_trail: OnTrail | None,
+        on_message: OnMessage | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
         self._memory = SimulationMemory(self._flows.recalled, documents.pools, seed)
@@ -116,6 +129,7 @@ class _Simulator:
         self._events = 0
         self._alerts: list[str] = []
         self._on_trail = on_trail
+        self._on_message = on_message
         self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
 
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
@@ -131,6 +145,19 @@ class _Simulator:
             on_progress(self._total, self._total)
         return self._result(end)
 
+    def take(self, key: str, item: Input) -> None:
+        """One more input of a contact, at an instant that the clock has not passed."""
+        self._coming.insert(0, (item.at, key, item))
+
+    def advance(self, until: datetime) -> None:
+        """Let everything happen that happens up to an instant, itself included."""
+        for at, key, inputs in self._steps(until):
+            self._handle(at, key, inputs)
+
+    def contact(self, key: str) -> Contact:
+        """How a contact stands; one that nothing has made yet does not exist."""
+        return self._contacts.get(key) or Contact(key)
+
     def _steps(self, end: datetime) -> Iterator[tuple[datetime, str, list[Input]]]:
         """Every instant at which something happens to a contact, in order: the instant, the contact, its inputs."""
         coming, timers = self._coming, self._timers
@@ -138,13 +165,15 @@ class _Simulator:
             self._drop_stale_timers()
             # Of a timer and an arrival with one instant and contact the timer is the smaller tuple.
             if timers and not (coming and coming[-1] < timers[0]):
-                at, key = heappop(timers)
+                at, key = timers[0]
             elif coming:
                 at, key, _ = coming[-1]
             else:
                 return
             if at > end:
                 return
+            if timers and timers[0] == (at, key):
+                heappop(timers)
             inputs: list[Input] = []
             while coming and coming[-1][1] == key and coming[-1][0] == at:
                 inputs.append(coming.pop()[2])
@@ -180,6 +209,9 @@ class _Simulator:
             heappush(self._timers, (due, key))
         if effects.messages:
             self._tally.add(effects.messages)
+            if self._on_message is not None:
+                for message in effects.messages:
+                    self._on_message(message)
         if effects.allocations:
             self._tally.allocate(effects.allocations)
         if effects.alerts:
@@ -190,7 +222,9 @@ class _Simulator:
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics
         journeys = {
-            name: overview({one: n for one, n in counted.items() if one.journey == name}, published.journey.nodes)
+            name: JourneyNumbers.of(
+                {one: n for one, n in counted.items() if one[0] == name}, published.journey.nodes
+            )
             for name, published in self._flows.current.items()
         }
         return Simulation(

@@ -18,6 +18,8 @@ from journeyflow.core.values import EPOCH
 
 REMEMBERED: Final = timedelta(days=30)
 """So long after the first event of an id another one of that id is ignored (rule 1.5)."""
+_SIGNS: Final = ALPHABET.encode() * (256 // len(ALPHABET))
+"""For each byte a sign of the alphabet, all as often."""
 _handled_at = attrgetter("handled_at")
 
 
@@ -73,7 +75,7 @@ class SimulationMemory:
         for attempt in range(1 << 32):
             text = f"{self._seed}\x1f{pool}\x1f{identity}\x1f{attempt}"
             digest = shake_256(text.encode("utf-8", "surrogatepass")).digest(form.length)
-            code = form.prefix + "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
+            code = form.prefix + digest.translate(_SIGNS).decode()
             if (pool, code) not in self._codes:
                 self._codes.add((pool, code))
                 return code

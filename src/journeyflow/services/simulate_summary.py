@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, tzinfo
+from typing import Final
 
 import orjson
+from pydantic import TypeAdapter
 
-from journeyflow.core.effects import Allocation, Message, TrailRecord
+from journeyflow.core.effects import Allocation, Message, Statistic, TrailRecord
+from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
 
 
@@ -18,7 +21,38 @@ def trail_line(record: TrailRecord) -> bytes:
     return orjson.dumps(dict(zip(_KEYS, (iso(record.at), *record[1:]), strict=True)), option=orjson.OPT_APPEND_NEWLINE)
 
 
-_KEYS = TrailRecord._fields
+_KEYS: Final = TrailRecord._fields
+
+
+@dataclass(slots=True)
+class NodeNumbers:
+    """How often a node was visited, and how many runs stand there."""
+
+    visits: int
+    waiting: int
+
+
+@dataclass(slots=True)
+class JourneyNumbers:
+    """A journey's numbers; reasons are those of the trail (rules 3.1, 7.1)."""
+
+    entered: int
+    refused: dict[str, int]
+    active: int
+    completed: int
+    exited: dict[str, int]
+    converted: int
+    holdout: int
+    holdout_converted: int
+    nodes: dict[str, NodeNumbers]
+
+    @classmethod
+    def of(cls, counts: Mapping[Statistic, int], nodes: Iterable[str]) -> JourneyNumbers:
+        """The counters of one journey put together; ``nodes`` are those of its document."""
+        return _NUMBERS.validate_python(overview(counts, nodes))
+
+
+_NUMBERS: Final = TypeAdapter(JourneyNumbers)
 
 
 @dataclass(slots=True)
@@ -34,9 +68,8 @@ class Simulation:
     """What a simulation found.
 
     ``events`` counts the events handled, history and duplicates included (``$identify`` is an input, not an event);
-    ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``journeys``
-    has each journey's numbers (``core.overview``), ``messages`` the channels and ``coupons`` the pools that were used.
-    ``busiest_day`` is the day (in the workspace's time zone)
+    ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``messages``
+    has the channels, ``coupons`` the pools that were used. ``busiest_day`` is the day (in the workspace's time zone)
     with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
     ``alerts`` are what an operator of the live engine would be told.
     """
@@ -45,7 +78,7 @@ class Simulation:
     end: datetime
     events: int
     contacts: int
-    journeys: dict[str, dict[str, JSON]]
+    journeys: dict[str, JourneyNumbers]
     messages: dict[str, ChannelNumbers]
     coupons: dict[str, int]
     busiest_day: tuple[date, int] | None
@@ -57,10 +90,8 @@ class Simulation:
         return {
             "events": self.events,
             "contacts": self.contacts,
-            "journeys": {**self.journeys},
-            "messages": {
-                channel: {"queued": one.queued, "skipped": {**one.skipped}} for channel, one in self.messages.items()
-            },
+            "journeys": {name: asdict(numbers) for name, numbers in self.journeys.items()},
+            "messages": {channel: asdict(numbers) for channel, numbers in self.messages.items()},
             "coupons": {**self.coupons},
         }
 

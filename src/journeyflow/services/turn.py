@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,9 @@ from journeyflow.core.inputs import Input
 from journeyflow.db import contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker, TurnMemory
+
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ class _Batch:
     visited: list[str]
     until: datetime
 
-    def keys(self) -> list[str]:
+    def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
 
 
@@ -51,7 +55,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     now = turns.advance_clock(connection, clock)
     flows = cache.current(connection)
     batch, done = _take(connection, now, limit)
-    keys = batch.keys()
+    keys = batch.contacts()
     if not keys:
         return done
     effects = _decide(connection, flows, batch, now, make_code)
@@ -71,15 +75,18 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     if arrived:
         inbox.remove_until(connection, arrived[-1].id)
     full = len(arrived) == limit
-    until = min(now, arrived[-1].input.at) if full else now
-    due = turns.due(connection, until, max(limit // 4, limit - len(arrived)))
+    # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
+    until = min(now, arrived[-1].input.at - MICROSECOND) if full else now
+    share = max(1, limit // 4)
+    room = max(share, limit - len(arrived))
+    due = turns.due(connection, until, room)
     turns.take(connection, due)
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, max(limit // 4, limit - len(arrived) - len(due)))
+    visited, waiting = _visit(connection, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
-    done.more = full or len(due) >= limit // 4 or waiting
+    done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until), done
 
 
@@ -90,7 +97,7 @@ def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
     effects = Effects()
-    keys = batch.keys()
+    keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
     memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
     for key in keys:
@@ -117,14 +124,14 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     flows = cache.current(connection)
     batch, _ = _take(connection, now, limit)
     failed = 0
-    for key in batch.keys():
+    for key in batch.contacts():
         alone = _Batch(
             {key: batch.inputs[key]} if key in batch.inputs else {},
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
         )
-        error = _attempt(connection, lambda alone=alone: _decide_and_save(connection, flows, alone, now, make_code))
+        error = _attempt(connection, partial(_decide_and_save, connection, flows, alone, now, make_code))
         if error is not None:
             failed += 1
             failures.put(connection, key, alone.inputs.get(key, []), error, now)
@@ -133,9 +140,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     return failed
 
 
-def _decide_and_save(
-    connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker
-) -> None:
+def _decide_and_save(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> None:
     turns.save(connection, _decide(connection, flows, batch, now, make_code), now)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from random import random
+from secrets import randbelow
 from threading import Event as Flag
 from threading import Thread
 from typing import Final
@@ -31,7 +31,12 @@ class Dispatcher:
     """A thread with an event loop of its own; a batch that was begun is finished before it stops."""
 
     def __init__(
-        self, engine: Engine, postmaster: Postmaster, channel: Channel, clock: Clock, on_outcome: Callable[[Outcome, bool], None]
+        self,
+        engine: Engine,
+        postmaster: Postmaster,
+        channel: Channel,
+        clock: Clock,
+        on_outcome: Callable[[Outcome, bool], None],
     ) -> None:
         self._engine = engine
         self._postmaster = postmaster
@@ -80,12 +85,10 @@ class Dispatcher:
         except Exception as error:
             log.exception("a message can't be delivered", message=one.message.id)
             return self._failed(one, Refused(f"{type(error).__name__}: {error}"))
-        return Outcome(
-            one.message, "sent", self._clock(), subject=one.email.subject, provider_id=provider_id
-        )
+        return Outcome(one.message, "sent", self._clock(), subject=one.email.subject, provider_id=provider_id)
 
     def _failed(self, one: Ready, error: DeliveryError) -> Outcome:
-        outcome = after_failure(one.message, error, self._clock(), random())
+        outcome = after_failure(one.message, error, self._clock(), randbelow(1000) / 1000)
         log.warning("message not delivered", message=one.message.id, status=outcome.status, reason=outcome.reason)
         return outcome
 

@@ -30,7 +30,12 @@ class TurnLoop:
     """Takes turns until it is stopped; a turn that was begun is finished."""
 
     def __init__(
-        self, engine: Engine, cache: FlowsCache, clock: Clock, make_code: CodeMaker, on_turn: Callable[[Done, float], None]
+        self,
+        engine: Engine,
+        cache: FlowsCache,
+        clock: Clock,
+        make_code: CodeMaker,
+        on_turn: Callable[[Done, float], None],
     ) -> None:
         self._engine = engine
         self._cache = cache

@@ -62,9 +62,7 @@ def _similar(wanted: str, known: object) -> str:
 def _loops(journey: Journey) -> Iterator[Finding]:
     """Every cycle of nodes that no wait interrupts, once."""
     moving = {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}
-    follows = {
-        name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving
-    }
+    follows = {name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving}
     done: set[str] = set()
     for begin in sorted(moving):
         loop = _loop_from(begin, follows, done)

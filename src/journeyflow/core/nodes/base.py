@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.contact import Run
@@ -38,6 +38,9 @@ class Leave(NamedTuple):
 Move = Go | Stand | Leave
 
 
+LIQUID_ROOTS: Final = ("contact", "trigger", "event", "vars", "journey", "run", "now", "timezone", "locale", "currency")
+
+
 class Case(NamedTuple):
     """The case of a wait that is taken, what its condition saw, and whether an event (no condition) takes it."""
 
@@ -49,17 +52,27 @@ class Case(NamedTuple):
 class Visit:
     """One visit of a run to a node: ``number`` counts this run's visits to it from 0 (rule 4.7)."""
 
-    __slots__ = ("decision", "name", "nodes", "number", "run", "timezone", "type", "view")
+    __slots__ = ("_view", "decision", "name", "node", "nodes", "number", "run", "timezone", "type")
 
-    def __init__(self, decision: Decision, run: Run, name: str, nodes: Mapping[str, Node], timezone: str | None) -> None:
+    def __init__(
+        self, decision: Decision, run: Run, name: str, nodes: Mapping[str, Node], timezone: str | None
+    ) -> None:
         self.decision = decision
         self.run = run
         self.name = name
         self.nodes = nodes
-        self.type: str = nodes[name].type
+        self.node = nodes[name]
+        self.type = self.node.type
         self.number = run.visits.get(name, 1) - 1
         self.timezone = timezone
-        self.view: View = decision.view.of(run, None, timezone)
+        self._view: View | None = None
+
+    @property
+    def view(self) -> View:
+        """The contact as this run sees it; made when somebody looks."""
+        if self._view is None:
+            self._view = self.decision.view.of(self.run, None, self.timezone)
+        return self._view
 
     @property
     def now(self) -> datetime:
@@ -83,18 +96,34 @@ class Visit:
         return f"nodes.{self.name}.{rest}"
 
     def texts(self) -> dict[str, JSON]:
-        """What Liquid sees (format.md, "Values")."""
-        run = self.run
-        contact = self.decision.contact
-        return {
-            "contact": {**contact.attributes, "id": contact.key, "tags": list(contact.tags)},
-            "trigger": run.trigger,
-            "event": run.trigger if run.event is None else run.event,
-            "vars": run.vars,
-            "journey": {"id": run.journey, "version": run.version},
-            "run": {"id": run.id, "entered_at": iso(run.entered_at)},
-            "now": iso(self.now),
-        }
+        """What Liquid sees (format.md, "Values"), and what its filters for dates and money go by."""
+        return {name: self.root(name) for name in LIQUID_ROOTS}
+
+    def root(self, name: str) -> JSON:
+        """One of the values that Liquid sees; nothing for a name that it does not know."""
+        run, contact, library = self.run, self.decision.contact, self.decision.library
+        match name:
+            case "contact":
+                return {**contact.attributes, "id": contact.key, "tags": [*contact.tags]}
+            case "trigger":
+                return run.trigger
+            case "event":
+                return run.trigger if run.event is None else run.event
+            case "vars":
+                return run.vars
+            case "journey":
+                return {"id": run.journey, "version": run.version}
+            case "run":
+                return {"id": run.id, "entered_at": iso(run.entered_at)}
+            case "now":
+                return iso(self.now)
+            case "timezone":
+                return self.view.zone.key
+            case "locale":
+                return contact.attributes.get("locale") or library.workspace.locale
+            case "currency":
+                return library.workspace.currency
+        return None
 
     def fill(self, text: str) -> str:
         """A Liquid text of this node, filled in.

@@ -72,14 +72,16 @@ def ask(visit: Visit, envelope: Envelope, template: CompiledMessage) -> Answer:
 
 def _quiet_until(visit: Visit) -> datetime | None:
     hours = visit.decision.library.workspace.quiet_hours
+    if hours is None:
+        return None
     zone = visit.view.zone
-    if hours is None or not in_window(visit.now, zone, hours.from_, hours.to, None):
+    if not in_window(visit.now, zone, hours.from_, hours.to, None):
         return None
     return quiet_end(visit.now, zone, hours.from_, hours.to)
 
 
 def _fill(visit: Visit, template: CompiledMessage) -> Pass | Skip:
-    values = chosen(visit.texts(), template.reads)
+    values = chosen(visit, template.reads)
     if template.can_fail:
         try:
             template.attempt(values)
@@ -90,16 +92,21 @@ def _fill(visit: Visit, template: CompiledMessage) -> Pass | Skip:
     return Pass(values)
 
 
-def chosen(values: Mapping[str, JSON], reads: tuple[tuple[str, ...], ...]) -> dict[str, JSON]:
-    """Of the values, only what the template reads."""
+def chosen(visit: Visit, reads: tuple[tuple[str, ...], ...]) -> dict[str, JSON]:
+    """Of the values that Liquid sees, only what the template reads."""
+    roots: dict[str, JSON] = {}
     picked: dict[str, JSON] = {}
     for path in reads:
-        root = values.get(path[0])
+        name = path[0]
+        if name not in roots:
+            roots[name] = visit.root(name)
+        root = roots[name]
+        if root is None:
+            continue
         if len(path) == 1 or not isinstance(root, dict):
-            if path[0] in values:
-                picked[path[0]] = root
+            picked[name] = root
         elif path[1] in root:
-            holder = picked.setdefault(path[0], {})
+            holder = picked.setdefault(name, {})
             if isinstance(holder, dict):
                 holder[path[1]] = root[path[1]]
     return picked
@@ -109,7 +116,10 @@ def _lacks_coupon(visit: Visit, template: CompiledMessage) -> bool:
     """Whether the template shows a code that a visited coupon node was to give and did not."""
     kept = visit.run.vars
     return any(
-        path[0] == "vars" and len(path) > 1 and path[1] not in kept and _promised(visit.nodes, visit.run.visits, path[1])
+        path[0] == "vars"
+        and len(path) > 1
+        and path[1] not in kept
+        and _promised(visit.nodes, visit.run.visits, path[1])
         for path in template.reads
     )
 

@@ -122,6 +122,8 @@ class WaitNode(Node):
             days = weekday_numbers(self.until_time.weekdays)
             return next_at(visit.now, visit.view.zone, self.until_time.at, days, after=visit.back_at_once)
         assert self.for_ is not None
+        if self.at is None and self.weekdays is None:
+            return visit.now + self.for_
         days = weekday_numbers(self.weekdays)
         return wait_until(visit.now, self.for_, self.at, days, visit.view.zone, after=visit.back_at_once)
 

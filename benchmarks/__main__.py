@@ -1,0 +1,39 @@
+"""``python -m benchmarks [NAME...]``: run benchmarks and print their ratios; exit code 1 where a limit is exceeded."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from benchmarks import five_node, reading
+from benchmarks.measure import console
+
+BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {"five_node": five_node.run, "reading": reading.run}
+
+
+def main() -> None:
+    """Run those that are named, or all."""
+    parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
+    parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
+    parser.add_argument("--events", type=Path, help="JSON Lines of the simulation, .gz")
+    parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if (options.events is None) != (options.contacts_file is None):
+        parser.error("--events and --contacts-file go together")
+    kept = []
+    for name in options.names or BENCHMARKS:
+        kept.append(BENCHMARKS[name](options))
+        console.print()
+    sys.exit(0 if all(kept) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The FastAPI app, made from an installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from journeyflow.api import (
+    contacts,
+    documents,
+    errors,
+    journeys,
+    keys,
+    messages,
+    operations,
+    preferences,
+    runs,
+    segment_protocol,
+)
+from journeyflow.api.context import Context, CurrentFlows, Keyring
+from journeyflow.bootstrap import Installation
+from journeyflow.db.documents import FlowsCache
+from journeyflow.services.ingest import Ingest
+from journeyflow.services.metrics import Metrics
+
+ROUTERS: Final = (segment_protocol, contacts, documents, journeys, runs, messages, keys, preferences, operations)
+
+
+def create_app(
+    installation: Installation,
+    ingest: Ingest,
+    wake: Callable[[], None],
+    *,
+    trusted: bool = False,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """The API of an installation.
+
+    :param ingest: started by the caller, and stopped after the last request.
+    :param wake: tells engine and dispatcher of this process, if there are any, that there is work; from any thread.
+    :param trusted: takes every request as admin's; only for calls inside this very process.
+    :param metrics: what the engine of this process feeds as well.
+    """
+    app = FastAPI(
+        title="journeyflow",
+        version=version("journeyflow"),
+        summary="Customer journeys as plain files",
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.context = Context(
+        installation=installation,
+        ingest=ingest,
+        wake=wake,
+        metrics=Metrics() if metrics is None else metrics,
+        keyring=Keyring(installation.engine),
+        flows=CurrentFlows(FlowsCache(installation.renderer)),
+        trusted=trusted,
+    )
+    for module in ROUTERS:
+        app.include_router(module.router)
+    errors.install(app)
+    app.add_middleware(errors.LastResort)
+    app.add_middleware(OpenToBrowsers, paths=segment_protocol.PATHS)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+class OpenToBrowsers:
+    """CORS: pages of any site may send events, since the key is in each request and no cookie is asked for."""
+
+    _ANSWER: Final = [
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+        (b"access-control-max-age", b"86400"),
+        (b"content-length", b"0"),
+    ]
+
+    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": self._ANSWER})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self._app(scope, receive, lambda message: send(_opened(message)))
+
+
+def _opened(message: Message) -> Message:
+    if message["type"] == "http.response.start":
+        headers = MutableHeaders(raw=list(message["headers"]))
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = "Retry-After"
+        message["headers"] = headers.raw
+    return message
+
+
+# --- the OpenAPI document --------------------------------------------------------------------------------------------
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:  # Any: JSON Schema
+    """FastAPI's, with the media type of problems and the keys that each endpoint wants."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        found["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "an API key"},
+            "basic": {"type": "http", "scheme": "basic", "description": "an API key as user name, no password"},
+        }
+        for path, operations_ in found["paths"].items():
+            for operation in operations_.values():
+                _finish(path, operation)
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which nothing answers here
+            found["components"]["schemas"].pop(name, None)
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def _finish(path: str, operation: dict[str, Any]) -> None:  # Any: JSON Schema
+    if path.startswith("/v1/"):
+        operation["security"] = [{"bearer": []}, {"basic": []}]
+    for status, response in [*operation["responses"].items()]:
+        content = response.get("content", {})
+        for media_type, described in [*content.items()]:
+            if described.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+                del operation["responses"][status]
+            elif described.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                del content[media_type]
+                content["text/html" if path.startswith(("/u/", "/p/")) else errors.MEDIA_TYPE] = described

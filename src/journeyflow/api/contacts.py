@@ -1,0 +1,222 @@
+"""Contacts: read at once, changed by inputs that have their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from journeyflow.api import shapes
+from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.changes import Accepted, Once, change
+from journeyflow.api.context import ADMIN, READ, Context, Here
+from journeyflow.api.errors import ProblemResponses, problems
+from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.api.segment_events import key_text
+from journeyflow.core.effects import StoredEvent, TrailRecord
+from journeyflow.core.errors import InvalidEvent
+from journeyflow.core.inputs import Identify, Input, SetTags, SetTopics
+from journeyflow.core.values import JSON, iso
+from journeyflow.db.history import StoredRefusal
+from journeyflow.db.outbox import StoredMessage
+from journeyflow.db.sqlite import read
+from journeyflow.db.timeline import Happening, Position
+from journeyflow.services import contacts
+from journeyflow.services.contacts import Shape, message_shape
+from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
+from journeyflow.services.imports import arrival
+from journeyflow.services.simulate_errors import BadLine
+
+router = APIRouter(tags=["contacts"], route_class=StrictRoute)
+
+KeyPath = Annotated[str, Path(max_length=255, description="the contact's key; a slash in it as it is or as %2F")]
+ACCEPTED: ProblemResponses = {202: {"model": Accepted, "description": "on disk; its turn has not come within 5 s"}}
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def describe(here: Context, key: str) -> Shape:
+    """A contact's shape as it is now.
+
+    :raises NotFound: when there is none of that key.
+    """
+    with read(here.installation.engine) as connection:
+        library = here.flows.at(connection).library
+        return contacts.describe(connection, key, library, here.installation.clock())
+
+
+@router.get("/v1/contacts", response_model=shapes.ContactPage, responses=problems(), dependencies=[READ])
+def list_contacts(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
+    """Contacts, in a fixed order that means nothing."""
+    place = read_cursor(cursor, (int, str))
+    after = None if place is None else (int(place[0]), str(place[1]))
+    with read(here.installation.engine) as connection:
+        library = here.flows.at(connection).library
+        found = contacts.describe_page(connection, after, limit + 1, library, here.installation.clock())
+    items, following = page_of(found, limit, lambda one: one[0])
+    return {"items": [shape for _, shape in items], "next_cursor": following}
+
+
+@router.get(
+    "/v1/contacts/{key:path}/timeline", response_model=shapes.TimelinePage, responses=problems(404), dependencies=[READ]
+)
+def timeline(here: Here, key: KeyPath, limit: Limit = 50, cursor: Cursor = None) -> Shape:
+    """What happened to a contact, newest first: its events, the steps of its runs, its messages."""
+    place = read_cursor(cursor, (int, int, int, str))
+    before = None if place is None else Position(int(place[0]), int(place[1]), int(place[2]), str(place[3]))
+    with read(here.installation.engine) as connection:
+        found = contacts.happenings(connection, key, before, limit + 1, here.installation.clock())
+    items, following = page_of(found, limit, lambda one: one.position)
+    return {"items": [_told(one) for one in items], "next_cursor": following}
+
+
+def _told(one: Happening) -> Shape:
+    told: Shape = {"at": iso(one.at), "kind": one.kind}
+    match one.what:
+        case StoredEvent() as event:
+            told["event"] = {
+                "name": event.name,
+                "occurred_at": iso(event.occurred_at),
+                "claimed_at": None if event.claimed_at is None else iso(event.claimed_at),
+                "properties": event.properties,
+            }
+        case TrailRecord() as record:
+            told["step"] = record_json(record)
+        case StoredRefusal() as refusal:
+            told["step"] = refusal_json(refusal)
+        case StoredMessage() as message:
+            told["message"] = message_shape(message)
+    return told
+
+
+@router.get(
+    "/v1/contacts/{key:path}/explanation", response_model=Explanation, responses=problems(404), dependencies=[READ]
+)
+def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(max_length=64)] = None) -> Explanation:
+    """Why the contact got, or did not get, what: its runs and refusals as a story, and the trail behind it."""
+    with read(here.installation.engine) as connection:
+        return explain(connection, key, journey, here.installation.clock())
+
+
+@router.get("/v1/contacts/{key:path}", response_model=shapes.Contact, responses=problems(404), dependencies=[READ])
+def show_contact(here: Here, key: KeyPath) -> Shape:
+    """One contact."""
+    return describe(here, key)
+
+
+# --- changing --------------------------------------------------------------------------------------------------------
+
+
+async def _changed(here: Context, key: str, inputs: Sequence[Input], once: Once) -> Shape | JSONResponse:
+    changed = await change(here, key, inputs, once)
+    if changed.waiting is not None:
+        return changed.waiting
+    return await run_in_threadpool(describe, here, key)
+
+
+@router.post(
+    "/v1/contacts",
+    response_model=shapes.Contact,
+    responses={**problems(409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def create_contact(here: Here, body: shapes.NewContact, once: Once) -> Shape | JSONResponse:
+    """Make a contact, or change the one that has this key."""
+    now = here.installation.clock()
+    attributes = dict(body.attributes)
+    if "email" in body.model_fields_set:
+        attributes["email"] = body.email
+    inputs: list[Input] = [Identify(now, attributes)]
+    if body.tags:
+        inputs.append(SetTags(now, add=tuple(body.tags)))
+    if body.topics:
+        inputs.append(await run_in_threadpool(_topics, here, body.topics, now))
+    return await _changed(here, key_text(body.contact, "contact"), inputs, once)
+
+
+@router.patch(
+    "/v1/contacts/{key:path}",
+    response_model=shapes.Contact,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def change_contact(here: Here, key: KeyPath, body: shapes.ContactChange, once: Once) -> Shape | JSONResponse:
+    """Change attributes of a contact."""
+    await run_in_threadpool(_demand, here, key)
+    attributes = dict(body.attributes)
+    if "email" in body.model_fields_set:
+        attributes["email"] = body.email
+    return await _changed(here, key, [Identify(here.installation.clock(), attributes)], once)
+
+
+@router.post(
+    "/v1/contacts/{key:path}/tags",
+    response_model=shapes.Contact,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def change_tags(here: Here, key: KeyPath, body: shapes.TagChange, once: Once) -> Shape | JSONResponse:
+    """Put tags on a contact and take tags off."""
+    await run_in_threadpool(_demand, here, key)
+    tags = SetTags(here.installation.clock(), tuple(body.add), tuple(body.remove))
+    return await _changed(here, key, [tags], once)
+
+
+@router.post(
+    "/v1/contacts/{key:path}/topics",
+    response_model=shapes.Contact,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def change_topics(here: Here, key: KeyPath, body: shapes.TopicChange, once: Once) -> Shape | JSONResponse:
+    """Write down what a contact said about topics."""
+    await run_in_threadpool(_demand, here, key)
+    topics = await run_in_threadpool(_topics, here, body.topics, here.installation.clock())
+    return await _changed(here, key, [topics], once)
+
+
+def _demand(here: Context, key: str) -> None:
+    """Refuse what would make a contact by a slip of the pen."""
+    with read(here.installation.engine) as connection:
+        contacts.find(connection, key, here.installation.clock())
+
+
+def _topics(here: Context, topics: dict[str, bool], now: datetime) -> SetTopics:
+    with read(here.installation.engine) as connection:
+        workspace = here.flows.at(connection).library.workspace
+    for topic in topics:
+        if workspace.topic(topic) is None:
+            known = ", ".join(one.id for one in workspace.topics) or "none"
+            raise InvalidEvent(f"topics.{topic}", f"expected the id of a topic of the workspace; there are: {known}")
+    return SetTopics(now, dict(topics))
+
+
+# --- importing -------------------------------------------------------------------------------------------------------
+
+
+@router.post("/v1/contacts:import", response_model=shapes.Imported, responses=problems(), dependencies=[ADMIN])
+async def import_contacts(here: Here, body: shapes.ContactImport) -> Shape:
+    """Take contacts in as history (rule 1.11): nothing begins, nothing is sent. Each is judged on its own."""
+    now = here.installation.clock()
+    timezone = await run_in_threadpool(_timezone, here)
+    taken: list[tuple[str, Input]] = []
+    rejected: list[JSON] = []
+    for index, one in enumerate(body.contacts):
+        try:
+            key, appear = arrival(one, timezone, now)
+            taken.append((key_text(key, "contact"), appear))
+        except (BadLine, InvalidEvent) as error:
+            rejected.append({"index": index, "detail": str(error)})
+    if taken:
+        await asyncio.wrap_future(here.ingest.submit(taken))
+    return {"taken": len(taken), "rejected": rejected}
+
+
+def _timezone(here: Context) -> str:
+    with read(here.installation.engine) as connection:
+        return here.flows.at(connection).library.workspace.timezone

@@ -1,0 +1,290 @@
+"""Documents: the very texts of a flows folder, one by one with ETags, or many at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from journeyflow.api import shapes
+from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.context import ADMIN, READ, Context, Here
+from journeyflow.api.errors import PreconditionFailed, problems
+from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.core.check.problem import Problem
+from journeyflow.core.errors import InvalidEvent, NotFound
+from journeyflow.core.values import JSON, iso
+from journeyflow.db import documents
+from journeyflow.db.documents import StoredDocument
+from journeyflow.db.sqlite import read, write
+from journeyflow.services import publish
+from journeyflow.services.check import Checked, InvalidDocuments, check_data
+from journeyflow.services.contacts import Shape
+from journeyflow.services.folder import read_content
+from journeyflow.services.json_text import read_json
+from journeyflow.services.publish import Change
+
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
+
+KindName = Literal["workspace", "journey", "template", "coupon_pool"]
+Kind = Annotated[KindName, Path(description="the first key")]
+Id = Annotated[str, Path(max_length=64, description="the value of the first key")]
+IfMatch = Annotated[
+    str | None, Header(max_length=200, description="the `ETag` that the author saw; `*`: whichever there is")
+]
+IfNoneMatch = Annotated[str | None, Header(max_length=200, description="`*`: only where there is none yet")]
+REQUEST: Final = "(request).json"
+
+_TEXT: Final[dict[str, Any]] = {  # Any: JSON Schema
+    "type": "object",
+    "description": "a document; its first key says what it is (`journeyflow schema`)",
+}
+
+_DOCUMENT: Final[dict[str, Any]] = {"content": {"application/json": {"schema": _TEXT}}}  # Any: JSON Schema
+
+
+async def _raw(request: Request) -> bytes:
+    return await request.body()
+
+
+Raw = Annotated[bytes, Depends(_raw)]
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:  # Any: JSON Schema
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+# --- one document ----------------------------------------------------------------------------------------------------
+
+
+def _newest(connection: Connection, kind: str, id_: str) -> StoredDocument | None:
+    found = documents.versions(connection, kind, id_, limit=1)
+    return found[0] if found and found[0].status != "removed" else None
+
+
+def _etag(document: StoredDocument) -> str:
+    return f'"{document.version}"'
+
+
+def _demand_match(document: StoredDocument | None, if_match: str | None, if_none_match: str | None) -> None:
+    tags = {tag.strip().removeprefix("W/") for tag in (if_match or "").split(",")}
+    if if_match is not None and (document is None or not tags & {"*", _etag(document)}):
+        now = "it does not exist" if document is None else f"it is at version {document.version}"
+        raise PreconditionFailed(f"the document was changed meanwhile: {now}; read it again")
+    if if_none_match is not None and if_none_match.strip() == "*" and document is not None:
+        raise PreconditionFailed(f"the document exists already, at version {document.version}")
+
+
+def _answer(document: StoredDocument, status: int = 200) -> Response:
+    return JSONResponse(document.document, status, {"ETag": _etag(document)})
+
+
+@router.get("/v1/documents", response_model=shapes.DocumentPage, responses=problems(), dependencies=[READ])
+def list_documents(
+    here: Here,
+    kind: Annotated[KindName | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Shape:
+    """Documents by kind and id, without their texts."""
+    place = read_cursor(cursor, (str, str))
+    with read(here.installation.engine) as connection:
+        found = [one for one in documents.newest(connection, kind) if place is None or (one.kind, one.id) > place]
+    items, following = page_of(found, limit, lambda one: (one.kind, one.id))
+    return {"items": [_info(one) for one in items], "next_cursor": following}
+
+
+def _info(document: StoredDocument) -> Shape:
+    name = document.document.get("name")
+    return {
+        "kind": document.kind,
+        "id": document.id,
+        "version": document.version,
+        "status": document.status,
+        "name": name if isinstance(name, str) else None,
+        "at": iso(document.at),
+    }
+
+
+@router.get(
+    "/v1/documents/{kind}/{id}",
+    responses={
+        **problems(404),
+        200: {**_DOCUMENT, "description": "the document"},
+    },
+    dependencies=[READ],
+)
+def show_document(
+    here: Here, kind: Kind, id: Id, version: Annotated[int | None, Query(ge=1, le=2**31)] = None
+) -> Response:
+    """A document as its author wrote it: the newest text, or that of a version."""
+    with read(here.installation.engine) as connection:
+        found = _newest(connection, kind, id)
+        if version is not None:
+            found = next((one for one in documents.versions(connection, kind, id) if one.version == version), None)
+    if found is None:
+        raise NotFound(f"there is no {kind} {id}" + ("" if version is None else f" of version {version}"))
+    return _answer(found)
+
+
+@router.put(
+    "/v1/documents/{kind}/{id}",
+    responses={
+        **problems(409, 412),
+        200: {**_DOCUMENT, "description": "published, or nothing was new"},
+        201: {**_DOCUMENT, "description": "there was none before"},
+    },
+    openapi_extra=_body(_TEXT),
+    dependencies=[ADMIN],
+)
+def put_document(
+    here: Here, kind: Kind, id: Id, raw: Raw, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Publish a version of a document; of a journey whose `status` is `draft` only the text is stored."""
+    data = _document(raw, kind, id)
+    installation = here.installation
+    with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
+        _checked(connection, here, shapes.DocumentSet(documents=[data])).demand()
+    with write(installation.engine) as connection:
+        before = _newest(connection, kind, id)
+        _demand_match(before, if_match, if_none_match)
+        stored = publish.put(connection, data, installation.clock(), installation.renderer)
+    here.wake()
+    return _answer(stored, 201 if before is None else 200)
+
+
+def _document(raw: bytes, kind: str, id_: str) -> dict[str, JSON]:
+    folder = read_content(REQUEST, raw)
+    if folder.problems:
+        raise InvalidDocuments(folder.problems)
+    source = folder.sources[0]
+    if (source.kind, source.id) != (kind, id_):
+        message = f"expected the {kind} {id_} of the URL, as the first key and its value"
+        raise InvalidDocuments([source.problem("JF006", (source.kind,), message)])
+    return source.data
+
+
+@router.delete("/v1/documents/{kind}/{id}", status_code=204, responses=problems(404, 409, 412), dependencies=[ADMIN])
+def delete_document(here: Here, kind: Kind, id: Id, if_match: IfMatch = None) -> None:
+    """Take a document away that no other needs (rule 8.5)."""
+    installation = here.installation
+    with write(installation.engine) as connection:
+        before = _newest(connection, kind, id)
+        if before is not None:
+            _demand_match(before, if_match, None)
+        publish.remove(connection, kind, id, installation.clock(), installation.renderer)
+    here.wake()
+
+
+# --- many documents --------------------------------------------------------------------------------------------------
+
+
+def _set(raw: Raw) -> shapes.DocumentSet:
+    """Read with the reader of folders, which tells of keys that come twice."""
+    try:
+        text = raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("body", f"expected UTF-8; byte {error.start} (counted from 0) is none") from None
+    documents_read, found = read_json(text, "(request)")
+    if found or not documents_read:
+        raise InvalidDocuments([_placed(one) for one in found])
+    try:
+        return shapes.DocumentSet.model_validate(documents_read[0].data)
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+
+
+def _placed(problem: Problem) -> Problem:
+    """A path inside the request as one inside a document of it, where it is."""
+    head, found, rest = problem.path.partition("].")
+    if not (found and head.startswith("documents[")):
+        return problem
+    return Problem(problem.code, problem.message, f"{head}]", 0, rest, problem.value)
+
+
+Set = Annotated[shapes.DocumentSet, Depends(_set)]
+_SET: Final = _body(shapes.DocumentSet.model_json_schema())
+
+
+def _checked(connection: Connection, here: Context, given: shapes.DocumentSet) -> Checked:
+    names = {(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents}
+    around = [
+        (one.kind, one.document)
+        for one in documents.newest(connection)
+        if not given.prune or (one.kind, one.id) in names
+    ]
+    return check_data(given.documents, around, here.installation.renderer)
+
+
+@router.post(
+    "/v1/documents:check",
+    response_model=shapes.Checked,
+    responses=problems(),
+    openapi_extra=_SET,
+    dependencies=[ADMIN],
+)
+def check_documents(here: Here, given: Set) -> Shape:
+    """What is wrong with documents, each by itself and together with those of the installation."""
+    with read(here.installation.engine) as connection:
+        checked = _checked(connection, here, given)
+    return {"valid": not checked.errors, "problems": [_problem(one) for one in checked.problems]}
+
+
+def _problem(problem: Problem) -> Shape:
+    return {
+        "document": problem.file,
+        "path": problem.path,
+        "detail": problem.message,
+        "code": problem.code,
+        "value": problem.value,
+        "severity": problem.severity,
+    }
+
+
+@router.post(
+    "/v1/documents:plan",
+    response_model=shapes.Changes,
+    responses=problems(409),
+    openapi_extra=_SET,
+    dependencies=[ADMIN],
+)
+def plan_documents(here: Here, given: Set) -> Shape:
+    """What applying documents would change."""
+    with read(here.installation.engine) as connection:
+        sources = _checked(connection, here, given).demand().sources
+        return {"changes": [_change(one) for one in publish.plan(connection, sources, given.prune)], "applied": False}
+
+
+@router.post(
+    "/v1/documents:apply",
+    response_model=shapes.Changes,
+    responses=problems(409),
+    openapi_extra=_SET,
+    dependencies=[ADMIN],
+)
+def apply_documents(here: Here, given: Set) -> Shape:
+    """Make the installation what the documents say, all of it or nothing."""
+    installation = here.installation
+    if given.dry_run:
+        return plan_documents(here, given)
+    with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
+        sources = _checked(connection, here, given).demand().sources
+    with write(installation.engine) as connection:
+        made = publish.apply(connection, sources, given.prune, installation.clock(), installation.renderer)
+    here.wake()
+    return {"changes": [_change(one) for one in made], "applied": True}
+
+
+def _change(change: Change) -> Shape:
+    return {
+        "kind": change.kind,
+        "id": change.id,
+        "what": change.what,
+        "differences": [*change.differences],
+        "in_flight": {**change.in_flight},
+    }

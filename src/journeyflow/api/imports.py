@@ -1,0 +1,144 @@
+"""Many contacts at once, as history: nothing moves (rule 1.11), and all that can be taken is stored together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from threading import Lock
+from typing import Final
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from journeyflow.api.bodies import read_body, too_deep, unfit
+from journeyflow.api.context import ADMIN, Context, Here
+from journeyflow.api.errors import problems
+from journeyflow.clock import stopwatch
+from journeyflow.core.errors import Overloaded
+from journeyflow.core.inputs import Appear
+from journeyflow.core.values import JSON
+from journeyflow.db import inbox
+from journeyflow.db.sqlite import read, write
+from journeyflow.services.data_files import parsed
+from journeyflow.services.imports import LINES_MAX, arrival
+from journeyflow.services.simulate_errors import BadLine
+
+BYTES_MAX: Final = 200_000_000
+REJECTED_MAX: Final = 10_000
+"""So many rejected lines are told; the others are counted."""
+WAIT_SECONDS_MAX: Final = 5.0
+POLL_SECONDS: Final = 0.02
+
+router = APIRouter(tags=["contacts"], dependencies=[ADMIN])
+_one_at_a_time = Lock()
+
+
+class RejectedLine(BaseModel):
+    """One line that was not taken."""
+
+    line: int = Field(description="its number, from 1")
+    detail: str
+
+
+class Imported(BaseModel):
+    """What became of the lines; ``handled`` is false while the last of them still waits for its turn."""
+
+    imported: int = Field(description="lines that are on disk")
+    rejected: int
+    rejected_lines: list[RejectedLine]
+    handled: bool
+
+
+@router.post(
+    "/v1/contacts:import",
+    responses={202: {"model": Imported, "description": "on disk, and waiting for its turn"}, **problems(503)},
+    openapi_extra={"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+async def import_contacts(request: Request, response: Response, here: Here) -> Imported:
+    """Take contacts as JSON Lines: ``{"contact": KEY, "attributes": {}, "tags": [], "created_at": ISO}``.
+
+    Of a contact that exists, attributes and tags are merged in.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        raise Overloaded("another import is on its way; nothing of this one was stored")
+    try:
+        body = await read_body(request, BYTES_MAX)
+        arrivals, rejected = await run_in_threadpool(_judge, here, body)
+        last = await run_in_threadpool(_store, here, arrivals)
+    finally:
+        _one_at_a_time.release()
+    handled = last is None or await _had_its_turn(here, *last)
+    response.status_code = 200 if handled else 202
+    return Imported(
+        imported=len(arrivals), rejected=len(rejected), rejected_lines=rejected[:REJECTED_MAX], handled=handled
+    )
+
+
+def _judge(here: Context, body: bytes) -> tuple[list[tuple[str, Appear]], list[RejectedLine]]:
+    now = here.installation.clock()
+    with read(here.installation.engine) as connection:
+        timezone = here.flows.at(connection).library.workspace.timezone
+    arrivals: list[tuple[str, Appear]] = []
+    rejected: list[RejectedLine] = []
+    known: set[str] = set()
+    for number, line in _numbered(body):
+        try:
+            key, item = arrival(_contact(line), timezone, now)
+            if key in known:
+                raise BadLine.at("contact", "each contact once", key)
+            if len(arrivals) >= LINES_MAX:
+                raise BadLine(f"expected at most {LINES_MAX:,} contacts at once")
+        except BadLine as error:
+            rejected.append(RejectedLine(line=number, detail=str(error)))
+        else:
+            known.add(key)
+            arrivals.append((key, item))
+    return arrivals, rejected
+
+
+def _numbered(body: bytes) -> Iterator[tuple[int, bytes]]:
+    start, number = 0, 0
+    while start < len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        number += 1
+        line = body[start:end]
+        if line and not line.isspace():
+            yield number, line
+        start = end + 1
+
+
+def _contact(line: bytes) -> dict[str, JSON]:
+    data = parsed(line)
+    if too_deep(data):
+        raise BadLine("expected fewer lists and mappings inside each other")
+    wrong = unfit(data, "line") if b"\\u0000" in line else None
+    if wrong is not None:
+        raise BadLine(str(wrong))
+    return data
+
+
+def _store(here: Context, arrivals: list[tuple[str, Appear]]) -> tuple[str, int] | None:
+    """All of them, in one transaction; the last one's key and input."""
+    if not arrivals:
+        return None
+    with write(here.installation.engine) as connection:
+        ids = inbox.put(connection, arrivals)
+    here.wake()
+    return arrivals[-1][0], ids[-1]
+
+
+async def _had_its_turn(here: Context, contact: str, id_: int) -> bool:
+    began = stopwatch()
+    while await run_in_threadpool(_waits, here, contact, id_):
+        if stopwatch() - began > WAIT_SECONDS_MAX:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True
+
+
+def _waits(here: Context, contact: str, id_: int) -> bool:
+    with read(here.installation.engine) as connection:
+        return inbox.waits(connection, contact, id_)

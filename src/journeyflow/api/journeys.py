@@ -1,0 +1,210 @@
+"""Journeys: how they stand, what they did, who is in them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from journeyflow.api import shapes
+from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.changes import Once, change
+from journeyflow.api.contacts import ACCEPTED, describe
+from journeyflow.api.context import ADMIN, READ, Context, Here
+from journeyflow.api.errors import NeedsChoice, problems
+from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.api.segment_events import key_text
+from journeyflow.core.errors import Conflict, NotFound
+from journeyflow.core.inputs import Enroll
+from journeyflow.core.overview import overview
+from journeyflow.core.values import JSON, iso
+from journeyflow.db import documents, history, runs, statistics
+from journeyflow.db.documents import JourneyRow
+from journeyflow.db.sqlite import read, write
+from journeyflow.services import publish
+from journeyflow.services.contacts import Shape, run_shape
+
+router = APIRouter(tags=["journeys"], route_class=StrictRoute)
+
+Id = Annotated[str, Path(max_length=64, description="the journey's id")]
+OVERDUE_AFTER: Final = timedelta(days=1)
+REFUSALS_MAX: Final = 100
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _row(connection: Connection, id_: str) -> JourneyRow:
+    found = documents.journey_rows(connection).get(id_)
+    if found is None:
+        raise NotFound(f"there is no journey {id_}")
+    return found
+
+
+def _document(connection: Connection, id_: str) -> dict[str, JSON]:
+    found = documents.versions(connection, "journey", id_, limit=1)
+    return found[0].document if found else {}
+
+
+def _shape(row: JourneyRow, document: dict[str, JSON]) -> Shape:
+    name = document.get("name")
+    return {
+        "id": row.id,
+        "name": name if isinstance(name, str) else None,
+        "status": row.state,
+        "version": row.version,
+        "published_at": _text(row.published_at),
+        "paused_at": _text(row.paused_at),
+    }
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else iso(instant)
+
+
+@router.get("/v1/journeys", response_model=shapes.JourneyPage, responses=problems(), dependencies=[READ])
+def list_journeys(
+    here: Here,
+    status: Annotated[shapes.JourneyStatus | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Shape:
+    """Journeys by id."""
+    place = read_cursor(cursor, (str,))
+    with read(here.installation.engine) as connection:
+        rows = [
+            row
+            for row in documents.journey_rows(connection).values()
+            if (place is None or row.id > str(place[0])) and status in (None, row.state)
+        ]
+        texts = {one.id: one.document for one in documents.newest(connection, "journey")}
+    items, following = page_of(rows, limit, lambda row: (row.id,))
+    return {"items": [_shape(row, texts.get(row.id, {})) for row in items], "next_cursor": following}
+
+
+@router.get("/v1/journeys/{id}", response_model=shapes.JourneyDetail, responses=problems(404), dependencies=[READ])
+def show_journey(here: Here, id: Id) -> Shape:
+    """A journey with the newest text of its document."""
+    with read(here.installation.engine) as connection:
+        row, document = _row(connection, id), _document(connection, id)
+    return {**_shape(row, document), "document": document}
+
+
+@router.get("/v1/journeys/{id}/stats", response_model=shapes.JourneyStats, responses=problems(404), dependencies=[READ])
+def journey_stats(here: Here, id: Id) -> Shape:
+    """A journey in numbers, over all its versions."""
+    with read(here.installation.engine) as connection:
+        _row(connection, id)
+        nodes = _document(connection, id).get("nodes")
+        return overview(statistics.totals(connection, id), nodes if isinstance(nodes, dict) else ())
+
+
+@router.get(
+    "/v1/journeys/{id}/versions", response_model=shapes.VersionPage, responses=problems(404), dependencies=[READ]
+)
+def journey_versions(here: Here, id: Id, limit: Limit = 50, cursor: Cursor = None) -> Shape:
+    """The versions of a journey's document, newest first."""
+    place = read_cursor(cursor, (int,))
+    with read(here.installation.engine) as connection:
+        _row(connection, id)
+        found = [
+            one for one in documents.versions(connection, "journey", id) if place is None or one.version < int(place[0])
+        ]
+    items, following = page_of(found, limit, lambda one: (one.version,))
+    return {
+        "items": [{"version": one.version, "status": one.status, "at": iso(one.at)} for one in items],
+        "next_cursor": following,
+    }
+
+
+@router.get("/v1/journeys/{id}/runs", response_model=shapes.RunPage, responses=problems(404), dependencies=[READ])
+def journey_runs(
+    here: Here,
+    id: Id,
+    status: Annotated[shapes.RunStatus | None, Query()] = None,
+    node: Annotated[str | None, Query(max_length=64, description="where active runs stand")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Shape:
+    """A journey's runs, in a fixed order that means nothing."""
+    place = read_cursor(cursor, (int, str, str))
+    after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
+    with read(here.installation.engine) as connection:
+        _row(connection, id)
+        found = runs.page(connection, id, status, node, after, limit + 1)
+    items, following = page_of(found, limit, lambda one: one[0])
+    return {"items": [run_shape(key[1], run) for key, run in items], "next_cursor": following}
+
+
+# --- changing --------------------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/v1/journeys/{id}/pause", response_model=shapes.Journey, responses=problems(404, 409), dependencies=[ADMIN]
+)
+def pause_journey(here: Here, id: Id, body: shapes.Pause | None = None) -> Shape:
+    """Let runs stand still and nobody in; or only the latter (rule 8.2)."""
+    with write(here.installation.engine) as connection:
+        row = publish.pause(connection, id, here.installation.clock(), body is not None and body.entries)
+        document = _document(connection, id)
+    here.wake()
+    return _shape(row, document)
+
+
+@router.post(
+    "/v1/journeys/{id}/resume", response_model=shapes.Resumed, responses=problems(404, 409), dependencies=[ADMIN]
+)
+def resume_journey(here: Here, id: Id, body: shapes.Resume | None = None) -> Shape:
+    """Let a paused journey go on. Where runs are overdue by more than a day, `now` has to be chosen (rule 8.2)."""
+    now = here.installation.clock()
+    with read(here.installation.engine) as connection:  # counting takes long, and events should not wait for it
+        row = _row(connection, id)
+        overdue = runs.overdue(connection, id, now - OVERDUE_AFTER) if row.paused_at is not None else 0
+    if overdue and not (body is not None and body.now):
+        raise NeedsChoice(
+            f"{overdue} runs of {id} are overdue by more than a day; "
+            'send {"now": true} to let them all go on at once',
+            overdue,
+        )
+    with write(here.installation.engine) as connection:
+        row = publish.resume(connection, id, now)
+        document = _document(connection, id)
+    here.wake()
+    return {**_shape(row, document), "overdue": overdue}
+
+
+@router.post(
+    "/v1/journeys/{id}/enroll",
+    response_model=shapes.Enrolled,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def enroll(here: Here, id: Id, body: shapes.Enroll, once: Once) -> Shape | JSONResponse:
+    """Let a contact in by hand; key, `enter_if` and re-entry decide as always (rule 3.1).
+
+    A contact of that key is made where there is none.
+    """
+    key = key_text(body.contact, "contact")
+    await run_in_threadpool(_demand_live, here, id)
+    changed = await change(here, key, [Enroll(here.installation.clock(), id, body.properties)], once)
+    if changed.waiting is not None:
+        return changed.waiting
+    return await run_in_threadpool(_enrolled, here, id, key, changed.since)
+
+
+def _demand_live(here: Context, id_: str) -> None:
+    with read(here.installation.engine) as connection:
+        row = _row(connection, id_)
+    if row.state != "live":
+        raise Conflict(f"journey {id_} is {row.state}; only a live one lets contacts in")
+
+
+def _enrolled(here: Context, id_: str, key: str, since: datetime) -> Shape:
+    with read(here.installation.engine) as connection:
+        run = runs.latest(connection, key, id_, since)
+        refusals = history.refusals_of(connection, key, id_, REFUSALS_MAX)
+    reason = next((one.detail.get("reason") for one in refusals if one.trigger is None and one.at >= since), None)
+    return {**describe(here, key), "run": run.id if run else None, "refused": None if run else reason}

@@ -1,0 +1,350 @@
+"""What the API answers and takes, as models for its OpenAPI document (interfaces.md, "Shapes")."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from journeyflow.api.paging import Page
+from journeyflow.core.values import JSON
+
+Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+ContactKey = Annotated[str, Field(min_length=1, max_length=255, description="the contact's key: its userId")]
+Tag = Annotated[str, Field(min_length=1, max_length=200)]
+Attributes = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=200)], JSON],
+    Field(description="`null` takes an attribute away; others stay as they are"),
+]
+JourneyStatus = Literal["draft", "live", "entries_paused", "paused", "archived"]
+RunStatus = Literal["active", "completed", "exited", "holdout"]
+MessageStatus = Literal["queued", "sending", "sent", "failed", "skipped", "cancelled"]
+
+
+class Body(BaseModel):
+    """A body that is taken; unknown members are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- runs, trail, messages -------------------------------------------------------------------------------------------
+
+
+class Run(BaseModel):
+    """One passage of one contact through one version of a journey."""
+
+    id: str
+    contact: str
+    journey: str
+    version: int
+    status: RunStatus
+    node: str | None = Field(description="where an active run stands")
+    due_at: Instant | None = Field(description="when its wait ends; null where time alone does not end it")
+    entered_at: Instant
+    ended_at: Instant | None
+    reason: str | None = Field(description="why it was left (rule 7.1)")
+
+
+class TrailRecord(BaseModel):
+    """One step (rule 9.1). ``count`` is given with refusals, of which the last one of a day is kept."""
+
+    at: Instant
+    contact: str
+    journey: str
+    version: int
+    run: str | None
+    seq: int | None
+    kind: str
+    node: str | None
+    type: str | None
+    detail: dict[str, JSON]
+    count: int | None = None
+
+
+class Message(BaseModel):
+    """A message to one contact."""
+
+    id: str
+    contact: str
+    journey: str
+    node: str
+    run: str
+    channel: str
+    template: str
+    to: str | None
+    subject: str | None = Field(description="as it was sent; null before")
+    status: MessageStatus
+    reason: str | None
+    queued_at: Instant
+    sent_at: Instant | None
+
+
+class SentMessage(Message):
+    """A message as its contact sees it."""
+
+    html: str | None = Field(description="null where it can't be shown, such as a skipped one")
+    text: str | None
+    headers: dict[str, str]
+
+
+class Event(BaseModel):
+    """Something that happened to a contact."""
+
+    name: str
+    occurred_at: Instant
+    claimed_at: Instant | None = Field(description="what an event claimed that pretended to come from the future")
+    properties: dict[str, JSON]
+
+
+class Happening(BaseModel):
+    """One entry of a timeline: an event, a step of a run (or a refused entry), or a message."""
+
+    at: Instant
+    kind: Literal["event", "step", "refusal", "message"]
+    event: Event | None = None
+    step: TrailRecord | None = Field(default=None, description="of kinds `step` and `refusal`")
+    message: Message | None = None
+
+
+# --- contacts --------------------------------------------------------------------------------------------------------
+
+
+class Contact(BaseModel):
+    """One contact; ``runs`` are the active ones."""
+
+    contact: str
+    email: str | None
+    attributes: dict[str, JSON]
+    tags: list[str]
+    topics: dict[str, bool] = Field(description="whether the contact is subscribed to each topic")
+    stage: str | None
+    suppressed: bool = Field(description="nothing is sent to its address, not even what is transactional")
+    created_at: Instant | None
+    runs: list[Run]
+
+
+class Enrolled(Contact):
+    """The contact after it was enrolled: the run that began, or why it was refused (rule 3.1)."""
+
+    run: str | None
+    refused: str | None
+
+
+class NewContact(Body):
+    """A contact to be made, or what is new about one that exists."""
+
+    contact: ContactKey
+    email: str | None = Field(default=None, max_length=320)
+    attributes: Attributes = {}
+    tags: list[Tag] = Field(default=[], max_length=100, description="to be put on; others stay")
+    topics: dict[str, bool] = {}
+
+
+class ContactChange(Body):
+    """What is new about a contact."""
+
+    email: str | None = Field(default=None, max_length=320, description="null takes it away")
+    attributes: Attributes = {}
+
+
+class TagChange(Body):
+    """Tags to put on and to take off."""
+
+    add: list[Tag] = Field(default=[], max_length=100)
+    remove: list[Tag] = Field(default=[], max_length=100)
+
+
+class TopicChange(Body):
+    """Consent given (true) or taken away (false), by topic."""
+
+    topics: dict[str, bool] = Field(min_length=1, max_length=200)
+
+
+class ContactImport(Body):
+    """Contacts to be imported as history: nothing begins, nothing is sent."""
+
+    contacts: list[dict[str, JSON]] = Field(
+        max_length=10_000, description="each `{contact, attributes?, tags?, created_at?}`, judged on its own"
+    )
+
+
+class RejectedContact(BaseModel):
+    """A line of an import that was not taken."""
+
+    index: int
+    detail: str
+
+
+class Imported(BaseModel):
+    """What became of an import; all that was taken is on disk."""
+
+    taken: int
+    rejected: list[RejectedContact]
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+class DocumentInfo(BaseModel):
+    """One document: its newest version, without its text."""
+
+    kind: str
+    id: str
+    version: int
+    status: Literal["published", "stored"] = Field(description="stored: the text of a draft")
+    name: str | None
+    at: Instant
+
+
+class DocumentSet(Body):
+    """Documents as in a flows folder."""
+
+    documents: list[dict[str, JSON]] = Field(max_length=10_000)
+    prune: bool = Field(default=False, description="also remove what is not among them")
+    dry_run: bool = Field(default=False, description="only say what would be done")
+
+
+class DocumentProblem(BaseModel):
+    """Something wrong, or doubtful, in a document."""
+
+    document: str
+    path: str
+    detail: str
+    code: str
+    value: str | None
+    severity: Literal["error", "warning"]
+
+
+class Checked(BaseModel):
+    """The verdict on a set of documents together with those of the installation."""
+
+    valid: bool
+    problems: list[DocumentProblem]
+
+
+class Change(BaseModel):
+    """One document that is added, changed or removed."""
+
+    kind: str
+    id: str
+    what: Literal["added", "changed", "removed"]
+    differences: list[str] = Field(description="`path: old → new`")
+    in_flight: dict[str, int] = Field(description="how many runs stand at each node that changed")
+
+
+class Changes(BaseModel):
+    """What applying changes, or changed."""
+
+    changes: list[Change]
+    applied: bool
+
+
+# --- journeys --------------------------------------------------------------------------------------------------------
+
+
+class Journey(BaseModel):
+    """How a journey stands."""
+
+    id: str
+    name: str | None
+    status: JourneyStatus
+    version: int = Field(description="the newest published one; 0 where there is none")
+    published_at: Instant | None
+    paused_at: Instant | None
+
+
+class JourneyDetail(Journey):
+    """A journey with its document, the newest text."""
+
+    document: dict[str, JSON]
+
+
+class Resumed(Journey):
+    """A journey that goes on."""
+
+    overdue: int = Field(description="runs that were overdue by more than a day, and now go on at once")
+
+
+class JourneyVersion(BaseModel):
+    """One version of a journey's document; they never change."""
+
+    version: int
+    status: Literal["published", "stored", "removed"]
+    at: Instant
+
+
+class NodeNumbers(BaseModel):
+    """How often a node was visited, and how many runs stand there."""
+
+    visits: int
+    waiting: int
+
+
+class JourneyStats(BaseModel):
+    """The journey's object of ``simulate --json``."""
+
+    entered: int
+    refused: dict[str, int]
+    active: int
+    completed: int
+    exited: dict[str, int]
+    converted: int
+    holdout: int
+    holdout_converted: int
+    nodes: dict[str, NodeNumbers]
+
+
+class Pause(Body):
+    """How to pause."""
+
+    entries: bool = Field(default=False, description="only let nobody in; runs go on")
+
+
+class Resume(Body):
+    """How runs that are overdue go on."""
+
+    now: bool = Field(default=False, description="at once; needed where some are overdue by more than a day")
+
+
+class Enroll(Body):
+    """A contact to be let in by hand."""
+
+    contact: ContactKey
+    properties: dict[str, JSON] = Field(default={}, description="what the run gets as `trigger.`")
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+class Key(BaseModel):
+    """What is known of a key; the key itself is not kept."""
+
+    id: str
+    scope: Literal["browser", "write", "read", "admin"]
+    name: str | None
+    created_at: Instant
+    revoked_at: Instant | None
+
+
+class NewKey(Body):
+    """A key to be made."""
+
+    scope: Literal["browser", "write", "read", "admin"]
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class MadeKey(Key):
+    """A new key; it is shown now and never again."""
+
+    key: str
+
+
+ContactPage = Page[Contact]
+RunPage = Page[Run]
+TrailPage = Page[TrailRecord]
+MessagePage = Page[Message]
+TimelinePage = Page[Happening]
+DocumentPage = Page[DocumentInfo]
+JourneyPage = Page[Journey]
+VersionPage = Page[JourneyVersion]
+KeyPage = Page[Key]

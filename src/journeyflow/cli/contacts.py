@@ -1,0 +1,127 @@
+"""``journeyflow contacts``: import them, and show what is known of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+
+from journeyflow.cli import console
+from journeyflow.cli.client import Answer, path_part, reach
+from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
+
+if TYPE_CHECKING:
+    from journeyflow.services.imports import ContactFile
+
+app = typer.Typer(no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip.", show_default=False)]
+Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
+LAST = 20
+
+
+# --- import ----------------------------------------------------------------------------------------------------------
+
+
+@app.command("import")
+def import_contacts(file: File, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None) -> None:
+    """Import contacts as history: nobody enters a journey by it, nothing is sent.
+
+    Attributes and tags are merged into contacts that exist. Lines that can't be taken are written to FILE.rejected.
+    """
+    from journeyflow.services.imports import read_contacts, write_rejected
+
+    found = read_contacts(file)
+    answer = None
+    if found.lines:
+        with reach(server, key, database_url, absent="made", decides=True) as client:
+            answer = client.send("/v1/contacts:import", _body(found), "application/x-ndjson")
+        _add_rejected(found, answer["rejected_lines"])
+    rejected = len(found.rejected) + (0 if answer is None else answer["rejected"] - len(answer["rejected_lines"]))
+    imported = 0 if answer is None else answer["imported"]
+    target = write_rejected(found)
+    console.say(f"{imported:,} contacts imported{'' if target is None else f', {rejected:,} lines rejected'}")
+    if target is not None:
+        console.complain(_told(found, target))
+        raise typer.Exit(1)
+
+
+def _body(found: ContactFile) -> bytes:
+    return b"".join(orjson.dumps(line.contact, option=orjson.OPT_APPEND_NEWLINE) for line in found.lines)
+
+
+def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
+    """What the API did not take, by its line in the file."""
+    from journeyflow.services.imports import Rejected
+
+    for one in refused:
+        line = found.lines[one["line"] - 1]
+        found.rejected.append(Rejected(line.number, line.written, one["detail"]))
+    found.rejected.sort(key=lambda one: one.number)
+
+
+def _told(found: ContactFile, target: Path) -> str:
+    first = [f"{found.path}:{one.number}: {one.reason}" for one in found.rejected[:LAST]]
+    more = [f"and {len(found.rejected) - LAST:,} more"] if len(found.rejected) > LAST else []
+    return "\n".join([f"what could not be imported is in {target}, with the reasons", *first, *more])
+
+
+# --- show ------------------------------------------------------------------------------------------------------------
+
+
+@app.command("show")
+def show(
+    contact: Contact,
+    as_json: AsJson = False,
+    server: Server = None,
+    key: ApiKey = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Show what is known of a contact, and the last things that happened."""
+    path = f"/v1/contacts/{path_part(contact)}"
+    with reach(server, key, database_url) as client:
+        found = client.get(path)
+        last = [] if as_json else client.get(f"{path}/timeline", limit=LAST)["items"]
+    if as_json:
+        console.give(found)
+        return
+    for name in ("contact", "email", "created_at", "stage", "suppressed"):
+        if found[name] not in (None, False):
+            console.say(f"{name}: {_text(found[name])}")
+    console.say(f"tags: {', '.join(found['tags']) or 'none'}")
+    topics = ", ".join(f"{topic} {'yes' if held else 'no'}" for topic, held in found["topics"].items())
+    console.say(f"topics: {topics or 'none'}")
+    for title, columns, rows in (
+        ("attributes", ("name", "value"), [(name, _text(value)) for name, value in found["attributes"].items()]),
+        ("active runs", ("journey", "node", "due_at", "run"), [_run(one) for one in found["runs"]]),
+        ("last happenings", ("at", "what"), [(one["at"][:19] + "Z", happening(one)) for one in last]),
+    ):
+        if rows:
+            console.say()
+            console.say(title, "bold")
+            console.tabulate(columns, rows)
+
+
+def _run(one: Answer) -> tuple[object, ...]:
+    return (one["journey"], one["node"], one["due_at"], one["id"])
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def happening(one: Answer) -> str:
+    """One entry of a timeline in a line."""
+    if one["kind"] == "event":
+        properties = one["event"]["properties"]
+        return f"event {one['event']['name']}{f' {_text(properties)}' if properties else ''}"
+    if one["kind"] == "message":
+        message = one["message"]
+        reason = f" ({message['reason']})" if message["reason"] else ""
+        return f"message {message['template']} to {message['to']}: {message['status']}{reason}"
+    step = one["step"]
+    node = f" {step['node']}" if step["node"] else ""
+    return f"{step['journey']}{node}: {step['kind']}"

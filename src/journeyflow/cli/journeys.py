@@ -1,0 +1,146 @@
+"""``journeyflow journeys``: how journeys stand, and who is in them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import typer
+
+from journeyflow.cli import console
+from journeyflow.cli.client import Answer, path_part, reach
+from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
+from journeyflow.core.errors import Conflict
+
+app = typer.Typer(no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="JOURNEY", show_default=False)]
+Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
+Entries = Annotated[bool, typer.Option("--entries", help="Only let nobody in; runs go on.")]
+Now = Annotated[bool, typer.Option("--now", help="Runs that are overdue go on at once.")]
+Properties = Annotated[str, typer.Option(metavar="JSON", help="What the run gets as trigger.")]
+COLUMNS = ("id", "status", "version", "published_at", "name")
+
+
+@app.command("list")
+def list_journeys(
+    as_json: AsJson = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """List journeys and how they stand."""
+    with reach(server, key, database_url) as client:
+        found = list(client.items("/v1/journeys"))
+    if as_json:
+        console.give(found)
+    else:
+        console.tabulate(COLUMNS, [[one[column] for column in COLUMNS] for one in found])
+
+
+@app.command("show")
+def show(
+    journey: Id, as_json: AsJson = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Show a journey: how it stands, and its document."""
+    with reach(server, key, database_url) as client:
+        found = client.get(f"/v1/journeys/{path_part(journey)}")
+    if as_json:
+        console.give(found)
+        return
+    for name in (*COLUMNS, "paused_at"):
+        if found[name] is not None:
+            console.say(f"{name}: {found[name]}")
+    console.say(f"document:\n{_as_yaml(found['document'])}")
+
+
+def _as_yaml(document: Answer) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    return text.rstrip()
+
+
+@app.command("stats")
+def stats(
+    journey: Id, as_json: AsJson = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Show a journey in numbers."""
+    with reach(server, key, database_url) as client:
+        found = client.get(f"/v1/journeys/{path_part(journey)}/stats")
+    if as_json:
+        console.give(found)
+        return
+    console.tabulate(("what", "runs"), _numbers(found))
+    console.say()
+    nodes = found["nodes"].items()
+    console.tabulate(("node", "visits", "waiting"), [(name, one["visits"], one["waiting"]) for name, one in nodes])
+
+
+def _numbers(found: Answer) -> list[tuple[str, int]]:
+    rows: list[tuple[str, int]] = []
+    for name, value in found.items():
+        if isinstance(value, int):
+            rows.append((name, value))
+        elif name in ("refused", "exited"):
+            rows.append((name, sum(value.values())))
+            rows.extend((f"{name}: {reason}", count) for reason, count in value.items())
+    return rows
+
+
+@app.command("enroll")
+def enroll(
+    journey: Id,
+    contact: Contact,
+    properties: Properties = "{}",
+    as_json: AsJson = False,
+    server: Server = None,
+    key: ApiKey = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let a contact into a live journey by hand."""
+    data = {"contact": contact, "properties": _object(properties)}
+    with reach(server, key, database_url, decides=True) as client:
+        answer = client.post(f"/v1/journeys/{path_part(journey)}/enroll", data)
+    if as_json:
+        console.give(answer)
+    elif "contact" not in answer:
+        console.say(f"{contact} is on its way into {journey}: input {answer['id']} waits for its turn")
+    elif answer["refused"] is None:
+        console.say(f"{contact} has entered {journey}: run {answer['run']}")
+    else:
+        hint = f"journeyflow explain {contact} --journey {journey} tells more"
+        raise Conflict(f"{journey} has refused {contact}: {answer['refused']}\n{hint}")
+
+
+def _object(text: str) -> Answer:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise typer.BadParameter(f"expected --properties as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter('expected --properties as a JSON object such as {"plan": "gold"}')
+    return found
+
+
+@app.command("pause")
+def pause(
+    journey: Id, entries: Entries = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Let nobody in, and let runs stand still."""
+    with reach(server, key, database_url) as client:
+        found = client.post(f"/v1/journeys/{path_part(journey)}/pause", {"entries": entries})
+    going = "lets nobody in; runs go on" if found["status"] == "entries_paused" else "stands still; nobody is lost"
+    console.say(f"{journey} {going}")
+
+
+@app.command("resume")
+def resume(
+    journey: Id, now: Now = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Let a paused journey go on."""
+    with reach(server, key, database_url) as client:
+        found = client.post(f"/v1/journeys/{path_part(journey)}/resume", {"now": now})
+    console.say(f"{journey} goes on; {overdue_words(found['overdue'])} overdue by more than a day")
+
+
+def overdue_words(count: int) -> str:
+    """``1 run was``, ``2 runs were``."""
+    return f"{count:,} run was" if count == 1 else f"{count:,} runs were"

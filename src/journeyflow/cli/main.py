@@ -1,0 +1,104 @@
+"""``journeyflow``: all commands, and how their errors are told."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from journeyflow.cli import (
+    backup,
+    check,
+    console,
+    contacts,
+    doctor,
+    explain,
+    journeys,
+    keys,
+    migrate,
+    publish,
+    schema,
+    serve,
+    simulate,
+)
+from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure, Unavailable
+
+FOUND_WRONG = 1
+SYSTEM_FAILED = 3
+_SYSTEM = (SystemFailure, Overloaded, Unavailable)
+
+
+class Guarded(TyperGroup):
+    """Tells errors as interfaces.md says: on standard error, one line first; the exit code says whose fault it is."""
+
+    def invoke(self, ctx: Any) -> Any:  # Any: Typer keeps the types of its Click to itself
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except JourneyflowError as error:
+            console.complain(str(error) or type(error).__doc__ or type(error).__name__)
+            code = SYSTEM_FAILED if isinstance(error, _SYSTEM) else FOUND_WRONG
+            unexpected = None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if hasattr(error, "exit_code"):  # wrong usage: Typer's own affair
+                raise
+            console.complain(f"{type(error).__name__}: {error}".partition("\n")[0])
+            code, unexpected = SYSTEM_FAILED, error
+        if ctx.params.get("debug") and unexpected is not None:
+            traceback.print_exception(unexpected)
+        elif unexpected is not None:
+            console.warn("this is a fault of journeyflow; --debug (or JOURNEYFLOW_DEBUG=1) shows where")
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Customer journeys as plain files: an engine that simulates and explains what it does.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"journeyflow {version('journeyflow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="JOURNEYFLOW_DEBUG", help="Show where an unexpected error came from.")
+    ] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Customer journeys as plain files."""
+    from journeyflow.cli import logs
+
+    logs.configure("text", "warning", tracebacks=debug)
+
+
+app.command("serve")(serve.serve)
+app.command("migrate")(migrate.migrate)
+app.command("check")(check.check)
+app.command("plan")(publish.plan)
+app.command("apply")(publish.apply)
+app.command("simulate")(simulate.simulate)
+app.command("explain")(explain.explain)
+app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one.")
+app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
+app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)

@@ -1,0 +1,118 @@
+"""The parts of a serving process: started in order, and stopped so that nothing is left half done."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+
+from journeyflow.api.app import create_app
+from journeyflow.bootstrap import Installation
+from journeyflow.channels.factory import open_channel
+from journeyflow.db.outbox import Outcome
+from journeyflow.services.ingest import Ingest
+from journeyflow.services.metrics import Metrics
+from journeyflow.services.turn import Done
+from journeyflow.worker.dispatcher import Dispatcher
+from journeyflow.worker.schedule import Schedule
+from journeyflow.worker.turns import TurnLoop
+
+log = structlog.get_logger()
+
+REQUEST_SECONDS_MAX: Final = 30
+"""How long requests that have begun may take once the process is told to stop."""
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which says when it really listens."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_listening()
+
+
+def run(installation: Installation, listener: socket.socket, *, engine: bool, on_listening: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Then: requests are finished, what they brought is committed, the turn and the batch of messages that were begun are
+    finished. Whatever is left waits in the database.
+
+    :param engine: whether this process decides and delivers, too.
+    """
+    with ExitStack() as stack:
+        metrics = Metrics()
+        wake = _start_engine(stack, installation, metrics) if engine else _nobody
+        ingest = Ingest(installation.engine, wake)
+        ingest.start()
+        stack.callback(ingest.stop)
+        app = create_app(installation, ingest, wake, metrics=metrics)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=REQUEST_SECONDS_MAX,
+        )
+        server = Server(config, on_listening)
+        with _stopped_by_signals(server):
+            server.run([listener])
+    log.info("stopped")
+
+
+def _start_engine(stack: ExitStack, installation: Installation, metrics: Metrics) -> Callable[[], None]:
+    """Turns, deliveries and what happens periodically; what wakes the turns."""
+    one = installation
+    channel = open_channel(one.settings.email_url.get_secret_value())
+
+    def on_outcome(outcome: Outcome, redelivered: bool) -> None:
+        metrics.on_outcome(outcome, redelivered)
+
+    dispatcher = Dispatcher(one.engine, one.postmaster, channel, one.clock, on_outcome)
+
+    def on_turn(done: Done, seconds: float) -> None:
+        metrics.on_turn(done, seconds)
+        if done.messages:
+            dispatcher.wake()
+
+    loop = TurnLoop(one.engine, one.cache, one.clock, one.make_code, on_turn)
+    for part in (dispatcher, loop, Schedule(one.engine, one.clock)):
+        part.start()
+        stack.callback(part.stop)
+    return loop.wake
+
+
+def _nobody() -> None:
+    """Another process is the engine; it looks for itself."""
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Both signals mean an orderly end with exit code 0.
+
+    Uvicorn stops on them, and raises them once more when it is done; by then there is nothing to stop.
+    """
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

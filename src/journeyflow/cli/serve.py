@@ -1,0 +1,107 @@
+"""``journeyflow serve``: API and engine in one process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyflow.cli import console
+from journeyflow.cli.configuration import load_settings
+from journeyflow.cli.engine import database_file, sole_engine
+from journeyflow.cli.options import DatabaseUrl
+from journeyflow.core.errors import SystemFailure
+
+if TYPE_CHECKING:
+    from journeyflow.bootstrap import Installation
+    from journeyflow.services.check import Checked
+
+Host = Annotated[str | None, typer.Option(help="The address to listen on; JOURNEYFLOW_HOST, else 127.0.0.1.")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="JOURNEYFLOW_PORT, else 8000; 0 takes one that is free.")
+]
+NoEngine = Annotated[bool, typer.Option("--no-engine", help="The API alone; another process is the engine.")]
+Folder = Annotated[Path | None, typer.Option("--flows", metavar="DIR", help="Apply this folder first.")]
+
+
+def serve(
+    database_url: DatabaseUrl = None,
+    host: Host = None,
+    port: Port = None,
+    no_engine: NoEngine = False,
+    flows: Folder = None,
+) -> None:
+    """Serve the API and run the engine; SIGTERM or Ctrl-C stops it in order."""
+    from journeyflow.bootstrap import open_installation
+    from journeyflow.cli import logs
+    from journeyflow.cli.process import run
+    from journeyflow.clock import now
+
+    settings = load_settings(database_url=database_url, host=host, port=port)
+    logs.configure(settings.log_format, settings.log_level, tracebacks=True)
+    logs.take_over(settings.log_format, settings.log_level)
+    # Whatever can be wrong is looked at first: keys that a first start makes are shown once, and must be shown.
+    checked = None if flows is None else _checked(flows)
+    with ExitStack() as stack:
+        listener = stack.enter_context(bind(settings.host, settings.port))
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        if not no_engine:
+            stack.enter_context(sole_engine(database_file(settings), now()))
+        installation = open_installation(settings)
+        stack.callback(installation.engine.dispose)
+        if checked is not None:
+            _apply(installation, checked)
+        run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
+
+
+def _checked(folder: Path) -> Checked:
+    from journeyflow.rendering.renderer import LiquidRenderer
+    from journeyflow.services.check import check_folder
+
+    checked = check_folder([folder], LiquidRenderer()).demand()
+    for problem in checked.problems:
+        console.warn(str(problem))
+    return checked
+
+
+def _apply(installation: Installation, checked: Checked) -> None:
+    from journeyflow.db.sqlite import write
+    from journeyflow.services.publish import apply
+
+    with write(installation.engine) as connection:
+        apply(connection, checked.sources, False, installation.clock(), installation.renderer)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that nobody can connect to yet; port 0 becomes a free one.
+
+    :raises SystemFailure: when the address is taken, or is none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise SystemFailure(f"{host}:{port} can't be listened on: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise SystemFailure(f"{host}:{port} can't be listened on: {error.strerror}; --port names another") from error
+    return listener
+
+
+def announce(installation: Installation) -> None:
+    """Say where the server listens and, once, the keys that were made."""
+    settings = installation.settings
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [f"address: http://{host}:{settings.port}"]
+    lines += [f"{scope} key: {secret}" for scope, secret in installation.first_keys]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()

@@ -1,0 +1,135 @@
+"""``journeyflow simulate``: journeys over a file of events, sending nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyflow.cli import console
+from journeyflow.cli.options import AsJson, Flows, parse_time
+from journeyflow.core.errors import SystemFailure
+
+if TYPE_CHECKING:
+    from journeyflow.core.effects import TrailRecord
+    from journeyflow.services.simulate import OnTrail
+    from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
+
+Events = Annotated[Path | None, typer.Option(help="JSON Lines, plain or gzip.", show_default=False)]
+Contacts = Annotated[Path | None, typer.Option(help="CSV, plain or gzip; events make contacts too.")]
+Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
+Start = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Earlier events are history.")]
+Until = Annotated[str | None, typer.Option(metavar="INSTANT", help="The end of the clock, itself included.")]
+Trail = Annotated[Path | None, typer.Option(help="Write the trail records here, as JSON Lines.")]
+Seed = Annotated[int, typer.Option(help="Makes the coupon codes, nothing else.")]
+
+
+def simulate(
+    flows: Flows,
+    events: Events = None,
+    contacts: Contacts = None,
+    journey: Journeys = None,
+    from_: Start = None,
+    until: Until = None,
+    trail: Trail = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the journeys of a folder over events and contacts, on a virtual clock."""
+    from journeyflow.rendering.renderer import LiquidRenderer
+    from journeyflow.services.check import check_folder
+    from journeyflow.services.simulate import simulate as run
+
+    if events is None and contacts is None:
+        raise typer.BadParameter("expected --events or --contacts: without them nothing happens")
+    start, end = (None if text is None else parse_time(text) for text in (from_, until))
+    renderer = LiquidRenderer()
+    documents = check_folder([flows], renderer).demand().documents
+    with ExitStack() as stack:
+        on_trail = None if trail is None else stack.enter_context(_trail_file(trail))
+        on_progress = stack.enter_context(console.progress("simulating"))
+        found = run(
+            documents,
+            renderer,
+            events,
+            contacts,
+            journeys=journey or (),
+            start=start,
+            until=end,
+            seed=seed,
+            on_trail=on_trail,
+            on_progress=on_progress,
+        )
+    for alert in found.alerts:
+        console.warn(alert)
+    if as_json:
+        console.give(found.summary())
+    else:
+        _show(found)
+
+
+@contextmanager
+def _trail_file(path: Path) -> Iterator[OnTrail]:
+    from journeyflow.services.simulate_summary import trail_line
+
+    try:
+        with path.open("wb", buffering=1 << 20) as file:
+
+            def write(record: TrailRecord) -> None:
+                file.write(trail_line(record))
+
+            yield write
+    except OSError as error:
+        raise SystemFailure(f"{path} can't be written: {error.strerror}") from error
+
+
+# --- the summary -----------------------------------------------------------------------------------------------------
+
+
+def _show(found: Simulation) -> None:
+    console.say(f"{found.events:,} events, {found.contacts:,} contacts, {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}")
+    console.say()
+    columns = ("journey", "entered", "refused", "active", "completed", "exited", "converted")
+    console.tabulate(columns, [_journey_row(name, numbers) for name, numbers in found.journeys.items()])
+    for name, numbers in found.journeys.items():
+        console.say()
+        console.say(f"{name}{_reasons(numbers)}", "bold")
+        rows = [(node, one.visits, one.waiting) for node, one in numbers.nodes.items()]
+        console.tabulate(("node", "visits", "waiting"), rows)
+    console.say()
+    _show_messages(found)
+
+
+def _journey_row(name: str, numbers: JourneyNumbers) -> tuple[object, ...]:
+    refused, exited = sum(numbers.refused.values()), sum(numbers.exited.values())
+    return (name, numbers.entered, refused, numbers.active, numbers.completed, exited, numbers.converted)
+
+
+def _reasons(numbers: JourneyNumbers) -> str:
+    parts = [
+        f"{verb}: {', '.join(f'{reason} {count:,}' for reason, count in reasons.items())}"
+        for verb, reasons in (("refused", numbers.refused), ("exited", numbers.exited))
+        if reasons
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _show_messages(found: Simulation) -> None:
+    rows: list[tuple[str, str, int]] = []
+    for channel, numbers in found.messages.items():
+        rows.append((channel, "queued", numbers.queued))
+        rows.extend((channel, f"skipped: {reason}", count) for reason, count in numbers.skipped.items())
+    rows.extend(("coupon", pool, count) for pool, count in found.coupons.items())
+    if not rows:
+        console.say("no messages")
+        return
+    console.tabulate(("channel", "outcome", "number"), rows)
+    if found.busiest_day is not None:
+        day, count = found.busiest_day
+        console.say(f"most messages on one day: {count:,} on {day:%Y-%m-%d}")
+    if found.most_messages is not None:
+        contact, count = found.most_messages
+        console.say(f"most messages to one contact: {count:,} to {contact}")

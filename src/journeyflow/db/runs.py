@@ -1,0 +1,109 @@
+"""Reading runs across contacts: one by its id, a journey's page by page, and how many are overdue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Row, func, select, tuple_
+
+from journeyflow.core.identity import shard_of
+from journeyflow.core.values import from_micros, parse_instant, to_micros
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.contacts import instant
+from journeyflow.db.history import RunRow
+from journeyflow.db.tables import runs, trail
+
+BATCH: Final = 500
+
+Place = tuple[int, str, str]
+"""Shard, contact and id of a run."""
+
+
+def by_id(connection: Connection, id_: str) -> tuple[str, RunRow] | None:
+    """One run, with its contact."""
+    row = connection.execute(select(runs).where(runs.c.id == id_)).first()
+    return None if row is None else (row.contact, _run_row(row))
+
+
+def page(
+    connection: Connection, journey: str, status: str | None, node: str | None, after: Place | None, limit: int
+) -> list[tuple[Place, RunRow]]:
+    """A journey's runs in order of shard, contact and id, behind a place."""
+    key = (runs.c.shard, runs.c.contact, runs.c.id)
+    query = select(runs).where(runs.c.journey == journey).order_by(*key).limit(limit)
+    if status is not None:
+        query = query.where(runs.c.status == status)
+    if node is not None:
+        query = query.where(runs.c.node == node)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [((row.shard, row.contact, row.id), _run_row(row)) for row in connection.execute(query)]
+
+
+def latest(connection: Connection, contact: str, journey: str, since: datetime) -> RunRow | None:
+    """The newest run of a contact in a journey that began at an instant or later."""
+    query = (
+        select(runs)
+        .where(runs.c.shard == shard_of(contact), runs.c.contact == contact, runs.c.journey == journey)
+        .where(runs.c.entered_at >= to_micros(since))
+        .order_by(runs.c.entered_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else _run_row(row)
+
+
+def _run_row(row: Row[Any]) -> RunRow:  # Any: a row of the table
+    return RunRow(
+        row.id,
+        row.journey,
+        row.version,
+        row.status,
+        row.node,
+        instant(row.due_at),
+        from_micros(row.entered_at),
+        instant(row.ended_at),
+        row.reason,
+    )
+
+
+# --- overdue ---------------------------------------------------------------------------------------------------------
+
+
+def overdue(connection: Connection, journey: str, before: datetime) -> int:
+    """How many runs had something to do before an instant and have not done it: late ones, and held ones (rule 8.2)."""
+    mine = (runs.c.journey == journey, runs.c.status == "active")
+    late = connection.scalar(select(func.count()).where(*mine, runs.c.due_at < to_micros(before))) or 0
+    held = sum(_held_before(connection, part, before) for part in _held(connection, journey))
+    return late + held
+
+
+def _held(connection: Connection, journey: str) -> Iterator[list[tuple[str, str]]]:
+    """(contact, run) of the runs that stand because the journey is paused, some hundreds at a time."""
+    query = (
+        select(runs.c.contact, runs.c.id, runs.c.state)
+        .where(runs.c.journey == journey, runs.c.status == "active", runs.c.due_at.is_(None))
+        .execution_options(yield_per=BATCH)
+    )
+    for rows in connection.execute(query).partitions(BATCH):
+        yield [(contact, id_) for contact, id_, state in rows if orjson.loads(state).get("held")]
+
+
+def _held_before(connection: Connection, held: Sequence[tuple[str, str]], before: datetime) -> int:
+    """Of held runs, those that were to go on before an instant: their trail ends with it."""
+    wanted = bulk.batch((shard_of(contact), contact) for contact, _ in held)
+    same = (trail.c.shard == wanted.c.shard) & (trail.c.contact == wanted.c.contact)
+    recent = connection.execute(
+        select(trail.c.records).select_from(wanted.join(trail, same)).where(trail.c.at >= to_micros(before))
+    )
+    runs_held = {id_ for _, id_ in held}
+    for (records,) in recent:
+        # As trail_rows wrote them: journey, version, run, seq, kind, node, type, detail.
+        for _, _, run, _, kind, _, _, detail in orjson.loads(records):
+            due = parse_instant(detail.get("due"))
+            if kind == "waiting" and detail.get("reason") == "paused" and (due is None or due >= before):
+                runs_held.discard(run)
+    return len(runs_held)

@@ -1,0 +1,100 @@
+"""What operators watch: counters that the parts of a process feed, and how far the engine is behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy import Connection, select
+
+from journeyflow.core.values import from_micros
+from journeyflow.db import failures, outbox, turns
+from journeyflow.db.outbox import Outcome
+from journeyflow.db.tables import inbox
+from journeyflow.services.turn import Done
+
+MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Lag(NamedTuple):
+    """How long, in seconds, the oldest of each has waited; 0 where nothing waits."""
+
+    inbox_seconds: float
+    timer_seconds: float
+    outbox_seconds: float
+    failures: int
+
+
+def lag(connection: Connection, now: datetime) -> Lag:
+    """How far the engine is behind."""
+    arrived = connection.scalar(select(inbox.c.at).order_by(inbox.c.id).limit(1))
+    oldest = None if arrived is None else from_micros(arrived)
+    return Lag(
+        _age(oldest, now), _age(turns.next_due(connection), now), _age(outbox.next_due(connection), now),
+        failures.count(connection),
+    )  # fmt: skip
+
+
+def _age(instant: datetime | None, now: datetime) -> float:
+    return 0.0 if instant is None else max(0.0, (now - instant).total_seconds())
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own. Its methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._turns = Counter("journeyflow_turns", "Turns that had something to do", registry=registry)
+        self._seconds = Histogram(
+            "journeyflow_turn_seconds",
+            "How long a turn took",
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+            registry=registry,
+        )
+        self._contacts = Counter("journeyflow_turn_contacts", "Contacts handled by turns", registry=registry)
+        self._inputs = Counter("journeyflow_turn_inputs", "Inputs taken by turns", registry=registry)
+        self._timers = Counter("journeyflow_turn_timers", "Timers taken by turns", registry=registry)
+        self._queued = Counter("journeyflow_messages_queued", "Messages queued by turns", registry=registry)
+        self._events = Counter("journeyflow_events", "Events by what became of them", ["outcome"], registry=registry)
+        self._messages = Counter(
+            "journeyflow_messages", "Attempts to deliver messages, by how they ended", ["outcome"], registry=registry
+        )
+        self._redelivered = Counter(
+            "journeyflow_messages_redelivered", "Messages that may have gone out twice (rule 5.4)", registry=registry
+        )
+        self._lag = Gauge("journeyflow_lag_seconds", "How long the oldest one has waited", ["what"], registry=registry)
+        self._failures = Gauge("journeyflow_failures", "Inputs that failed and were set aside", registry=registry)
+
+    def on_turn(self, done: Done, seconds: float) -> None:
+        """A turn has ended; those with nothing to do are not counted."""
+        if not done.contacts:
+            return
+        self._turns.inc()
+        self._seconds.observe(seconds)
+        self._contacts.inc(done.contacts)
+        self._inputs.inc(done.inputs)
+        self._timers.inc(done.timers)
+        self._queued.inc(done.messages)
+
+    def on_outcome(self, outcome: Outcome, redelivered: bool) -> None:
+        """An attempt at delivery has ended; queued means that it is tried again."""
+        self._messages.labels("retried" if outcome.status == "queued" else outcome.status).inc()
+        if redelivered:
+            self._redelivered.inc()
+
+    def ingested(self, stored: int, rejected: int) -> None:
+        """A request brought events."""
+        if stored:
+            self._events.labels("stored").inc(stored)
+        if rejected:
+            self._events.labels("rejected").inc(rejected)
+
+    def text(self, now_behind: Lag) -> bytes:
+        """Everything in the text format of Prometheus."""
+        self._lag.labels("inbox").set(now_behind.inbox_seconds)
+        self._lag.labels("timers").set(now_behind.timer_seconds)
+        self._lag.labels("outbox").set(now_behind.outbox_seconds)
+        self._failures.set(now_behind.failures)
+        return generate_latest(self._registry)

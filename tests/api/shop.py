@@ -1,0 +1,163 @@
+"""A whole shop for tests: an installation on a SQLite file, its API, and an engine that takes its turns at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from journeyflow.api.app import create_app
+from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.db.sqlite import write
+from journeyflow.services import keys
+from journeyflow.services.ingest import Ingest
+from journeyflow.services.keys import Scope
+from journeyflow.services.metrics import Metrics
+from journeyflow.settings import Settings
+from journeyflow.worker.turns import TurnLoop
+
+JSONObject = dict[str, Any]  # Any: what a test expects inside is what it tests
+
+WORKSPACE: JSONObject = {
+    "workspace": "shop",
+    "name": "The Shop",
+    "sender": {"name": "The Shop", "email": "hello@shop.example", "reply_to": "care@shop.example"},
+    "postal_address": "Long Street 1, Gdansk",
+    "topics": [
+        {"id": "offers", "name": "Offers & news"},
+        {"id": "tips", "name": "Tips", "default": "unsubscribed", "description": "Once a month"},
+        {"id": "account", "name": "Orders and account", "transactional": True},
+    ],
+}
+TEMPLATE: JSONObject = {
+    "template": "hello",
+    "subject": "Hello {{ contact.first_name }}",
+    "body": "<p>Hello {{ contact.first_name }}</p>",
+}
+JOURNEY: JSONObject = {
+    "journey": "welcome",
+    "name": "Welcome",
+    "triggers": [{"type": "event", "event": "Signed Up"}],
+    "reentry": {"policy": "always"},
+    "start": "mail",
+    "nodes": {
+        "mail": {"type": "email", "template": "hello", "topic": "offers", "next": "pause"},
+        "pause": {"type": "wait", "for": "2d", "next": "label"},
+        "label": {"type": "tag", "add": ["welcomed"]},
+    },
+}
+DOCUMENTS = [WORKSPACE, TEMPLATE, JOURNEY]
+
+
+class Client:
+    """Sends requests into the app, without a network."""
+
+    def __init__(self, app: FastAPI, headers: dict[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # Any: those of httpx
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self._app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://shop.test", headers=self._headers
+            ) as client:
+                return await client.request(method, path, **arguments)
+
+        return asyncio.run(send())
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:  # Any: those of httpx
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> httpx.Response:  # Any: those of httpx
+        return self.request("POST", path, **arguments)
+
+
+@dataclass(slots=True)
+class Hands:
+    """A clock that stands still until it is moved."""
+
+    at: datetime = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **arguments: float) -> None:
+        self.at += timedelta(**arguments)
+
+
+@dataclass(slots=True)
+class Shop:
+    """The shop; ``working`` is whether its engine takes turns."""
+
+    installation: Installation
+    clock: Hands
+    metrics: Metrics = field(default_factory=Metrics)
+    working: bool = True
+    ingest: Ingest = field(init=False)
+    engine: TurnLoop = field(init=False)
+    app: FastAPI = field(init=False)
+
+    def __post_init__(self) -> None:
+        one = self.installation
+        self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self.metrics.on_turn)
+        self.ingest = Ingest(one.engine, self.work)
+        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics)
+
+    def work(self) -> None:
+        """What wakes the engine of a server lets this one take all its turns, in the same thread."""
+        while self.working:
+            done = self.engine.turn()
+            if not done.contacts and not done.more:
+                return
+
+    def settle(self) -> None:
+        """Wait until the engine has worked off what was answered so far."""
+        self.ingest.submit([]).result()
+        self.ingest.submit([]).result()
+
+    def later(self, **arguments: float) -> None:
+        """Let time pass, and the engine do what has come due."""
+        self.clock.move(**arguments)
+        self.settle()
+
+    def key(self, scope: Scope) -> str:
+        with write(self.installation.engine) as connection:
+            return keys.create(connection, scope, "test", self.clock())
+
+    def client(self, scope: Scope) -> Client:
+        return Client(self.app, {"Authorization": f"Bearer {self.key(scope)}"})
+
+    def visitor(self) -> Client:
+        """Somebody without a key."""
+        return Client(self.app, {})
+
+    def track(self, contact: str, event: str, **properties: Any) -> None:  # Any: JSON
+        body = {"userId": contact, "event": event, "properties": properties}
+        assert self.client("write").post("/v1/track", json=body).status_code == 200
+        self.settle()
+
+    def identify(self, contact: str, **traits: Any) -> None:  # Any: JSON
+        body = {"userId": contact, "traits": traits}
+        assert self.client("write").post("/v1/identify", json=body).status_code == 200
+        self.settle()
+
+    def publish(self, *documents: JSONObject) -> None:
+        answer = self.client("admin").post("/v1/documents:apply", json={"documents": documents})
+        assert answer.status_code == 200, answer.text
+        self.settle()
+
+    def contact(self, key: str) -> JSONObject:
+        found: JSONObject = self.client("read").get(f"/v1/contacts/{key}").json()
+        return found
+
+
+def open_shop(folder: Path) -> Shop:
+    clock = Hands()
+    settings = Settings(database_url=str(folder / "shop.db"), base_url="https://shop.example")
+    return Shop(open_installation(settings, clock), clock)

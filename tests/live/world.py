@@ -1,0 +1,134 @@
+"""The live engine on SQLite with a clock that the test moves, fed with what a simulation is fed with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.channels.mailbox import MailboxChannel
+from journeyflow.core.check.source import Source
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.inputs import Input
+from journeyflow.core.values import JSON
+from journeyflow.db import inbox, tables, trail, turns
+from journeyflow.db.sqlite import read, write
+from journeyflow.services.publish import apply
+from journeyflow.services.turn import Done, take_turn
+from journeyflow.settings import Settings
+from journeyflow.worker.dispatcher import Dispatcher
+
+TURNS_MAX = 100_000
+
+
+class LiveWorld:
+    """One installation; ``limit`` is how many inputs and timers a turn takes at most."""
+
+    def __init__(self, directory: Path, documents: Sequence[dict[str, JSON]], start: datetime, limit: int = 1_000) -> None:
+        self.now = start
+        self.limit = limit
+        self.installation: Installation = open_installation(
+            Settings(database_url=str(directory / "live.db")), lambda: self.now
+        )
+        self.engine = self.installation.engine
+        self.dispatcher = Dispatcher(
+            self.engine, self.installation.postmaster, MailboxChannel(), lambda: self.now, lambda outcome, again: None
+        )
+        sources = [Source("test", next(iter(document)), str(document[next(iter(document))]), document) for document in documents]
+        with write(self.engine) as connection:
+            apply(connection, sources, False, start, self.installation.renderer)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def feed(self, inputs: Iterable[tuple[str, Input]], until: datetime) -> None:
+        """Hand every input in at its instant, letting timers fire at theirs, up to an instant (included)."""
+        coming = sorted(inputs, key=lambda one: one[1].at)
+        while coming:
+            at = max(coming[0][1].at, self.now)
+            self.advance(at, included=False)
+            self.now = at
+            group = [one for one in coming if one[1].at <= at]
+            coming = coming[len(group) :]
+            with write(self.engine) as connection:
+                inbox.put(connection, group)
+            self.settle()
+        self.advance(until, included=True)
+
+    def advance(self, until: datetime, included: bool) -> None:
+        """Let every timer up to an instant fire at its own."""
+        while True:
+            with read(self.engine) as connection:
+                due = turns.next_due(connection)
+            if due is None or due > until or (due == until and not included):
+                return
+            self.now = max(self.now, due)
+            self.settle()
+
+    def settle(self) -> None:
+        """Take turns, and deliver what they queued, until nothing is left to do now."""
+        for _ in range(TURNS_MAX):
+            done = self.turn()
+            if not done.contacts and not done.more:
+                return
+        raise AssertionError("the engine does not come to rest")
+
+    def turn(self) -> Done:
+        """One turn; what it queued is delivered at once, as in a simulation."""
+        with write(self.engine) as connection:
+            done = take_turn(connection, self.installation.cache, self.now, self.limit, self.installation.make_code)
+        while done.messages and asyncio.run(self.dispatcher.dispatch()):
+            pass
+        return done
+
+    def trail(self) -> list[TrailRecord]:
+        """Everybody's records, in the order of rule 9.1."""
+        with read(self.engine) as connection:
+            keys = [key for (key,) in connection.execute(select(tables.contacts.c.contact)).all()]
+            found = [(record.at, record.contact, number, record) for key in keys for number, record in trail.of_contact(connection, key)]
+        found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
+        return [record for *_, record in found]
+
+    def refusals(self) -> Counter[tuple[str, str, str]]:
+        """How often each contact was refused by each journey for each reason."""
+        counted: Counter[tuple[str, str, str]] = Counter()
+        with read(self.engine) as connection:
+            for row in connection.execute(select(tables.refusals)).all():
+                counted[row.contact, row.journey, row.reason] += row.count
+        return counted
+
+
+def comparable(records: Iterable[TrailRecord]) -> list[Any]:  # Any: nested plain data
+    """The trail as two stores must agree on it: without refusals and withdrawals, and with codes only named apart."""
+    codes: dict[str, int] = {}
+    seqs: Counter[str] = Counter()
+    withdrawn: set[str] = set()
+    shown: list[Any] = []  # Any: as above
+    for record in records:
+        if record.run is None:
+            continue
+        if record.detail.get("outcome") == "cancelled":
+            withdrawn.add(record.run)
+            continue
+        detail = dict(record.detail)
+        if "code" in detail:
+            detail["code"] = codes.setdefault(str(detail["code"]), len(codes))
+        if record.run in withdrawn:
+            detail.pop("since_message", None)
+        shown.append([*record[:5], seqs[record.run], *record[6:9], detail])
+        seqs[record.run] += 1
+    return shown
+
+
+def refused(records: Iterable[TrailRecord]) -> Counter[tuple[str, str, str]]:
+    """The refusals of a simulation, counted as the live engine counts them."""
+    return Counter((one.contact, one.journey, str(one.detail["reason"])) for one in records if one.run is None)
+
+
+START = datetime(2026, 3, 2, 10, tzinfo=UTC)
