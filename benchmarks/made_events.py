@@ -51,16 +51,19 @@ def _key(number: int) -> str:
 
 def _events(draws: Random) -> Iterator[dict[str, object]]:
     moments = sorted(_moment(draws) for _ in range(EVENTS))
-    for number, moment in enumerate(moments):
-        who = int(CONTACTS * draws.random() ** 3)  # few order often, many seldom
-        if number < CONTACTS:
-            who = number  # and everybody at least once
+    for number, (moment, who) in enumerate(zip(moments, _owners(draws), strict=True)):
         yield {
             "contact": _key(who),
             "event": "Order Cancelled" if draws.random() < 1 / 6 else "Order Completed",
             "occurred_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "properties": _order(number, draws),
         }
+
+
+def _owners(draws: Random) -> list[int]:
+    """Everybody once, and then some often and many no more."""
+    owners = [*range(CONTACTS), *(int(CONTACTS * draws.random() ** 2) for _ in range(EVENTS - CONTACTS))]
+    return sorted(owners, key=lambda _: draws.random())
 
 
 def _moment(draws: Random) -> datetime:

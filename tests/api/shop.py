@@ -21,6 +21,7 @@ from journeyflow.services.metrics import Metrics
 from journeyflow.settings import Settings
 from journeyflow.worker.turns import TurnLoop
 
+DATABASE = "shop.db"
 JSONObject = dict[str, Any]  # Any: what a test expects inside is what it tests
 
 WORKSPACE: JSONObject = {
@@ -159,5 +160,5 @@ class Shop:
 
 def open_shop(folder: Path) -> Shop:
     clock = Hands()
-    settings = Settings(database_url=str(folder / "shop.db"), base_url="https://shop.example")
+    settings = Settings(database_url=str(folder / DATABASE), base_url="https://shop.example")
     return Shop(open_installation(settings, clock), clock)

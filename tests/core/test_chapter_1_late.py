@@ -274,7 +274,7 @@ def test_rule_1_11_an_old_event_protects(name: str, properties: dict[str, JSON],
     )
     world.appear("ann", email="ann@shop.example")
 
-    world.track("ann", name, occurred="2026-02-20T09:00Z", imported=imported, **properties).track("ann", "Go")
+    world.track("ann", name, properties, occurred="2026-02-20T09:00Z", imported=imported).track("ann", "Go")
 
     assert ("message", "mail", "skipped", reason) in world.story()
 

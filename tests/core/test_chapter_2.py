@@ -230,7 +230,7 @@ def test_rule_2_7_the_same_value_makes_no_event(again: dict[str, JSON]) -> None:
     world.identify("ann", plan="pro", n=1, list=[1, 2]).settle()
     so_far = world.made()
 
-    world.identify("ann", **again)
+    world.identify("ann", again)
 
     assert world.made() == so_far
 

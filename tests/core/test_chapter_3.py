@@ -86,7 +86,7 @@ def test_rule_3_1_the_first_that_says_no_is_the_reason(properties: dict[str, JSO
     world = World(flow(nodes, *EVERYTHING_REFUSES))
     world.track("ann", "Go", id=1, ok=True).track("ann", "Go", id=2, ok=True).after("1m")
 
-    world.track("ann", "Go", **properties)
+    world.track("ann", "Go", properties)
 
     assert entered_and_refused(world)[2:] == [reason]
 
@@ -136,7 +136,7 @@ def test_rule_3_1_a_refusal_tells_what_the_conditions_saw() -> None:
 def test_rule_3_2_without_a_key_nobody_enters(properties: dict[str, JSON]) -> None:
     world = World(flow(MARK, "key: trigger.id"))
 
-    world.track("ann", "Go", **properties)
+    world.track("ann", "Go", properties)
 
     assert world.details("refused") == [{"reason": "no_key"}]
 

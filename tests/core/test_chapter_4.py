@@ -357,8 +357,10 @@ def test_rule_4_9_after_a_hundred_visits_at_one_instant_the_run_exits_with_an_al
     world.track("ann", "Go")
 
     assert world.story()[-1] == ("exited", "end:loop")
-    nodes = world.numbers("walk")["nodes"]
-    assert nodes == {"pause": {"visits": 50, "waiting": 0}, "ask": {"visits": 50, "waiting": 0}}
+    assert world.numbers("walk")["nodes"] == {
+        "pause": {"visits": 50, "waiting": 0},
+        "ask": {"visits": 50, "waiting": 0},
+    }
     (alert,) = world.alerts()
     assert "walk" in alert
     assert world.run().id in alert

@@ -14,7 +14,7 @@ WARSAW = "timezone: Europe/Warsaw"
 def until(wait: str, *lines: str, start: str = "2026-03-02T14:00Z", **attributes: JSON) -> str:
     """The instant at which a wait that is begun at ``start`` ends."""
     world = World(flow(f"pause: {{type: wait, {wait}}}", *lines), start=start)
-    world.appear("ann", **attributes).track("ann", "Go")
+    world.appear("ann", attributes=attributes).track("ann", "Go")
     assert world.run().active, "the run waits"
     world.after("400d")
     assert [step[0] for step in world.story()] == ["entered", "waiting", "resumed", "completed"]
@@ -26,7 +26,7 @@ def until(wait: str, *lines: str, start: str = "2026-03-02T14:00Z", **attributes
 def at_once(wait: str, start: str = "2026-03-02T14:00Z", **attributes: JSON) -> Step:
     """What a wait that does not stand writes."""
     world = World(flow(f"pause: {{type: wait, {wait}}}"), start=start)
-    world.appear("ann", **attributes).track("ann", "Go")
+    world.appear("ann", attributes=attributes).track("ann", "Go")
     assert [step[0] for step in world.story()][2:] == ["completed"]
     return world.story()[1]
 
@@ -175,7 +175,7 @@ def test_rule_4_5_by_on_past_where_given(wait: str, reason: str) -> None:
     """
     world = World(flow(nodes), start="2026-03-02T14:00Z")
 
-    world.appear("ann", **ATTRIBUTES).track("ann", "Go")
+    world.appear("ann", attributes=ATTRIBUTES).track("ann", "Go")
 
     assert world.story()[1:3] == [("skipped", "pause", reason), ("ran", "late")]
 

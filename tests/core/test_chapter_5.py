@@ -33,7 +33,7 @@ def outcome(world: World, contact: str = "ann") -> Step:
 
 
 def sent(*documents: str, start: str = "2026-03-02T12:00Z", **attributes: JSON) -> Step:
-    world = World(*documents, start=start).appear("ann", **attributes).track("ann", "Go")
+    world = World(*documents, start=start).appear("ann", attributes=attributes).track("ann", "Go")
     return outcome(world)
 
 
@@ -84,7 +84,7 @@ def test_rule_5_1_consent_for_the_topic_or_for_everything(
 ) -> None:
     world = World(SHOP, mail(more)).appear("ann", email=ANN)
     if told is not None:
-        world.track("ann", "Unsubscribed", **told)
+        world.track("ann", "Unsubscribed", told)
 
     world.track("ann", "Go")
 

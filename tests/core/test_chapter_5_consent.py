@@ -49,7 +49,7 @@ QUEUED = ("queued",)
 def test_rule_5_8_bounces_and_complaints_suppress_and_unsubscribing_takes_consent(
     name: str, properties: dict[str, JSON], then: Step
 ) -> None:
-    world = a_world().track("ann", name, **properties)
+    world = a_world().track("ann", name, properties)
 
     assert next_message(world) == then
 
@@ -62,10 +62,10 @@ def test_rule_5_8_it_holds_within_the_very_turn() -> None:
 
 @pytest.mark.parametrize("topic", [{}, {"topic": "offers"}])
 def test_rule_5_8_subscribed_gives_back_what_was_taken(topic: dict[str, JSON]) -> None:
-    world = a_world().track("ann", "Unsubscribed", **topic)
+    world = a_world().track("ann", "Unsubscribed", topic)
     assert next_message(world) == UNSUBSCRIBED
 
-    world.track("ann", "Subscribed", **topic)
+    world.track("ann", "Subscribed", topic)
 
     assert next_message(world) == QUEUED
 

@@ -118,7 +118,11 @@ def test_rule_8_2_exit_on_and_goals_work_also_for_a_held_run() -> None:
 
 
 LISTEN = """
-listen: {type: wait_for, cases: [{event: Deed, next: mark}, {when: {tag: vip}, next: mark}], timeout: 1h, on_timeout: late}
+listen:
+  type: wait_for
+  cases: [{event: Deed, next: mark}, {when: {tag: vip}, next: mark}]
+  timeout: 1h
+  on_timeout: late
 mark: {type: tag, add: [case]}
 late: {type: tag, add: [late]}
 """

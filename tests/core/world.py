@@ -6,7 +6,7 @@ when somebody looks. Every look audits what the core wrote (see :mod:`tests.core
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 from textwrap import dedent, indent
 
@@ -145,24 +145,35 @@ class World:
         self,
         contact: str,
         name: str,
+        properties: Mapping[str, JSON] | None = None,
         *,
         occurred: str | None = None,
         arrived: str | None = None,
         message_id: str | None = None,
         imported: bool = False,
-        **properties: JSON,
+        **more: JSON,
     ) -> World:
         """An event arrives now, or arrived earlier while the engine was down."""
         at = self.now if arrived is None else instant(arrived)
         occurred_at = at if occurred is None else instant(occurred)
-        return self.put(contact, Event(at, name, occurred_at, properties, message_id, imported=imported))
+        given = {**(properties or {}), **more}
+        return self.put(contact, Event(at, name, occurred_at, given, message_id, imported=imported))
 
-    def identify(self, contact: str, *, imported: bool = False, **attributes: JSON) -> World:
-        return self.put(contact, Identify(self.now, attributes, imported=imported))
+    def identify(
+        self, contact: str, attributes: Mapping[str, JSON] | None = None, *, imported: bool = False, **more: JSON
+    ) -> World:
+        return self.put(contact, Identify(self.now, {**(attributes or {}), **more}, imported=imported))
 
-    def appear(self, contact: str, *tags: str, announced: bool = False, **attributes: JSON) -> World:
+    def appear(
+        self,
+        contact: str,
+        *tags: str,
+        attributes: Mapping[str, JSON] | None = None,
+        announced: bool = False,
+        **more: JSON,
+    ) -> World:
         """The contact comes into being now."""
-        return self.put(contact, Appear(self.now, self.now, attributes, tags, announced))
+        return self.put(contact, Appear(self.now, self.now, {**(attributes or {}), **more}, tags, announced))
 
     def tag(self, contact: str, *tags: str, imported: bool = False) -> World:
         return self.put(contact, SetTags(self.now, add=tags, imported=imported))

@@ -32,7 +32,7 @@ def restore(file: File, database_url: DatabaseUrl = None) -> None:
     from journeyflow.services.backup import put_back
 
     database = database_file(load_settings(database_url=database_url))
-    with sole_engine(database, now()), console.progress("copying") as on_progress:
+    with sole_engine(database, now(), "stop it, then restore"), console.progress("copying") as on_progress:
         restored = put_back(file, database, now(), on_progress=on_progress)
     console.say(f"{database} is restored from {file}")
     if restored.aside is not None:

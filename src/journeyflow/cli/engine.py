@@ -44,9 +44,10 @@ def database_file(settings: Settings) -> Path:
 
 
 @contextmanager
-def sole_engine(database: Path | None, now: datetime) -> Iterator[None]:
+def sole_engine(database: Path | None, now: datetime, advice: str | None = None) -> Iterator[None]:
     """Keep every other process from being the engine.
 
+    :param advice: what to do about it where another one is.
     :raises SystemFailure: when another one is; names it.
     """
     from journeyflow.db.lock import EngineLock
@@ -55,7 +56,7 @@ def sole_engine(database: Path | None, now: datetime) -> Iterator[None]:
     try:
         lock.take(now)
     except Conflict as error:
-        raise SystemFailure(str(error)) from None
+        raise SystemFailure(str(error) if advice is None else f"{str(error).partition(';')[0]}; {advice}") from None
     try:
         yield
     finally:

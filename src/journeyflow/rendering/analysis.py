@@ -20,7 +20,15 @@ from liquid.builtin.expressions.logical import (
     LogicalOrExpression,
     NeExpression,
 )
-from liquid.builtin.expressions.primitive import Blank, Empty, IntegerLiteral, Literal, Nil, RangeLiteral
+from liquid.builtin.expressions.primitive import (
+    Blank,
+    Empty,
+    IntegerLiteral,
+    Literal,
+    Nil,
+    RangeLiteral,
+    StringLiteral,
+)
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
@@ -36,7 +44,7 @@ from liquid.exceptions import FilterArgumentError, UnknownFilterError
 from liquid.expression import Expression
 from liquid.static_analysis import Segments
 
-from journeyflow.rendering.filters import CAN_FAIL_BY_ARGUMENT, CANNOT_FAIL
+from journeyflow.rendering.filters import CAN_FAIL_BY_ARGUMENT, CANNOT_FAIL, is_pattern
 
 ReadPath = tuple[str, ...]
 
@@ -126,20 +134,32 @@ def can_fail(template: BoundTemplate) -> bool:
     What is not known to be safe counts as able to fail: loops without a small literal bound, filters that are not in
     :data:`~journeyflow.rendering.filters.CANNOT_FAIL`, comparisons that refuse values of different kinds.
     """
+    return dates_of(template) != ()
+
+
+def dates_of(template: BoundTemplate) -> tuple[ReadPath, ...] | None:
+    """The paths of the values that have to be dates (or nothing) for the text to work; ``None`` if that is not all.
+
+    Coupons' last days are shown in most mails that have a coupon, and looking at them is cheaper than filling in.
+    """
     static = RenderContext(template)
+    dates: list[ReadPath] = []
     try:
-        iterations = sum(_iterations(node, static, 1) for node in template.nodes)
+        iterations = sum(_iterations(node, static, 1, dates) for node in template.nodes)
     except _MayFail:
-        return True
-    return iterations > SAFE_ITERATIONS_MAX
+        return None
+    own_names = template.analyze(include_partials=False).locals if dates else ()
+    if iterations > (0 if dates else SAFE_ITERATIONS_MAX) or any(path[0] in own_names for path in dates):
+        return None
+    return tuple(dates)
 
 
 class _MayFail(Exception):
     """Something was found that is not known to be safe."""
 
 
-def _iterations(node: Node, static: RenderContext, around: int) -> int:
-    """How often the node's loops run at most, when the node itself is run ``around`` times."""
+def _iterations(node: Node, static: RenderContext, around: int, dates: list[ReadPath]) -> int:
+    """How often the node's loops run at most, when the node itself is run ``around`` times; notes what are dates."""
     total = 0
     if isinstance(node, ForNode):
         around *= _loop_bound(node.expression)
@@ -149,10 +169,10 @@ def _iterations(node: Node, static: RenderContext, around: int) -> int:
             raise _MayFail
     elif isinstance(node, _SAFE_NODES):
         for expression in node.expressions():
-            _require_safe(expression)
+            _require_safe(expression, dates)
     else:
         raise _MayFail
-    return total + sum(_iterations(child, static, around) for child in node.children(static))
+    return total + sum(_iterations(child, static, around, dates) for child in node.children(static))
 
 
 def _loop_bound(loop: LoopExpression) -> int:
@@ -178,15 +198,30 @@ def _range_length(found: RangeLiteral) -> int:
     return length
 
 
-def _require_safe(expression: Expression) -> None:
+def _require_safe(expression: Expression, dates: list[ReadPath]) -> None:
     if not isinstance(expression, _SAFE_EXPRESSIONS):
         raise _MayFail
     if isinstance(expression, FilteredExpression):
-        for used in expression.filters or ():
+        filters = list(expression.filters or ())
+        if filters and filters[0].name == "date":
+            dates.append(_dated(expression.left, filters.pop(0)))
+        for used in filters:
             if used.name not in CANNOT_FAIL and not _safe_by_argument(used):
                 raise _MayFail
     for child in expression.children():
-        _require_safe(child)
+        _require_safe(child, dates)
+
+
+def _dated(shown: Expression, date: Filter) -> ReadPath:
+    """The path of ``{{ vars.coupon.expires_at | date: "%d %B %Y" }}``; nothing less plain will do."""
+    arguments = [argument.value for argument in date.args]
+    patterns = [argument.value for argument in arguments if isinstance(argument, StringLiteral)]
+    if len(patterns) < len(arguments) or not all(map(is_pattern, patterns[:1])) or not isinstance(shown, Path):
+        raise _MayFail
+    path = tuple(segment for segment in shown.path if isinstance(segment, str) and segment not in _ANY_PROPERTY)
+    if len(path) < len(shown.path) or path[0] not in VALUE_ROOTS:
+        raise _MayFail
+    return path
 
 
 def _safe_by_argument(used: Filter) -> bool:

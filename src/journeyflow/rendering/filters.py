@@ -208,6 +208,24 @@ def _moment(value: object) -> datetime:
         raise FilterArgumentError(f"expected a date in ISO 8601, found {str(value)[:40]!r}", token=None) from None
 
 
+def is_date(value: object) -> bool:
+    """Whether ``date`` surely takes the value, in whatever zone; no answer about numbers and ``now``."""
+    if value is None:
+        return True
+    try:
+        return isinstance(value, str) and 1 < datetime.fromisoformat(value.strip()).year < 9999
+    except ValueError:
+        return value == ""
+
+
+def is_pattern(pattern: str) -> bool:
+    """Whether ``date`` takes the pattern."""
+    try:
+        return len(pattern) <= DATE_FORMAT_LENGTH_MAX and bool(datetime.max.strftime(pattern) or True)
+    except ValueError:
+        return False
+
+
 def _zone(name: object) -> tzinfo | None:
     return _named_zone(str(name)) if isinstance(name, str) and 0 < len(name) <= 64 else None
 

@@ -16,8 +16,8 @@ from liquid.exceptions import LiquidError
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.values import JSON
-from journeyflow.rendering.analysis import ReadPath, can_fail, check_filters, reads_of
-from journeyflow.rendering.filters import add_filters
+from journeyflow.rendering.analysis import ReadPath, check_filters, dates_of, reads_of
+from journeyflow.rendering.filters import add_filters, is_date
 from journeyflow.rendering.limits import OUTPUT_BYTES_MAX, MeteredTemplate, set_limits
 from journeyflow.rendering.tokens import check_blocks, line_of
 
@@ -40,16 +40,21 @@ class Kind(Enum):
 class CompiledText:
     """A Liquid text, ready to be filled in any number of times, from any thread."""
 
-    __slots__ = ("_origin", "_template", "can_fail", "reads")
+    __slots__ = ("_dates", "_origin", "_template", "can_fail", "reads")
 
     def __init__(self, template: MeteredTemplate, origin: str) -> None:
         self._template = template
         self._origin = origin
         self.reads: Final[tuple[ReadPath, ...]] = reads_of(template)
         """The paths of the values that it reads, such as ``("contact", "first_name")``; see :func:`reads_of`."""
-        self.can_fail: Final[bool] = can_fail(template)
-        """Whether filling it in can fail for some values; see :func:`~journeyflow.rendering.analysis.can_fail`."""
+        self._dates = dates_of(template)
+        self.can_fail: Final[bool] = self._dates != ()
+        """Whether filling it in can fail for some values; see :func:`~journeyflow.rendering.analysis.dates_of`."""
         set_limits(template)
+
+    def surely_works(self, values: Mapping[str, JSON]) -> bool:
+        """Whether a look at the values tells that filling in works; where not, it has to be tried."""
+        return self._dates is not None and all(is_date(_plainly(values, path)) for path in self._dates)
 
     def render(self, values: Mapping[str, JSON]) -> str:
         """The text with the values filled in.
@@ -60,6 +65,15 @@ class CompiledText:
             return self._template.fill(values)
         except Exception as error:
             raise TemplateError(_explained(error, self._origin)) from error
+
+
+def _plainly(values: object, path: ReadPath) -> object:
+    """The value at a path that leads through mappings alone; what it ends at otherwise."""
+    for key in path:
+        if not isinstance(values, Mapping):
+            break
+        values = values.get(key)
+    return values
 
 
 class Liquid:

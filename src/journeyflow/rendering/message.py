@@ -100,7 +100,8 @@ class CompiledEmail:
         """
         seen = {**values, **NO_FOOTER.values()}
         for name, part in self._can_fail:
-            _part(name, partial(part.render, seen))
+            if not part.surely_works(values):
+                _part(name, partial(part.render, seen))
 
     def render(self, values: Mapping[str, JSON], footer: Footer) -> RenderedEmail:
         """Fill it in.

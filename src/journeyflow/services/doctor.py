@@ -109,7 +109,8 @@ def _engine(path: Path, now: datetime) -> Iterator[Finding]:
     try:
         lock.take(now)
     except Conflict as error:
-        yield Finding("ok", "engine", str(error).partition(";")[0])
+        holder = str(error).removeprefix(f"{path} has an engine already: ").partition(";")[0]
+        yield Finding("ok", "engine", f"it is {holder}")
     else:
         lock.release()
         yield Finding("hint", "engine", "no process decides and delivers; journeyflow serve does")

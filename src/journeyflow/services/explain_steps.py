@@ -202,18 +202,19 @@ class _Teller:
         if outcome == "cancelled":
             return f"message {template} to {shown(detail.get('to'))} withdrawn before it was sent: {reason}"
         stored = self._messages.get((record.node, record.at))
-        became = "" if stored is None else f"; {_became(stored, self._zone)}"
+        became = "" if stored is None else f"; {_became(stored, record.at, self._zone)}"
         return f"message {template} queued to {shown(detail.get('to'))}{became}"
 
 
 _WAITS: Final = {"quiet_hours": "quiet hours have begun"}
 
 
-def _became(message: StoredMessage, zone: tzinfo) -> str:
-    """What the dispatcher did with a message."""
+def _became(message: StoredMessage, queued_at: datetime, zone: tzinfo) -> str:
+    """What the dispatcher did with a message; of an instant of the same day only the time is said."""
     match message.status:
         case "sent" if message.sent_at is not None:
-            return f"sent {local_text(message.sent_at.isoformat(), zone)}"
+            sent, queued = message.sent_at.astimezone(zone), queued_at.astimezone(zone)
+            return f"sent {sent:%H:%M:%S}" if sent.date() == queued.date() else f"sent {local(message.sent_at, zone)}"
         case "queued" if message.reason is not None:
             return f"not sent yet: {_WAITS.get(message.reason, message.reason)}; it is tried again"
         case "queued":

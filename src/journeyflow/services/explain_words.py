@@ -63,6 +63,8 @@ WAITED_FOR: Final = {
 
 def shown(value: JSON) -> str:
     """A value as one reads it: text as it is, the rest as JSON; shortened."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     text = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
     return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"

@@ -1,0 +1,287 @@
+"""``kill -9`` of ``serve`` at random moments under load: nothing accepted is lost, nothing happens twice.
+
+A client sends batches as an SDK does: what was not answered 200 is sent again with the same ids. Meanwhile the server
+is killed and started again, as often as asked for. When everything has come to rest the database is audited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import httpx
+
+from benchmarks.measure import console
+from journeyflow.clock import sleep, stopwatch
+
+KEY: Final = "crash-test-key-0123456789"
+FLOWS: Final[dict[str, str]] = {
+    "workspace.yaml": "workspace: crash\nsender: {email: hello@shop.example}\npostal_address: Long Street 1\n",
+    "hello.yaml": 'template: hello\nsubject: "Hi {{ contact.first_name }}"\nbody: <p>Hello</p>\n',
+    "pool.yaml": "coupon_pool: ten\ncodes: generated\nprefix: TEN-\nreuse: never\n",
+    "five.yaml": """
+journey: five
+triggers: [{type: event, event: Signed Up}]
+reentry: {policy: always}
+start: first
+nodes:
+  first: {type: email, template: hello, next: pause}
+  pause: {type: wait, for: 1s, next: even}
+  even: {type: branch, cases: [{when: {property: even, eq: true}, next: label}], else: code}
+  label: {type: tag, add: [even], next: unlabel}
+  unlabel: {type: tag, remove: [even]}
+  code: {type: coupon, pool: ten, next: second}
+  second: {type: email, template: hello}
+""",
+    "order.yaml": """
+journey: order
+triggers: [{type: event, event: Ordered}]
+key: trigger.order
+reentry: {policy: always}
+exit_on: [{event: Cancelled, where: {property: order, eq: {ref: trigger.order}}}]
+goal: {event: Paid, within: 1d, where: {property: order, eq: {ref: trigger.order}}}
+start: paid
+nodes:
+  paid:
+    type: wait_for
+    cases: [{event: Paid, where: {property: order, eq: {ref: trigger.order}}, next: thanks}]
+    timeout: 2s
+  thanks: {type: email, template: hello}
+""",
+}
+BATCH: Final = 20
+REST_SECONDS_MAX: Final = 180.0
+START_SECONDS_MAX: Final = 90.0
+
+
+@dataclass
+class Load:
+    """What the client has sent, and what was answered 200: the ``n`` of every event."""
+
+    contacts: int
+    random: Random
+    accepted: set[int] = field(default_factory=set)
+    sent: int = 0
+    repeats: int = 0
+
+    def batch(self) -> list[dict[str, Any]]:  # Any: JSON
+        """The next events."""
+        events = []
+        for _ in range(BATCH):
+            self.sent += 1
+            n = self.sent
+            name = self.random.choice(["Signed Up", "Signed Up", "Ordered", "Paid", "Cancelled"])
+            properties = {"n": n, "even": n % 2 == 0, "order": self.random.randrange(n // 10 + 5)}
+            user = f"c{self.random.randrange(self.contacts)}"
+            events.append(
+                {"type": "track", "userId": user, "event": name, "properties": properties, "messageId": f"m{n}"}
+            )
+        return events
+
+
+class Server:
+    """``journeyflow serve`` as a process that is killed and started again on one database."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.database = directory / "crash.db"
+        flows = directory / "flows"
+        flows.mkdir()
+        for name, text in FLOWS.items():
+            (flows / name).write_text(text)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        code = "from journeyflow.cli.main import app; app()"
+        arguments = ["serve", "--database-url", str(self.database), "--port", str(self.port)]
+        log = (self.directory / "serve.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments, "--flows", str(self.directory / "flows")],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "JOURNEYFLOW_WRITE_KEY": KEY, "JOURNEYFLOW_LOG_LEVEL": "warning"},
+            cwd=self.directory,
+        )
+        end = stopwatch() + START_SECONDS_MAX
+        while not self.answers():
+            if self.process.poll() is not None or stopwatch() > end:
+                raise SystemExit(f"serve does not start:\n{(self.directory / 'serve.log').read_text()[-2000:]}")
+            sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """As the kernel does it: at once."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """In order."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _send(server: Server, load: Load, stopped: threading.Event) -> None:
+    """Send until told to stop; a batch is sent again until it is answered 200."""
+    with httpx.Client(auth=(KEY, ""), timeout=20) as client:
+        while not stopped.is_set():
+            batch = load.batch()
+            while True:
+                try:
+                    answer = client.post(f"{server.url}/v1/batch", json={"batch": batch})
+                except httpx.HTTPError:
+                    answer = None
+                if answer is not None and answer.status_code == 200:
+                    load.accepted.update(event["properties"]["n"] for event in batch)
+                    break
+                load.repeats += 1
+                sleep(0.05)
+
+
+def _rest(server: Server) -> None:
+    """Wait until nothing is left to do."""
+    end = stopwatch() + REST_SECONDS_MAX
+    left = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM runs WHERE status = 'active')"
+    queued = " + (SELECT count(*) FROM messages WHERE status IN ('queued', 'sending'))"
+    while stopwatch() < end:
+        with closing(sqlite3.connect(server.database)) as database:
+            if database.execute(left + queued).fetchone()[0] == 0:
+                return
+        sleep(0.2)
+    raise SystemExit("the engine did not come to rest: somebody is stuck")
+
+
+def crash(directory: Path, kills: int, contacts: int, seed: int) -> tuple[Load, list[str]]:
+    """Kill so often under load; what was sent, and everything the audit found wrong."""
+    random = Random(seed)
+    server, load, stopped = Server(directory), Load(contacts, Random(seed + 1)), threading.Event()
+    server.start()
+    client = threading.Thread(target=_send, args=(server, load, stopped))
+    client.start()
+    for _ in range(kills):
+        sleep(random.uniform(0.05, 1.2))
+        server.kill()
+        server.start()
+    stopped.set()
+    client.join()
+    _rest(server)
+    server.stop()
+    with closing(sqlite3.connect(server.database)) as database:
+        return load, [*audit(database, load)]
+
+
+# --- the audit -------------------------------------------------------------------------------------------------------
+
+
+def audit(database: sqlite3.Connection, load: Load) -> Iterator[str]:
+    """Everything that should not be."""
+    yield from _events(database, load)
+    yield from _runs(database)
+    yield from _messages(database)
+    for (count,) in database.execute("SELECT count(*) FROM failures"):
+        if count:
+            yield f"{count} inputs were set aside"
+
+
+def _events(database: sqlite3.Connection, load: Load) -> Iterator[str]:
+    kept: Counter[int] = Counter()
+    for (properties,) in database.execute("SELECT properties FROM events"):
+        number = json.loads(properties).get("n")
+        if number is not None:
+            kept[number] += 1
+    lost = load.accepted - kept.keys()
+    doubled = [number for number, count in kept.items() if count > 1]
+    if lost:
+        yield f"{len(lost)} accepted events were lost, such as {min(lost)}"
+    if doubled:
+        yield f"{len(doubled)} events were processed twice, such as {min(doubled)}"
+
+
+def _trail(database: sqlite3.Connection) -> dict[str, list[list[Any]]]:  # Any: JSON
+    """The records of each run: [journey, version, run, seq, kind, node, type, detail], in order."""
+    runs: dict[str, list[list[Any]]] = {}  # Any: as above
+    for (records,) in database.execute("SELECT records FROM trail ORDER BY shard, contact, number"):
+        for record in json.loads(records):
+            runs.setdefault(record[2], []).append(record)
+    return runs
+
+
+def _runs(database: sqlite3.Connection) -> Iterator[str]:
+    trails = _trail(database)
+    stored = {run: status for run, status in database.execute("SELECT id, status FROM runs")}
+    if set(trails) != set(stored):
+        yield f"{len(set(trails) ^ set(stored))} runs are in the trail or in the table only"
+    for run, records in trails.items():
+        kinds = [record[4] for record in records]
+        if [record[3] for record in records] != list(range(len(records))):
+            yield f"run {run}: the trail has gaps or doubles: {kinds}"
+        ends = [kind for kind in kinds if kind in ("completed", "exited")]
+        if kinds[0] != "entered" or kinds.count("entered") != 1 or ends != [stored.get(run)]:
+            yield f"run {run} ({stored.get(run)}) has no whole history: {kinds}"
+    counted = dict(database.execute("SELECT kind, sum(count) FROM statistics WHERE node = '' GROUP BY kind"))
+    entered = counted.get("entered", 0)
+    ended = sum(count for kind, count in counted.items() if kind == "completed" or kind.startswith("exited:"))
+    if not entered == ended == len(stored):
+        yield f"the statistics count {entered} entered and {ended} ended; there are {len(stored)} runs"
+
+
+def _messages(database: sqlite3.Connection) -> Iterator[str]:
+    queued = sum(
+        record[4] == "message" and record[7]["outcome"] == "queued"
+        for records in _trail(database).values()
+        for record in records
+    )
+    statuses = dict(database.execute("SELECT status, count(*) FROM messages GROUP BY status"))
+    outbox = sum(count for status, count in statuses.items() if status != "skipped")
+    if queued != outbox:
+        yield f"the trail queued {queued} messages, the outbox holds {outbox}"
+    codes = database.execute("SELECT count(*), count(DISTINCT code), count(DISTINCT run || node || visit) FROM coupons")
+    for count, distinct, effects in codes:
+        if not count == distinct == effects:
+            yield f"{count} coupon codes are allocated, {distinct} distinct, for {effects} effects"
+
+
+def run(options: Namespace) -> bool:
+    """The full size: 50 kills."""
+    with TemporaryDirectory() as directory:
+        began = stopwatch()
+        load, wrong = crash(Path(directory), kills=options.kills, contacts=500, seed=options.seed)
+    console.print(
+        f"crash: {options.kills} kills in {stopwatch() - began:.0f} s, {len(load.accepted):,} events accepted, "
+        f"{load.repeats} batches sent again; {len(wrong)} faults"
+    )
+    for fault in wrong[:20]:
+        console.print(f"  {fault}")
+    return not wrong

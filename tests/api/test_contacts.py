@@ -1,0 +1,277 @@
+"""Contacts over HTTP: a change is an input that has its turn."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from journeyflow.api import changes
+from tests.api.shop import Shop
+
+JSONObject = dict[str, Any]  # Any: JSON
+
+
+def test_a_contact_is_made_and_shown(busy_shop: Shop) -> None:
+    body = {
+        "contact": "ann",
+        "email": "ann@example.com",
+        "attributes": {"first_name": "Ann"},
+        "tags": ["vip"],
+        "topics": {"tips": True},
+    }
+
+    answer = busy_shop.client("admin").post("/v1/contacts", json=body)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "contact": "ann",
+        "email": "ann@example.com",
+        "attributes": {"first_name": "Ann", "email": "ann@example.com"},
+        "tags": ["vip"],
+        "topics": {"offers": True, "tips": True},
+        "stage": None,
+        "suppressed": False,
+        "created_at": "2026-03-02T10:00:00.000000Z",
+        "runs": [],
+    }
+    assert busy_shop.contact("ann") == answer.json()
+
+
+def test_a_change_leaves_what_it_does_not_name_and_null_takes_away(shop: Shop) -> None:
+    shop.identify("ann", plan="gold", size="M")
+
+    answer = shop.client("admin").request("PATCH", "/v1/contacts/ann", json={"attributes": {"size": None, "age": 7}})
+
+    assert answer.json()["attributes"] == {"plan": "gold", "age": 7}
+
+
+def test_tags_are_put_on_and_taken_off(shop: Shop) -> None:
+    shop.identify("ann")
+    admin = shop.client("admin")
+    admin.post("/v1/contacts/ann/tags", json={"add": ["a", "b"]})
+
+    answer = admin.post("/v1/contacts/ann/tags", json={"add": ["c"], "remove": ["a"]})
+
+    assert answer.json()["tags"] == ["b", "c"]
+
+
+def test_consent_is_written_down(busy_shop: Shop) -> None:
+    busy_shop.identify("ann")
+
+    answer = busy_shop.client("admin").post("/v1/contacts/ann/topics", json={"topics": {"offers": False}})
+
+    assert answer.json()["topics"] == {"offers": False, "tips": False}
+
+
+def test_an_unknown_topic_is_told(busy_shop: Shop) -> None:
+    busy_shop.identify("ann")
+
+    answer = busy_shop.client("admin").post("/v1/contacts/ann/topics", json={"topics": {"ofers": False}})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "topics.ofers")
+
+
+@pytest.mark.parametrize("path", ["", "/tags", "/topics"])
+def test_changing_somebody_who_is_not_there_makes_nobody(shop: Shop, path: str) -> None:
+    method, body = ("PATCH", {}) if not path else ("POST", {"topics": {"x": True}} if path == "/topics" else {})
+
+    answer = shop.client("admin").request(method, f"/v1/contacts/nobody{path}", json=body)
+
+    assert answer.status_code == 404
+    assert shop.client("read").get("/v1/contacts/nobody").status_code == 404
+
+
+def test_a_change_whose_turn_does_not_come_is_accepted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "WAIT_SECONDS", 0.01)
+    shop.working = False
+
+    answer = shop.client("admin").post("/v1/contacts", json={"contact": "ann"})
+
+    assert answer.status_code == 202
+    assert int(answer.json()["id"]) > 0
+
+
+@pytest.mark.parametrize("key", ["a/b", "a/timeline/b", "zoë", "100%", "a b", "q?x", "#1", "tags"])
+def test_a_key_may_hold_any_sign(shop: Shop, key: str) -> None:
+    admin = shop.client("admin")
+    admin.post("/v1/contacts", json={"contact": key})
+
+    assert admin.get(f"/v1/contacts/{quote(key, safe='')}").json()["contact"] == key
+    assert admin.post(f"/v1/contacts/{quote(key, safe='')}/tags", json={"add": ["x"]}).json()["tags"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({}, 422, "contact"),
+        ({"contact": ""}, 422, "contact"),
+        ({"contact": "a\x00b"}, 400, "contact"),
+        ({"contact": "x" * 256}, 422, "contact"),
+        ({"contact": "ann", "attributes": []}, 422, "attributes"),
+        ({"contact": "ann", "attributes": {"a": {"b": "\x00"}}}, 400, "attributes.a.b"),
+        ({"contact": "ann", "tags": ["", "x"]}, 422, "tags[0]"),
+        ({"contact": "ann", "color": "red"}, 422, "color"),
+    ],
+)
+def test_what_is_wrong_with_a_contact_is_told_with_its_field(
+    shop: Shop, body: JSONObject, status: int, field: str
+) -> None:
+    answer = shop.client("admin").post("/v1/contacts", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_that_is_no_json_or_says_so_is_told(shop: Shop) -> None:
+    admin = shop.client("admin")
+    broken = admin.post("/v1/contacts", content=b'{"contact": ', headers={"Content-Type": "application/json"})
+    form = admin.post("/v1/contacts", data={"contact": "ann"})
+    large = admin.post("/v1/contacts", json={"contact": "ann", "attributes": {"a": "x" * 6_000_000}})
+
+    assert (broken.status_code, broken.json()["errors"][0]["field"]) == (400, "body")
+    assert form.status_code == 415
+    assert (large.status_code, large.json()["errors"][0]["field"]) == (413, "body")
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def test_lists_are_turned_page_by_page(shop: Shop) -> None:
+    for number in range(7):
+        shop.identify(f"c{number}")
+    reader = shop.client("read")
+    found, cursor = [], None
+    while True:
+        page = reader.get("/v1/contacts", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
+        found.append([one["contact"] for one in page["items"]])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert [len(one) for one in found] == [3, 3, 1]
+    assert sorted(sum(found, [])) == [f"c{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "WzFd", "W10", "bnVsbA", "WzEsMl0", "é", "%00"])
+def test_a_cursor_that_was_tampered_with_is_told(shop: Shop, cursor: str) -> None:
+    answer = shop.client("read").get("/v1/contacts", params={"cursor": cursor})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "1e9"])
+def test_a_limit_has_limits(shop: Shop, limit: str) -> None:
+    answer = shop.client("read").get("/v1/contacts", params={"limit": limit})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+
+
+# --- repeated requests -----------------------------------------------------------------------------------------------
+
+
+def test_a_request_that_is_repeated_with_its_key_changes_nothing_more(shop: Shop) -> None:
+    shop.identify("ann")
+    admin = shop.client("admin")
+    headers = {"Idempotency-Key": "k-1"}
+    first = admin.post("/v1/contacts/ann/tags", json={"add": ["a"]}, headers=headers)
+    admin.post("/v1/contacts/ann/tags", json={"remove": ["a"]})
+
+    again = admin.post("/v1/contacts/ann/tags", json={"add": ["a"]}, headers=headers)
+
+    assert (first.json()["tags"], again.json()["tags"]) == (["a"], [])
+
+
+def test_another_request_under_the_same_key_is_refused(shop: Shop) -> None:
+    shop.identify("ann")
+    admin = shop.client("admin")
+    headers = {"Idempotency-Key": "k-1"}
+    admin.post("/v1/contacts/ann/tags", json={"add": ["a"]}, headers=headers)
+
+    answer = admin.post("/v1/contacts/ann/tags", json={"add": ["b"]}, headers=headers)
+
+    assert answer.status_code == 409
+    assert shop.contact("ann")["tags"] == ["a"]
+
+
+# --- imports ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_import_is_history_and_each_line_is_judged_on_its_own(busy_shop: Shop) -> None:
+    lines = [
+        {"contact": "ann", "attributes": {"email": "ann@example.com"}, "tags": ["vip"], "created_at": "2025-01-01"},
+        {"contact": ""},
+        {"contact": "bob", "created_at": "soon"},
+        {"contact": "c\x01c"},
+    ]
+
+    answer = busy_shop.client("admin").post("/v1/contacts:import", json={"contacts": lines})
+
+    assert answer.status_code == 200
+    assert answer.json()["taken"] == 1
+    assert [one["index"] for one in answer.json()["rejected"]] == [1, 2, 3]
+    busy_shop.settle()
+    assert busy_shop.contact("ann")["created_at"] == "2025-01-01T00:00:00.000000Z"
+    assert busy_shop.client("read").get("/v1/contacts/ann/timeline").json()["items"] == []
+
+
+# --- timeline --------------------------------------------------------------------------------------------------------
+
+
+def test_the_timeline_tells_everything_newest_first(busy_shop: Shop) -> None:
+    busy_shop.identify("ann", email="ann@example.com")
+    busy_shop.later(minutes=1)
+    busy_shop.track("ann", "Signed Up")
+
+    items = busy_shop.client("read").get("/v1/contacts/ann/timeline").json()["items"]
+
+    told = [one["kind"] + " " + (one["event"] or {}).get("name", (one["step"] or {}).get("kind", "")) for one in items]
+    assert told == [
+        "message ",
+        "step waiting",
+        "step message",
+        "step entered",
+        "event Signed Up",
+        "event Contact Updated",
+        "event Contact Created",
+    ]
+    assert items[0]["message"]["to"] == "ann@example.com"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+def test_the_pages_of_a_timeline_together_are_the_timeline(busy_shop: Shop, limit: int) -> None:
+    busy_shop.identify("ann", email="ann@example.com", a=1, b=2)
+    busy_shop.track("ann", "Signed Up")
+    busy_shop.track("ann", "Signed Up")
+    busy_shop.later(days=2)
+    reader = busy_shop.client("read")
+    whole = reader.get("/v1/contacts/ann/timeline", params={"limit": 500}).json()["items"]
+    pages, cursor = [], ""
+    while cursor is not None:
+        given = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        page = reader.get("/v1/contacts/ann/timeline", params=given).json()
+        pages.extend(page["items"])
+        cursor = page["next_cursor"]
+
+    assert any(one["kind"] == "refusal" for one in whole)
+    assert pages == whole
+
+
+def test_the_explanation_says_why(busy_shop: Shop) -> None:
+    busy_shop.identify("ann")
+    busy_shop.track("ann", "Signed Up")
+
+    told = busy_shop.client("read").get("/v1/contacts/ann/explanation", params={"journey": "welcome"}).json()
+
+    assert told["contact"] == "ann"
+    assert [run["journey"] for run in told["runs"]] == ["welcome"]
+    assert any("address" in step["text"] for step in told["runs"][0]["steps"])
+
+
+def test_of_a_contact_that_is_not_there_nothing_is_told(shop: Shop) -> None:
+    reader = shop.client("read")
+
+    assert reader.get("/v1/contacts/nobody").status_code == 404
+    assert reader.get("/v1/contacts/nobody/timeline").status_code == 404
+    assert reader.get("/v1/contacts/nobody/explanation").status_code == 404
