@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
 
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -103,6 +104,7 @@ class Shop:
     ingest: Ingest = field(init=False)
     engine: TurnLoop = field(init=False)
     app: FastAPI = field(init=False)
+    _turns: Any = field(default_factory=Lock)  # Any: a lock, whose type has no name
 
     def __post_init__(self) -> None:
         one = self.installation
@@ -112,10 +114,16 @@ class Shop:
 
     def work(self) -> None:
         """What wakes the engine of a server lets this one take all its turns, in the same thread."""
-        while self.working:
-            done = self.engine.turn()
-            if not done.contacts and not done.more:
-                return
+        with self._turns:
+            while self.working:
+                done = self.engine.turn()
+                if not done.contacts and not done.more:
+                    return
+
+    def rest(self) -> None:
+        """From here on the engine takes no turns."""
+        with self._turns:
+            self.working = False
 
     def settle(self) -> None:
         """Wait until the engine has worked off what was answered so far."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.api.shop import Client, Shop
 
 
@@ -33,7 +32,8 @@ def test_a_key_that_was_revoked_opens_nothing_at_once(shop: Shop) -> None:
 
 def test_the_last_admin_key_can_not_be_revoked(shop: Shop) -> None:
     admin = shop.client("admin")
-    ids = [one["id"] for one in admin.get("/v1/keys").json()["items"] if one["scope"] == "admin"]
+    admins = [one for one in admin.get("/v1/keys").json()["items"] if one["scope"] == "admin"]
+    ids = [one["id"] for one in sorted(admins, key=lambda one: str(one["name"]) == "test")]
 
     answers = [admin.request("DELETE", f"/v1/keys/{id_}").status_code for id_ in ids]
 
@@ -51,7 +51,7 @@ def test_the_last_admin_key_can_not_be_revoked(shop: Shop) -> None:
         ("GET", "/v1/messages"),
         ("GET", "/v1/keys"),
         ("POST", "/v1/contacts"),
-        ("POST", "/v1/contacts:import"),
+        ("POST", "/v1/imports/contacts"),
         ("POST", "/v1/documents:apply"),
         ("PUT", "/v1/documents/journey/welcome"),
         ("DELETE", "/v1/documents/journey/welcome"),

@@ -113,7 +113,8 @@ def test_a_clock_in_the_future_is_left_to_the_core() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["yesterday", "", 1772445600, "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z", [], True]
+    "bad",
+    ["yesterday", "", 1772445600, "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z", [], True],
 )
 @pytest.mark.parametrize("type_", ["track", "identify", "group", "page"])
 def test_a_timestamp_that_can_not_be_is_told(type_: str, bad: object) -> None:

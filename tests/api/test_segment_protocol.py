@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.api.shop import Shop
 
 from journeyflow.core.errors import Overloaded
-from tests.api.shop import Shop
 
 
 def event(**given: Any) -> dict[str, Any]:  # Any: JSON
@@ -22,7 +22,7 @@ def events_of(shop: Shop, contact: str) -> list[dict[str, Any]]:  # Any: JSON
 
 
 def test_an_event_that_was_answered_with_200_is_on_disk_though_no_engine_runs(shop: Shop) -> None:
-    shop.working = False
+    shop.rest()
 
     answer = shop.client("write").post("/v1/track", json={"userId": "ann", "event": "Signed Up"})
 
@@ -259,12 +259,13 @@ def test_without_a_key_nothing_is_taken(shop: Shop) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic nonsense", "Basic %%%", "Bearer", "Digest x", "Bearer \xe9"])
+@pytest.mark.parametrize(
+    "header", ["Bearer nonsense", "Basic nonsense", "Basic %%%", "Basic", "Bearer", "Digest x", "Bearer \xe9"]
+)
 def test_a_key_that_is_none_opens_nothing(shop: Shop, header: str) -> None:
-    headers = {"Authorization": header.encode("latin-1").decode("latin-1")}
-    answer = shop.visitor().post("/v1/track", json=event(), headers=[(b"authorization", header.encode("latin-1"))])
+    headers = [(b"authorization", header.encode("latin-1"))]
 
-    assert answer.status_code == 401, headers
+    assert shop.visitor().post("/v1/track", json=event(), headers=headers).status_code == 401
 
 
 def test_a_key_for_reading_can_not_write(shop: Shop) -> None:
@@ -291,7 +292,7 @@ def test_a_browser_key_changes_no_address_that_is_known(shop: Shop) -> None:
 
 
 def test_a_browser_key_changes_no_address_that_is_about_to_be_known(shop: Shop) -> None:
-    shop.working = False
+    shop.rest()
     shop.client("write").post("/v1/identify", json={"userId": "ann", "traits": {"email": "ann@example.com"}})
 
     answer = shop.client("browser").post("/v1/identify", json={"userId": "ann", "traits": {"email": "eve@example.com"}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.core.world import World, flow
 
@@ -14,13 +16,15 @@ PAUSE = "pause: {type: wait, for: 9d}"
 # --- 7.1 -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "reason", ["exit_on", "stay_if", "restarted", "removed", "archived", "end:bored", "end:loop", None, "completed"]
-)
-def test_rule_7_1_a_run_exits_for_a_reason_or_completes(reason: str | None) -> None:
+EXITS = ["exit_on", "stay_if", "restarted", "removed", "archived", "end:bored", "end:loop"]
+COMPLETIONS = ["end without reason", "no next", "completed"]
+
+
+@pytest.mark.parametrize("reason", [*EXITS, *COMPLETIONS])
+def test_rule_7_1_a_run_exits_for_a_reason_or_completes(reason: str) -> None:
     nodes = """
     listen: {type: wait_for, cases: [{event: End, next: end}, {event: Bored, next: bored}, {event: Loop, next: zero},
-      {event: Plain, next: plain}, {event: Act, next: act}], timeout: 9d}
+      {event: Plain, next: plain}, {event: Done}, {event: Act, next: act}], timeout: 9d}
     bored: {type: end, reason: bored}
     plain: {type: end}
     zero: {type: wait, for: 0s, next: zero}
@@ -30,7 +34,7 @@ def test_rule_7_1_a_run_exits_for_a_reason_or_completes(reason: str | None) -> N
     world.track("ann", "Go").after("1m").settle()
     run = world.run()
 
-    {
+    what_happens: dict[str, Callable[[], World]] = {
         "exit_on": lambda: world.track("ann", "Bought"),
         "stay_if": lambda: world.tag("ann", "leaver").track("ann", "Act"),
         "restarted": lambda: world.track("ann", "Go"),
@@ -38,14 +42,14 @@ def test_rule_7_1_a_run_exits_for_a_reason_or_completes(reason: str | None) -> N
         "archived": lambda: world.archive("walk"),
         "end:bored": lambda: world.track("ann", "Bored"),
         "end:loop": lambda: world.track("ann", "Loop"),
-        None: lambda: world.track("ann", "Plain"),
+        "end without reason": lambda: world.track("ann", "Plain"),
+        "no next": lambda: world.track("ann", "Done"),
         "completed": lambda: world.track("ann", "End"),
-    }[reason]()
-    world.settle()
+    }
+    what_happens[reason]().settle()
 
-    exits = reason not in (None, "completed")
     mine = [record for record in world.trail() if record.run == run.id]
-    assert (run.status, run.reason) == (("exited", reason) if exits else ("completed", None))
+    assert (run.status, run.reason) == (("exited", reason) if reason in EXITS else ("completed", None))
     assert mine[-1].kind == run.status
     assert run.ended_at == world.now
 

@@ -306,14 +306,17 @@ class World:
         found: dict[Statistic, int] = {}
         for effects in self.effects:
             for one, count in ((Statistic(*key), count) for key, count in effects.statistics.items()):
-                found[one] = found.get(one, 0) + count
+                statistic = Statistic(*one)
+                found[statistic] = found.get(statistic, 0) + count
         return found
 
     def numbers(self, journey: str) -> dict[str, JSON]:
         """A journey's object of ``simulate --json``."""
         self.settle()
-        counts = {one: count for one, count in self.statistics().items() if one.journey == journey}
-        return overview(counts, self.current[journey].journey.nodes)
+        mine: dict[tuple[str, int, str, str], int] = {
+            one: count for one, count in self.statistics().items() if one.journey == journey
+        }
+        return overview(mine, self.current[journey].journey.nodes)
 
 
 def _models(documents: Iterable[str | Model]) -> Iterator[Model]:

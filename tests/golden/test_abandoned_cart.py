@@ -53,6 +53,13 @@ def test_the_first_reminder_shows_the_basket(run: JourneyTest) -> None:
     assert "Cup &amp; saucer" in message.html
 
 
+def test_prices_without_a_currency_are_in_that_of_the_shop(run: JourneyTest) -> None:
+    run.track("ann", "Checkout Started", products=[{"name": "Assam", "price": 12.5}])
+    run.advance("1h")
+
+    assert "Assam £12.50\n" in run.messages("ann")[0].text
+
+
 def test_a_long_basket_is_cut_after_five_products(run: JourneyTest) -> None:
     run.track("ann", "Checkout Started", products=[{"name": f"Tea {number}"} for number in range(1, 9)])
     run.advance("1h")

@@ -118,12 +118,21 @@ def comparable(records: Iterable[TrailRecord]) -> list[Any]:  # Any: nested plai
             continue
         detail = dict(record.detail)
         if "code" in detail:
-            detail["code"] = codes.setdefault(str(detail["code"]), len(codes))
+            codes.setdefault(str(detail["code"]), len(codes))
         if record.run in withdrawn:
             detail.pop("since_message", None)
-        shown.append([*record[:5], seqs[record.run], *record[6:9], detail])
+        shown.append([*record[:5], seqs[record.run], *record[6:9], _named_apart(detail, codes)])
         seqs[record.run] += 1
     return shown
+
+
+def _named_apart(value: JSON, codes: dict[str, int]) -> JSON:
+    """The value with a number for each code: a decision may have seen one, or written one down."""
+    if isinstance(value, dict):
+        return {name: _named_apart(one, codes) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_named_apart(one, codes) for one in value]
+    return f"code {codes[value]}" if isinstance(value, str) and value in codes else value
 
 
 def refused(records: Iterable[TrailRecord]) -> Counter[tuple[str, str, str]]:

@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeyflow.api import (
     contacts,
     documents,
     errors,
+    imports,
     journeys,
     keys,
     messages,
@@ -29,7 +28,18 @@ from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
 
-ROUTERS: Final = (segment_protocol, contacts, documents, journeys, runs, messages, keys, preferences, operations)
+ROUTERS: Final = (
+    segment_protocol,
+    contacts,
+    imports,
+    documents,
+    journeys,
+    runs,
+    messages,
+    keys,
+    preferences,
+    operations,
+)
 
 
 def create_app(
@@ -69,44 +79,10 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     errors.install(app)
+    app.add_middleware(segment_protocol.EventLane)
     app.add_middleware(errors.LastResort)
-    app.add_middleware(OpenToBrowsers, paths=segment_protocol.PATHS)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
-
-
-class OpenToBrowsers:
-    """CORS: pages of any site may send events, since the key is in each request and no cookie is asked for."""
-
-    _ANSWER: Final = [
-        (b"access-control-allow-origin", b"*"),
-        (b"access-control-allow-methods", b"POST"),
-        (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
-        (b"access-control-max-age", b"86400"),
-        (b"content-length", b"0"),
-    ]
-
-    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
-        self._app = app
-        self._paths = paths
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in self._paths:
-            await self._app(scope, receive, send)
-        elif scope["method"] == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": self._ANSWER})
-            await send({"type": "http.response.body", "body": b""})
-        else:
-            await self._app(scope, receive, lambda message: send(_opened(message)))
-
-
-def _opened(message: Message) -> Message:
-    if message["type"] == "http.response.start":
-        headers = MutableHeaders(raw=list(message["headers"]))
-        headers["Access-Control-Allow-Origin"] = "*"
-        headers["Access-Control-Expose-Headers"] = "Retry-After"
-        message["headers"] = headers.raw
-    return message
 
 
 # --- the OpenAPI document --------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +20,7 @@ from journeyflow.api.segment_events import key_text
 from journeyflow.core.effects import StoredEvent, TrailRecord
 from journeyflow.core.errors import InvalidEvent
 from journeyflow.core.inputs import Identify, Input, SetTags, SetTopics
-from journeyflow.core.values import JSON, iso
+from journeyflow.core.values import iso
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read
@@ -29,8 +28,6 @@ from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts
 from journeyflow.services.contacts import Shape, message_shape
 from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
-from journeyflow.services.imports import arrival
-from journeyflow.services.simulate_errors import BadLine
 
 router = APIRouter(tags=["contacts"], route_class=StrictRoute)
 
@@ -194,29 +191,3 @@ def _topics(here: Context, topics: dict[str, bool], now: datetime) -> SetTopics:
             known = ", ".join(one.id for one in workspace.topics) or "none"
             raise InvalidEvent(f"topics.{topic}", f"expected the id of a topic of the workspace; there are: {known}")
     return SetTopics(now, dict(topics))
-
-
-# --- importing -------------------------------------------------------------------------------------------------------
-
-
-@router.post("/v1/contacts:import", response_model=shapes.Imported, responses=problems(), dependencies=[ADMIN])
-async def import_contacts(here: Here, body: shapes.ContactImport) -> Shape:
-    """Take contacts in as history (rule 1.11): nothing begins, nothing is sent. Each is judged on its own."""
-    now = here.installation.clock()
-    timezone = await run_in_threadpool(_timezone, here)
-    taken: list[tuple[str, Input]] = []
-    rejected: list[JSON] = []
-    for index, one in enumerate(body.contacts):
-        try:
-            key, appear = arrival(one, timezone, now)
-            taken.append((key_text(key, "contact"), appear))
-        except (BadLine, InvalidEvent) as error:
-            rejected.append({"index": index, "detail": str(error)})
-    if taken:
-        await asyncio.wrap_future(here.ingest.submit(taken))
-    return {"taken": len(taken), "rejected": rejected}
-
-
-def _timezone(here: Context) -> str:
-    with read(here.installation.engine) as connection:
-        return here.flows.at(connection).library.workspace.timezone

@@ -204,12 +204,17 @@ def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None
 # --- handlers --------------------------------------------------------------------------------------------------------
 
 
-async def _on_own(request: Request, error: Exception) -> Response:
-    assert isinstance(error, JourneyflowError)
+def refuse(request: Request, error: JourneyflowError) -> Response:
+    """The answer to a request that ended with an error."""
     problem = problem_of(error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request failed", path=request.url.path, status=problem.status, error=str(error))
     return answer(request, problem, _nearest(error, HEADERS))
+
+
+async def _on_own(request: Request, error: Exception) -> Response:
+    assert isinstance(error, JourneyflowError)
+    return refuse(request, error)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Many contacts at once, as history: nothing moves (rule 1.11), and all that can be taken is stored together."""
+"""Whole files, as history: nothing moves (rule 1.11), and all that can be taken of a file is stored together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from starlette.requests import Request
 from journeyflow.api.bodies import read_body, too_deep, unfit
 from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
+from journeyflow.api.segment_events import key_text
 from journeyflow.clock import stopwatch
-from journeyflow.core.errors import Overloaded
+from journeyflow.core.errors import InvalidEvent, Overloaded
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox
@@ -31,7 +32,7 @@ REJECTED_MAX: Final = 10_000
 WAIT_SECONDS_MAX: Final = 5.0
 POLL_SECONDS: Final = 0.02
 
-router = APIRouter(tags=["contacts"], dependencies=[ADMIN])
+router = APIRouter(tags=["imports"], dependencies=[ADMIN])
 _one_at_a_time = Lock()
 
 
@@ -52,7 +53,7 @@ class Imported(BaseModel):
 
 
 @router.post(
-    "/v1/contacts:import",
+    "/v1/imports/contacts",
     responses={202: {"model": Imported, "description": "on disk, and waiting for its turn"}, **problems(503)},
     openapi_extra={"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
@@ -85,12 +86,13 @@ def _judge(here: Context, body: bytes) -> tuple[list[tuple[str, Appear]], list[R
     known: set[str] = set()
     for number, line in _numbered(body):
         try:
-            key, item = arrival(_contact(line), timezone, now)
+            named, item = arrival(_contact(line), timezone, now)
+            key = key_text(named, "contact")
             if key in known:
                 raise BadLine.at("contact", "each contact once", key)
             if len(arrivals) >= LINES_MAX:
                 raise BadLine(f"expected at most {LINES_MAX:,} contacts at once")
-        except BadLine as error:
+        except (BadLine, InvalidEvent) as error:
             rejected.append(RejectedLine(line=number, detail=str(error)))
         else:
             known.add(key)
@@ -116,7 +118,7 @@ def _contact(line: bytes) -> dict[str, JSON]:
         raise BadLine("expected fewer lists and mappings inside each other")
     wrong = unfit(data, "line") if b"\\u0000" in line else None
     if wrong is not None:
-        raise BadLine(str(wrong))
+        raise BadLine(str(wrong).removeprefix("line."))
     return data
 
 

@@ -99,7 +99,9 @@ def journey_stats(here: Here, id: Id) -> Shape:
     with read(here.installation.engine) as connection:
         _row(connection, id)
         nodes = _document(connection, id).get("nodes")
-        return overview(statistics.totals(connection, id), nodes if isinstance(nodes, dict) else ())
+        totals = statistics.totals(connection, id).items()
+        counts = {(one.journey, one.version, one.node, one.kind): count for one, count in totals}
+        return overview(counts, nodes if isinstance(nodes, dict) else ())
 
 
 @router.get(

@@ -36,7 +36,7 @@ class Page(BaseModel, Generic[T]):
 
 def write_cursor(place: Place) -> str:
     """A place as text for a URL."""
-    return urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()
+    return urlsafe_b64encode(orjson.dumps([*place])).rstrip(b"=").decode()
 
 
 def read_cursor(cursor: str | None, shape: tuple[type[int] | type[str], ...]) -> Place | None:

@@ -160,28 +160,6 @@ class TopicChange(Body):
     topics: dict[str, bool] = Field(min_length=1, max_length=200)
 
 
-class ContactImport(Body):
-    """Contacts to be imported as history: nothing begins, nothing is sent."""
-
-    contacts: list[dict[str, JSON]] = Field(
-        max_length=10_000, description="each `{contact, attributes?, tags?, created_at?}`, judged on its own"
-    )
-
-
-class RejectedContact(BaseModel):
-    """A line of an import that was not taken."""
-
-    index: int
-    detail: str
-
-
-class Imported(BaseModel):
-    """What became of an import; all that was taken is on disk."""
-
-    taken: int
-    rejected: list[RejectedContact]
-
-
 # --- documents -------------------------------------------------------------------------------------------------------
 
 

@@ -38,12 +38,14 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     answer = None
     if found.lines:
         with reach(server, key, database_url, absent="made", decides=True) as client:
-            answer = client.send("/v1/contacts:import", _body(found), "application/x-ndjson")
+            answer = client.send("/v1/imports/contacts", _body(found), "application/x-ndjson")
         _add_rejected(found, answer["rejected_lines"])
     rejected = len(found.rejected) + (0 if answer is None else answer["rejected"] - len(answer["rejected_lines"]))
     imported = 0 if answer is None else answer["imported"]
     target = write_rejected(found)
-    console.say(f"{imported:,} contacts imported{'' if target is None else f', {rejected:,} lines rejected'}")
+    lines = "line" if rejected == 1 else "lines"
+    said = f"{imported:,} {'contact' if imported == 1 else 'contacts'} imported"
+    console.say(said if target is None else f"{said}, {rejected:,} {lines} rejected")
     if target is not None:
         console.complain(_told(found, target))
         raise typer.Exit(1)
@@ -121,7 +123,7 @@ def happening(one: Answer) -> str:
     if one["kind"] == "message":
         message = one["message"]
         reason = f" ({message['reason']})" if message["reason"] else ""
-        return f"message {message['template']} to {message['to']}: {message['status']}{reason}"
+        return f"message {message['template']} to {message['to'] or 'nobody'}: {message['status']}{reason}"
     step = one["step"]
     node = f" {step['node']}" if step["node"] else ""
     return f"{step['journey']}{node}: {step['kind']}"

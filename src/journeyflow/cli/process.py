@@ -16,6 +16,7 @@ from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation
 from journeyflow.channels.factory import open_channel
 from journeyflow.db.outbox import Outcome
+from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
 from journeyflow.services.turn import Done
@@ -53,6 +54,7 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
     :param engine: whether this process decides and delivers, too.
     """
     with ExitStack() as stack:
+        collect_rarely()
         metrics = Metrics()
         wake = _start_engine(stack, installation, metrics) if engine else _nobody
         ingest = Ingest(installation.engine, wake)

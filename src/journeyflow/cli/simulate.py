@@ -41,6 +41,7 @@ def simulate(
     """Run the journeys of a folder over events and contacts, on a virtual clock."""
     from journeyflow.rendering.renderer import LiquidRenderer
     from journeyflow.services.check import check_folder
+    from journeyflow.services.garbage import collect_rarely
     from journeyflow.services.simulate import simulate as run
 
     if events is None and contacts is None:
@@ -48,6 +49,7 @@ def simulate(
     start, end = (None if text is None else parse_time(text) for text in (from_, until))
     renderer = LiquidRenderer()
     documents = check_folder([flows], renderer).demand().documents
+    collect_rarely()
     with ExitStack() as stack:
         on_trail = None if trail is None else stack.enter_context(_trail_file(trail))
         on_progress = stack.enter_context(console.progress("simulating"))

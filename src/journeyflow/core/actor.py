@@ -32,7 +32,7 @@ Continuation = tuple[Run, Callable[[], None]]
 class Actor:
     """Handles what happened to one contact, at one instant of handling, and writes what follows into ``effects``."""
 
-    __slots__ = ("contact", "decision", "doorman", "effects", "flows", "memory", "now", "walker")
+    __slots__ = ("contact", "decision", "effects", "flows", "memory", "now", "walker")
 
     def __init__(self, contact: Contact, now: datetime, flows: Flows, memory: Memory, effects: Effects) -> None:
         self.contact = contact
@@ -42,7 +42,6 @@ class Actor:
         self.effects = effects
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
-        self.doorman = Doorman(self.decision, flows, self.walker)
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -245,6 +244,9 @@ class Actor:
     def _store(self, event: Event) -> None:
         known = event.name in self.contact.counts
         self.decision.store(event)
+        leaves = self.contact.leaves
+        if leaves and not leaves.keys() <= self.flows.kept:  # what nobody asks any more is not counted on either
+            self.contact.leaves = {key: kept for key, kept in leaves.items() if key in self.flows.kept}
         if event.name not in self.flows.counted:
             return
         probe = self.decision.view.of(None, None, None)
@@ -393,7 +395,7 @@ class Actor:
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
     ) -> list[Continuation]:
-        run = self.doorman.offer(published, index, properties, because)
+        run = Doorman(self.decision, self.walker).offer(published, index, properties, because)
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:

@@ -92,7 +92,10 @@ def shown(seen: JSON | Missing, mismatch: bool) -> JSON:
         return "missing"
     if not mismatch:
         return seen
-    text = orjson.dumps(seen).decode()
+    try:
+        text = orjson.dumps(seen).decode()
+    except TypeError:  # what JSON can't hold: half a surrogate pair, a number of more than 64 bits
+        text = ascii(seen)
     return f"type mismatch: {text if len(text) <= 200 else text[:200] + '…'}"
 
 

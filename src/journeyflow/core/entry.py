@@ -5,7 +5,7 @@ from __future__ import annotations
 from journeyflow.core.conditions import Because
 from journeyflow.core.contact import Entry, Run
 from journeyflow.core.decision import Decision
-from journeyflow.core.flows import Flows, Published
+from journeyflow.core.flows import Published
 from journeyflow.core.identity import key_text, run_id
 from journeyflow.core.values import JSON, Missing
 from journeyflow.core.view import View
@@ -15,11 +15,10 @@ from journeyflow.core.walk import Walker
 class Doorman:
     """Decides entries of one contact within one decision."""
 
-    __slots__ = ("decision", "flows", "walker")
+    __slots__ = ("decision", "walker")
 
-    def __init__(self, decision: Decision, flows: Flows, walker: Walker) -> None:
+    def __init__(self, decision: Decision, walker: Walker) -> None:
         self.decision = decision
-        self.flows = flows
         self.walker = walker
 
     def offer(

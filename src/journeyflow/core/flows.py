@@ -64,17 +64,18 @@ class Flows:
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     """The names of events whose history some condition reads."""
+    kept: set[str] = field(default_factory=set)
+    """The keys of the aggregates that are kept."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
-        keys: set[str] = set()
         for leaf in self._questions():
             if leaf.aggregate_key is None:
                 self.recalled.add(leaf.event)
-            elif not leaf.by_name and leaf.aggregate_key not in keys:
-                keys.add(leaf.aggregate_key)
+            elif not leaf.by_name and leaf.aggregate_key not in self.kept:
+                self.kept.add(leaf.aggregate_key)
                 self.counted.setdefault(leaf.event, []).append(leaf)
 
     def open(self) -> Iterable[Published]:

@@ -249,7 +249,12 @@ def quiet_end(now: datetime, zone: ZoneInfo, from_: time, to: time) -> datetime:
 
 def next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
     """The first instant after ``now`` with another local date."""
-    today = now.astimezone(zone).date()
+    here = now.astimezone(zone)
+    today = here.date()
+    if today < _LAST_DAY:
+        midnight = datetime.combine(today + _DAY, _MIDNIGHT, zone)
+        if _offset(midnight) == _offset(here):  # the usual day, without a clock change
+            return midnight.astimezone(UTC)
     for local in _wall_edges(now, zone, (_MIDNIGHT,)):
         if local.date() != today:
             return local.astimezone(UTC)

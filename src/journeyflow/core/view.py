@@ -98,6 +98,7 @@ class View:
 
     __slots__ = (
         "_zone",
+        "_zone_of",
         "contact",
         "effects",
         "event",
@@ -120,6 +121,7 @@ class View:
         self.run: Run | None = None
         self.timezone: str | None = None
         self._zone: ZoneInfo | None = None
+        self._zone_of: JSON = None
 
     def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> View:
         """The same contact and instant, seen from a run or from an event that may begin one."""
@@ -130,9 +132,10 @@ class View:
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where the contact is (format.md, "Local")."""
-        if self._zone is None:
-            own = self.contact.attributes.get("timezone")
+        """Where the contact is (format.md, "Local"); it may move while it is looked at."""
+        own = self.contact.attributes.get("timezone")
+        if self._zone is None or own is not self._zone_of:
+            self._zone_of = own
             self._zone = zone(own if isinstance(own, str) else None, self.timezone, self.library.workspace.timezone)
         return self._zone
 

@@ -25,13 +25,14 @@ Cause = Literal["timer", "event", "condition"]
 class Walker:
     """Moves the runs of one contact within one decision."""
 
-    __slots__ = ("_journey", "_run", "decision", "flows")
+    __slots__ = ("_journey", "_run", "_visit", "decision", "flows")
 
     def __init__(self, decision: Decision, flows: Flows) -> None:
         self.decision = decision
         self.flows = flows
         self._run: Run | None = None
         self._journey: Journey | None = None
+        self._visit: Visit | None = None
 
     def journey(self, run: Run) -> Journey:
         """The journey that a run is on, in its version."""
@@ -260,5 +261,8 @@ class Walker:
     def visit(self, run: Run) -> Visit:
         """The present visit of a run to its node."""
         assert run.node is not None
+        if self._visit is not None and self._visit.run is run:
+            return self._visit.move(run.node)
         journey = self.journey(run)
-        return Visit(self.decision, run, run.node, journey.nodes, journey.timezone)
+        self._visit = Visit(self.decision, run, run.node, journey.nodes, journey.timezone)
+        return self._visit

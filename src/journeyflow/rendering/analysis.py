@@ -128,19 +128,13 @@ _SAFE_EXPRESSIONS: Final = (
 """Not in the list: ``<`` and ``>`` (refuse a text beside a number), ``contains`` (refuses a number), ranges."""
 
 
-def can_fail(template: BoundTemplate) -> bool:
-    """Whether filling the text in can fail for some values, their sheer size left aside.
-
-    What is not known to be safe counts as able to fail: loops without a small literal bound, filters that are not in
-    :data:`~journeyflow.rendering.filters.CANNOT_FAIL`, comparisons that refuse values of different kinds.
-    """
-    return dates_of(template) != ()
-
-
 def dates_of(template: BoundTemplate) -> tuple[ReadPath, ...] | None:
-    """The paths of the values that have to be dates (or nothing) for the text to work; ``None`` if that is not all.
+    """What filling the text in can fail at, the sheer size of values left aside: ``()`` where it can't fail.
 
-    Coupons' last days are shown in most mails that have a coupon, and looking at them is cheaper than filling in.
+    The paths of values that have to be dates, where nothing else can fail: most mails with a coupon show its last day,
+    and looking at that is cheaper than filling in. ``None`` for everything else that is not known to be safe: loops
+    without a small literal bound, filters that are not in :data:`~journeyflow.rendering.filters.CANNOT_FAIL`,
+    comparisons that refuse values of different kinds.
     """
     static = RenderContext(template)
     dates: list[ReadPath] = []

@@ -221,9 +221,10 @@ def is_date(value: object) -> bool:
 def is_pattern(pattern: str) -> bool:
     """Whether ``date`` takes the pattern."""
     try:
-        return len(pattern) <= DATE_FORMAT_LENGTH_MAX and bool(datetime.max.strftime(pattern) or True)
+        datetime(2026, 1, 1, tzinfo=UTC).strftime(pattern)
     except ValueError:
         return False
+    return len(pattern) <= DATE_FORMAT_LENGTH_MAX
 
 
 def _zone(name: object) -> tzinfo | None:

@@ -163,7 +163,7 @@ def trigger_words(trigger: JSON) -> str:
             event = trigger.get("event")
             return f"no {names(event) if isinstance(event, list) else event} for {trigger.get('for')}"
         case "manual":
-            return "by hand"
+            return "hand"
         case other:
             return f"a trigger of type {other}"
 

@@ -57,7 +57,8 @@ class Metrics:
         self._inputs = Counter("journeyflow_turn_inputs", "Inputs taken by turns", registry=registry)
         self._timers = Counter("journeyflow_turn_timers", "Timers taken by turns", registry=registry)
         self._queued = Counter("journeyflow_messages_queued", "Messages queued by turns", registry=registry)
-        self._events = Counter("journeyflow_events", "Events by what became of them", ["outcome"], registry=registry)
+        events = Counter("journeyflow_events", "Events by what became of them", ["outcome"], registry=registry)
+        self._stored, self._rejected = events.labels("stored"), events.labels("rejected")
         self._messages = Counter(
             "journeyflow_messages", "Attempts to deliver messages, by how they ended", ["outcome"], registry=registry
         )
@@ -87,9 +88,9 @@ class Metrics:
     def ingested(self, stored: int, rejected: int) -> None:
         """A request brought events."""
         if stored:
-            self._events.labels("stored").inc(stored)
+            self._stored.inc(stored)
         if rejected:
-            self._events.labels("rejected").inc(rejected)
+            self._rejected.inc(rejected)
 
     def text(self, now_behind: Lag) -> bytes:
         """Everything in the text format of Prometheus."""

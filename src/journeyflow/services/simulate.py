@@ -160,30 +160,24 @@ class Simulator:
 
     def _steps(self, end: datetime) -> Iterator[tuple[datetime, str, list[Input]]]:
         """Every instant at which something happens to a contact, in order: the instant, the contact, its inputs."""
-        coming, timers = self._coming, self._timers
+        coming, timers, contacts = self._coming, self._timers, self._contacts
         while True:
-            self._drop_stale_timers()
+            # A contact has one live timer; what else is in the heap was overtaken by an earlier one.
+            while timers and contacts[timers[0][1]].timer_at != timers[0][0]:
+                heappop(timers)
             # Of a timer and an arrival with one instant and contact the timer is the smaller tuple.
-            if timers and not (coming and coming[-1] < timers[0]):
-                at, key = timers[0]
-            elif coming:
-                at, key, _ = coming[-1]
-            else:
+            timer_next = timers and not (coming and coming[-1] < timers[0])
+            if not timer_next and not coming:
                 return
+            at, key = timers[0] if timer_next else coming[-1][:2]
             if at > end:
                 return
-            if timers and timers[0] == (at, key):
+            if timer_next:
                 heappop(timers)
             inputs: list[Input] = []
             while coming and coming[-1][1] == key and coming[-1][0] == at:
                 inputs.append(coming.pop()[2])
             yield at, key, inputs
-
-    def _drop_stale_timers(self) -> None:
-        """A contact has one live timer; what else is in the heap was overtaken by an earlier one."""
-        timers = self._timers
-        while timers and self._contacts[timers[0][1]].timer_at != timers[0][0]:
-            heappop(timers)
 
     def _handle(self, at: datetime, key: str, inputs: list[Input]) -> None:
         contact = self._contacts.get(key)
@@ -217,14 +211,13 @@ class Simulator:
         if effects.alerts:
             self._alerts.extend(effects.alerts[: ALERTS_MAX - len(self._alerts)])
         for settled in self._settled:
-            settled.clear()
+            if settled:
+                settled.clear()
 
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics
         journeys = {
-            name: JourneyNumbers.of(
-                {one: n for one, n in counted.items() if one[0] == name}, published.journey.nodes
-            )
+            name: JourneyNumbers.of({one: n for one, n in counted.items() if one[0] == name}, published.journey.nodes)
             for name, published in self._flows.current.items()
         }
         return Simulation(

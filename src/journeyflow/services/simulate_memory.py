@@ -20,6 +20,7 @@ REMEMBERED: Final = timedelta(days=30)
 """So long after the first event of an id another one of that id is ignored (rule 1.5)."""
 _SIGNS: Final = ALPHABET.encode() * (256 // len(ALPHABET))
 """For each byte a sign of the alphabet, all as often."""
+_UNKNOWN: Final = Address()
 _handled_at = attrgetter("handled_at")
 
 
@@ -56,9 +57,7 @@ class SimulationMemory:
 
     def address(self, channel: str, address: str) -> Address:
         """Whether that address is suppressed, or unsubscribed from everything."""
-        if not self._addresses:
-            return Address()
-        return self._addresses.get(address_hash(channel, address)) or Address()
+        return self._addresses.get(address_hash(channel, address), _UNKNOWN) if self._addresses else _UNKNOWN
 
     def seen(self, contact: str, message_id: str) -> bool:
         """Whether the contact has had an event of that id within the last 30 days."""

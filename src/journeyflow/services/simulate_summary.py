@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter
 
-from journeyflow.core.effects import Allocation, Message, Statistic, TrailRecord
+from journeyflow.core.effects import Allocation, Message, TrailRecord
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
 
@@ -47,8 +47,8 @@ class JourneyNumbers:
     nodes: dict[str, NodeNumbers]
 
     @classmethod
-    def of(cls, counts: Mapping[Statistic, int], nodes: Iterable[str]) -> JourneyNumbers:
-        """The counters of one journey put together; ``nodes`` are those of its document."""
+    def of(cls, counts: Mapping[tuple[str, int, str, str], int], nodes: Iterable[str]) -> JourneyNumbers:
+        """The counters of one journey (by the fields of ``Statistic``) put together; ``nodes`` are its document's."""
         return _NUMBERS.validate_python(overview(counts, nodes))
 
 

@@ -59,13 +59,18 @@ class Visit:
     ) -> None:
         self.decision = decision
         self.run = run
-        self.name = name
         self.nodes = nodes
-        self.node = nodes[name]
-        self.type = self.node.type
-        self.number = run.visits.get(name, 1) - 1
         self.timezone = timezone
         self._view: View | None = None
+        self.move(name)
+
+    def move(self, name: str) -> Visit:
+        """The same run's visit to another node."""
+        self.name = name
+        self.node = node = self.nodes[name]
+        self.type = node.type
+        self.number = self.run.visits.get(name, 1) - 1
+        return self
 
     @property
     def view(self) -> View:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
 
@@ -13,6 +13,10 @@ from journeyflow.core.effects import Allocation
 from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
 from journeyflow.core.values import NodeName, Slug, parse_instant
+
+
+HELD_MAX: Final = 100
+"""So many codes of one contact are looked through; older ones are no longer handed out again."""
 
 
 class CouponNode(ActionNode):
@@ -38,10 +42,10 @@ class CouponNode(ActionNode):
         if pool.reuse == "never":
             return None
         for coupon in visit.decision.contact.coupons:
-            mine = coupon.pool == self.pool and coupon.journey == visit.run.journey and not coupon.redeemed
-            expires_at = parse_instant(coupon.expires_at)
-            if mine and expires_at is not None and expires_at >= visit.now:
-                return coupon
+            if coupon.pool == self.pool and coupon.journey == visit.run.journey and not coupon.redeemed:
+                expires_at = parse_instant(coupon.expires_at)
+                if expires_at is not None and expires_at >= visit.now:
+                    return coupon
         return None
 
     def _fresh(self, visit: Visit, pool: CouponPool) -> Coupon | None:
@@ -51,7 +55,7 @@ class CouponNode(ActionNode):
         if code is None:
             return None
         coupon = Coupon(code, self.pool, visit.run.journey, pool.expires_at(visit.now, visit.view.zone))
-        decision.contact.coupons.append(coupon)
+        decision.contact.coupons = [*decision.contact.coupons[1 - HELD_MAX :], coupon]
         decision.effects.allocations.append(
             Allocation(coupon, decision.contact.key, visit.run.id, visit.name, visit.number, visit.now)
         )

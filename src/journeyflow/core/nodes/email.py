@@ -74,26 +74,15 @@ class EmailNode(ActionNode):
         return text if _ADDRESS.fullmatch(text) else None
 
     def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, version: int) -> Message:
-        skipped = isinstance(answer, Skip)
+        run, now = visit.run, visit.now
+        identity = message_id(run.id, visit.name, visit.number)
+        addressed = (identity, visit.decision.contact.key, run.journey, run.version, visit.name, run.id)
+        described = ("email", self.template, version, envelope.address, self.topic, envelope.transactional)
+        if isinstance(answer, Skip):
+            return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {})
+        expires_at = self._expires_at(now, envelope.transactional)
         return Message(
-            id=message_id(visit.run.id, visit.name, visit.number),
-            contact=visit.decision.contact.key,
-            journey=visit.run.journey,
-            version=visit.run.version,
-            node=visit.name,
-            run=visit.run.id,
-            channel="email",
-            template=self.template,
-            template_version=version,
-            to=envelope.address,
-            topic=self.topic,
-            transactional=envelope.transactional,
-            status="skipped" if isinstance(answer, Skip) else "queued",
-            reason=answer.reason if isinstance(answer, Skip) else None,
-            queued_at=visit.now,
-            expires_at=None if skipped else self._expires_at(visit.now, envelope.transactional),
-            values={} if isinstance(answer, Skip) else answer.values,
-            overrides={} if skipped else self._overrides(visit),
+            *addressed, *described, "queued", None, now, expires_at, answer.values, self._overrides(visit)
         )
 
     def _expires_at(self, now: datetime, transactional: bool) -> datetime | None:

@@ -1,0 +1,231 @@
+"""Documents over HTTP: the very texts of a flows folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from tests.api.shop import DOCUMENTS, JOURNEY, TEMPLATE, WORKSPACE, Client, Shop
+
+JSONObject = dict[str, Any]  # Any: JSON
+
+
+def put(client: Client, document: JSONObject, **headers: str) -> httpx.Response:
+    kind, id_ = next(iter(document.items()))
+    return client.request("PUT", f"/v1/documents/{kind}/{id_}", json=document, headers=headers)
+
+
+def test_a_document_is_published_and_read_as_it_was_written(shop: Shop) -> None:
+    admin = shop.client("admin")
+
+    made = put(admin, TEMPLATE)
+    again = put(admin, TEMPLATE)
+    changed = put(admin, TEMPLATE | {"subject": "Hi"})
+
+    assert [one.status_code for one in (made, again, changed)] == [201, 200, 200]
+    assert [one.headers["etag"] for one in (made, again, changed)] == ['"1"', '"1"', '"2"']
+    shown = shop.client("read").get("/v1/documents/template/hello")
+    assert shown.content == orjson.dumps(TEMPLATE | {"subject": "Hi"})
+    assert shop.client("read").get("/v1/documents/template/hello?version=1").json() == TEMPLATE
+    assert shop.client("read").get("/v1/documents/template/hello?version=3").status_code == 404
+
+
+def test_two_editors_can_not_overwrite_each_other(shop: Shop) -> None:
+    admin = shop.client("admin")
+    seen = put(admin, TEMPLATE).headers["etag"]
+
+    first = put(admin, TEMPLATE | {"subject": "one"}, **{"If-Match": seen})
+    second = put(admin, TEMPLATE | {"subject": "two"}, **{"If-Match": seen})
+
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert second.headers["content-type"] == "application/problem+json"
+    assert admin.get("/v1/documents/template/hello").json()["subject"] == "one"
+
+
+def test_if_match_of_what_is_not_there_and_if_none_match_of_what_is_are_refused(shop: Shop) -> None:
+    admin = shop.client("admin")
+
+    assert put(admin, TEMPLATE, **{"If-Match": '"1"'}).status_code == 412
+    assert put(admin, TEMPLATE, **{"If-None-Match": "*"}).status_code == 201
+    assert put(admin, TEMPLATE, **{"If-None-Match": "*"}).status_code == 412
+    assert put(admin, TEMPLATE, **{"If-Match": "*"}).status_code == 200
+
+
+def test_every_error_of_a_document_is_told_with_its_path_and_nothing_is_stored(shop: Shop) -> None:
+    broken = JOURNEY | {"start": "nowhere", "priority": 500, "colour": "red"}
+
+    answer = put(shop.client("admin"), broken)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert {one["path"] for one in answer.json()["errors"]} == {"priority", "colour"}
+    assert {one["code"] for one in answer.json()["errors"]} == {"JF004", "JF006"}
+    assert shop.client("read").get("/v1/documents").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "JF001"),
+        (b"{", "JF001"),
+        (b"[]", "JF003"),
+        (b'{"template": "hello", "subject": "a", "subject": "b", "body": "x"}', "JF002"),
+        (b'{"template": "hello", "subject": "\xff", "body": "x"}', "JF008"),
+        (b'{"template": "hello", "subject": "\\ud800", "body": "x"}', "JF006"),
+        (b'{"template": "other", "subject": "x", "body": "x"}', "JF006"),
+        (b'{"subject": "x", "template": "hello", "body": "x"}', "JF006"),
+        (b'{"template": "hello", "subject": "x", "body": "{% if %}"}', "JF013"),
+        (b"[" * 5_000, "JF008"),
+    ],
+    ids=[
+        "empty",
+        "broken",
+        "a list",
+        "a key twice",
+        "no UTF-8",
+        "half a sign",
+        "another id",
+        "order",
+        "Liquid",
+        "deep",
+    ],
+)
+def test_what_is_no_document_is_refused(shop: Shop, body: bytes, code: str) -> None:
+    answer = shop.client("admin").request("PUT", "/v1/documents/template/hello", content=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["code"] == code
+
+
+def test_a_document_of_5_megabytes_is_refused(shop: Shop) -> None:
+    answer = put(shop.client("admin"), TEMPLATE | {"body": "x" * 6_000_000})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (413, "body")
+
+
+def test_an_unknown_kind_is_told(shop: Shop) -> None:
+    answer = shop.client("admin").request("PUT", "/v1/documents/recipe/tea", json={"recipe": "tea"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "kind")
+
+
+def test_a_draft_is_stored_and_not_published(busy_shop: Shop) -> None:
+    put(busy_shop.client("admin"), JOURNEY | {"journey": "idea", "status": "draft"})
+
+    shown = busy_shop.client("read").get("/v1/journeys/idea").json()
+    assert (shown["status"], shown["version"]) == ("draft", 0)
+
+
+def test_what_another_document_needs_can_not_be_deleted(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+
+    assert admin.request("DELETE", "/v1/documents/template/hello").status_code == 409
+    assert admin.request("DELETE", "/v1/documents/journey/welcome", headers={"If-Match": '"9"'}).status_code == 412
+    assert admin.request("DELETE", "/v1/documents/journey/welcome", headers={"If-Match": '"1"'}).status_code == 204
+    assert admin.request("DELETE", "/v1/documents/template/hello").status_code == 204
+    assert admin.request("DELETE", "/v1/documents/template/hello").status_code == 404
+    assert admin.get("/v1/documents/template/hello").status_code == 404
+
+
+def test_documents_are_listed_by_kind_and_id(busy_shop: Shop) -> None:
+    reader = busy_shop.client("read")
+    first = reader.get("/v1/documents", params={"limit": 2}).json()
+    second = reader.get("/v1/documents", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+
+    listed = [(one["kind"], one["id"]) for one in first["items"] + second["items"]]
+    assert listed == [("journey", "welcome"), ("template", "hello"), ("workspace", "shop")]
+    assert second["next_cursor"] is None
+    only = reader.get("/v1/documents", params={"kind": "journey"}).json()["items"]
+    assert [(one["id"], one["name"], one["version"]) for one in only] == [("welcome", "Welcome", 1)]
+
+
+# --- many ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_applying_would_do_and_changes_nothing(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    busy_shop.identify("ann")
+    busy_shop.track("ann", "Signed Up")
+    nodes = JOURNEY["nodes"] | {"pause": {"type": "wait", "for": "3d", "next": "label"}}
+    documents = [WORKSPACE, JOURNEY | {"nodes": nodes}, TEMPLATE | {"template": "second"}]
+
+    planned = admin.post("/v1/documents:plan", json={"documents": documents}).json()
+    dry = admin.post("/v1/documents:apply", json={"documents": documents, "dry_run": True}).json()
+
+    assert planned["applied"] is False
+    assert dry == planned
+    assert [(one["kind"], one["id"], one["what"]) for one in planned["changes"]] == [
+        ("journey", "welcome", "changed"),
+        ("template", "second", "added"),
+    ]
+    assert planned["changes"][0]["in_flight"] == {"pause": 1}
+    assert admin.get("/v1/documents/template/second").status_code == 404
+
+
+def test_applying_makes_all_of_it_or_nothing(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    wrong = [TEMPLATE | {"subject": "new"}, JOURNEY | {"journey": "two", "start": "nowhere"}]
+
+    refused = admin.post("/v1/documents:apply", json={"documents": wrong})
+
+    assert refused.status_code == 422
+    assert [one["path"] for one in refused.json()["errors"]] == ["start"]
+    assert admin.get("/v1/documents/template/hello").json() == TEMPLATE
+    applied = admin.post("/v1/documents:apply", json={"documents": [TEMPLATE | {"subject": "new"}]}).json()
+    assert (applied["applied"], [one["what"] for one in applied["changes"]]) == (True, ["changed"])
+    assert admin.get("/v1/documents/template/hello").json()["subject"] == "new"
+
+
+def test_pruning_removes_what_is_not_given(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+
+    answer = admin.post("/v1/documents:apply", json={"documents": [WORKSPACE, TEMPLATE], "prune": True})
+
+    assert [(one["id"], one["what"]) for one in answer.json()["changes"]] == [("welcome", "removed")]
+    missing = admin.post("/v1/documents:apply", json={"documents": [JOURNEY], "prune": True})
+    assert missing.status_code == 422
+
+
+def test_checking_tells_everything_and_changes_nothing(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+
+    fine = admin.post("/v1/documents:check", json={"documents": DOCUMENTS}).json()
+    wrong = admin.post("/v1/documents:check", json={"documents": [JOURNEY | {"start": "nowhere"}, {"tea": 1}]}).json()
+
+    assert fine == {"valid": True, "problems": []}
+    assert wrong["valid"] is False
+    assert [one["code"] for one in wrong["problems"]] == ["JF003"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{}", 422),
+        (b"[]", 422),
+        (b'{"documents": {}}', 422),
+        (b'{"documents": [1]}', 422),
+        (b'{"documents": [], "prun": true}', 422),
+        (b'{"documents": [], "documents": []}', 422),
+        (b'{"documents": [{"template": "a", "subject": "x", "subject": "y", "body": ""}]}', 422),
+        (b'{"documents": [{"template": "a", "subject": "\\ud800", "body": ""}]}', 422),
+        (b"{", 422),
+        (b"\xff", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["check", "plan", "apply"])
+def test_what_is_no_set_of_documents_is_refused(shop: Shop, path: str, body: bytes, status: int) -> None:
+    answer = shop.client("admin").post(f"/v1/documents:{path}", content=body)
+
+    if path == "check" and b"ud800" in body:
+        assert answer.json()["valid"] is False
+    else:
+        assert (answer.status_code, bool(answer.json()["errors"])) == (status, True)
+
+
+def test_a_key_that_comes_twice_is_told_with_its_document(shop: Shop) -> None:
+    body = b'{"documents": [{"template": "a", "subject": "x", "subject": "y", "body": "z"}]}'
+
+    found = shop.client("admin").post("/v1/documents:apply", content=body).json()["errors"]
+
+    assert [(one["code"], one["document"], one["path"]) for one in found] == [("JF002", "documents[0]", "subject")]

@@ -1,0 +1,179 @@
+"""For operators: alive, ready, metrics; errors that nobody expected; the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from tests.api.shop import Shop
+
+from journeyflow.api import operations
+from journeyflow.core.errors import SystemFailure
+
+JSONObject = dict[str, Any]  # Any: JSON
+
+
+def test_a_new_server_is_alive_and_ready(shop: Shop) -> None:
+    assert shop.visitor().get("/healthz").json() == {"status": "alive"}
+    assert shop.visitor().get("/readyz").json() == {"ready": True, "reasons": []}
+
+
+def test_a_server_whose_engine_is_behind_is_not_ready(shop: Shop) -> None:
+    shop.rest()
+    shop.client("write").post("/v1/track", json={"userId": "ann", "event": "x"})
+    shop.clock.move(seconds=59)
+    assert shop.visitor().get("/readyz").status_code == 200
+    shop.clock.move(seconds=2)
+
+    answer = shop.visitor().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["the oldest input has waited for 61 s; is an engine running?"]
+
+
+def test_a_timer_that_nobody_takes_is_told_too(busy_shop: Shop) -> None:
+    busy_shop.track("ann", "Signed Up")
+    busy_shop.rest()
+    busy_shop.clock.move(days=2, seconds=61)
+
+    assert "the oldest timer has waited for 61 s" in busy_shop.visitor().get("/readyz").json()["reasons"][0]
+
+
+def test_a_server_without_its_database_is_alive_and_not_ready(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: object) -> bool:
+        raise SystemFailure("shop.db can't be opened")
+
+    monkeypatch.setattr(operations, "is_current", away)
+
+    assert shop.visitor().get("/healthz").status_code == 200
+    assert shop.visitor().get("/readyz").json() == {"ready": False, "reasons": ["shop.db can't be opened"]}
+
+
+def test_the_metrics_count_events_turns_and_lag(busy_shop: Shop) -> None:
+    busy_shop.identify("ann", email="ann@example.com")
+    busy_shop.track("ann", "Signed Up")
+    busy_shop.client("write").post("/v1/batch", json={"batch": [{}, {}]})
+    busy_shop.rest()
+    busy_shop.clock.move(seconds=30)
+
+    answer = busy_shop.visitor().get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    values = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert float(values['journeyflow_events_total{outcome="stored"}']) == 2
+    assert float(values['journeyflow_events_total{outcome="rejected"}']) == 2
+    assert float(values["journeyflow_turns_total"]) >= 2
+    assert float(values["journeyflow_messages_queued_total"]) == 1
+    assert float(values['journeyflow_lag_seconds{what="outbox"}']) == 30
+    assert float(values['journeyflow_lag_seconds{what="inbox"}']) == 0
+    assert float(values["journeyflow_failures"]) == 0
+
+
+def test_the_first_page_says_where_to_go(shop: Shop) -> None:
+    answer = shop.visitor().get("/")
+
+    assert answer.status_code == 200
+    assert 'href="docs"' in answer.text
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/v1/contacts", 405)])
+def test_what_is_not_there_is_a_problem_too(shop: Shop, method: str, path: str, status: int) -> None:
+    answer = shop.client("admin").request(method, path)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+
+
+def test_what_nobody_expected_is_logged_with_an_id_and_tells_nothing_else(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret inside")
+
+    client = shop.client("read")
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr("journeyflow.db.documents.journey_rows", broken)
+        answer = client.get("/v1/journeys")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert answer.json()["instance"] == f"urn:uuid:{logs[-1]['id']}"
+
+
+def test_a_system_that_fails_says_when_to_come_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SystemFailure("the disk of shop.db is full; nothing of this was stored")
+
+    client = shop.client("read")
+    with monkeypatch.context() as patched:
+        patched.setattr("journeyflow.db.documents.journey_rows", full)
+        answer = client.get("/v1/journeys")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"] == "the disk of shop.db is full; nothing of this was stored"
+
+
+# --- OpenAPI ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def document(shop: Shop) -> JSONObject:
+    found: JSONObject = shop.visitor().get("/openapi.json").json()
+    return found
+
+
+def operations_of(document: JSONObject) -> dict[str, JSONObject]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_error_that_is_described_is_a_problem(document: JSONObject) -> None:
+    for name, operation in operations_of(document).items():
+        for status, response in operation["responses"].items():
+            if status.startswith(("4", "5")) and not name.endswith("/readyz"):
+                page = "/u/" in name or "/p/" in name
+                wanted = "text/html" if page else "application/problem+json"
+                assert list(response["content"]) == [wanted], (name, status)
+
+
+def test_every_endpoint_that_wants_a_key_says_so_and_describes_what_it_refuses(document: JSONObject) -> None:
+    for name, operation in operations_of(document).items():
+        if " /v1/" in name:
+            assert operation["security"], name
+            assert {"401", "403", "400", "422", "503"} <= operation["responses"].keys(), name
+
+
+def test_names_of_operations_are_unique_and_every_one_has_a_summary(document: JSONObject) -> None:
+    found = list(operations_of(document).values())
+    names = [one["operationId"] for one in found]
+
+    assert len(set(names)) == len(names)
+    assert all(one["summary"] for one in found)
+
+
+def test_everything_that_issue_2_lists_is_there(document: JSONObject) -> None:
+    wanted = """
+        POST /v1/track|POST /v1/identify|POST /v1/page|POST /v1/screen|POST /v1/batch|POST /v1/group
+        GET /v1/contacts|POST /v1/contacts|GET /v1/contacts/{key}|PATCH /v1/contacts/{key}
+        GET /v1/contacts/{key}/timeline|POST /v1/contacts/{key}/tags|POST /v1/contacts/{key}/topics
+        GET /v1/documents|GET /v1/documents/{kind}/{id}|PUT /v1/documents/{kind}/{id}|DELETE /v1/documents/{kind}/{id}
+        POST /v1/documents:plan|POST /v1/documents:apply|POST /v1/documents:check
+        GET /v1/journeys|GET /v1/journeys/{id}|POST /v1/journeys/{id}/pause|POST /v1/journeys/{id}/resume
+        POST /v1/journeys/{id}/enroll|GET /v1/journeys/{id}/stats|GET /v1/journeys/{id}/versions
+        GET /v1/journeys/{id}/runs|GET /v1/runs/{id}|GET /v1/runs/{id}/trail|POST /v1/runs/{id}/remove
+        GET /v1/messages|GET /v1/messages/{id}|POST /v1/messages/{id}/retry
+        GET /v1/keys|POST /v1/keys|DELETE /v1/keys/{id}
+        GET /u/{token}|POST /u/{token}|GET /p/{token}|POST /p/{token}
+        GET /healthz|GET /readyz|GET /metrics
+    """
+    names = {name.strip() for line in wanted.strip().splitlines() for name in line.split("|")}
+
+    assert names <= operations_of(document).keys()

@@ -1,0 +1,85 @@
+"""``check`` and ``schema``: what is wrong with documents, and what they may look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from journeyflow.cli.check import github_line
+from journeyflow.core.check.problem import Problem
+from tests.cli.calls import call, data, done
+
+
+@pytest.fixture
+def broken(flows: Path) -> Path:
+    (flows / "broken.yaml").write_text("journey: broken\nstart: nowhere\nnodes:\n  a: {type: wait}\n  b: {type: emial}\n")
+    return flows
+
+
+def test_a_right_folder_is_said_to_be_right(flows: Path) -> None:
+    assert done("check", flows) == "3 documents: nothing is wrong\n"
+
+
+def test_every_error_is_told_with_its_place_and_the_exit_code_is_1(broken: Path) -> None:
+    result = call("check", broken)
+
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert len([line for line in lines if f"{broken}/broken.yaml:" in line]) >= 2
+    assert lines[-1].endswith("errors")
+
+
+def test_as_json_each_problem_has_its_parts(broken: Path) -> None:
+    result = call("check", broken, "--format", "json")
+
+    found = orjson.loads(result.stdout)
+    assert result.exit_code == 1
+    assert found["errors"] == len(found["problems"]) >= 2
+    assert {"severity", "code", "file", "line", "path", "message", "value"} == found["problems"][0].keys()
+
+
+def test_for_github_each_problem_is_an_annotation(broken: Path) -> None:
+    result = call("check", broken, "--format", "github")
+
+    assert result.exit_code == 1
+    assert all(line.startswith(f"::error file={broken}/broken.yaml,line=") for line in result.stdout.splitlines())
+
+
+def test_an_annotation_can_hold_any_text() -> None:
+    problem = Problem("JF006", "100 %\nof it", "a,b:c.yaml", 3, "nodes.a", '"x"')
+
+    assert github_line(problem) == (
+        '::error file=a%2Cb%3Ac.yaml,line=3,title=JF006::nodes.a: 100 %25%0Aof it (got "x")'
+    )
+
+
+def test_several_folders_and_files_are_one_set(flows: Path, workplace: Path) -> None:
+    (flows / "welcome.yaml").rename(workplace / "welcome.yaml")
+
+    assert call("check", "welcome.yaml").exit_code == 1
+    assert done("check", "welcome.yaml", flows).startswith("3 documents")
+
+
+def test_a_folder_that_is_not_there_is_an_error() -> None:
+    result = call("check", "nowhere")
+
+    assert result.exit_code == 1
+    assert "nowhere" in result.stdout
+
+
+def test_there_is_one_schema_for_all_kinds_and_one_for_each() -> None:
+    every, one = data("schema"), data("schema", "journey")
+
+    assert len(every["oneOf"]) == 4
+    assert every["$schema"] == one["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert {"journey", "start", "nodes"} <= set(one["required"])
+    assert one["additionalProperties"] is False
+
+
+def test_an_unknown_kind_names_those_there_are() -> None:
+    result = call("schema", "newsletter")
+
+    assert result.exit_code == 1
+    assert "workspace, journey, template, coupon_pool" in result.stderr

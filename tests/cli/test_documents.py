@@ -1,0 +1,163 @@
+"""``plan``, ``apply`` and ``journeys``, on the database and over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import call, data, done
+
+
+def edit(file: Path, before: str, after: str) -> None:
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+
+
+@pytest.fixture
+def applied(flows: Path) -> Path:
+    done("apply", flows)
+    return flows
+
+
+# --- plan and apply --------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_needs_no_database_and_makes_none(flows: Path, workplace: Path) -> None:
+    assert done("plan", flows).splitlines() == [
+        "+ template hello",
+        "+ journey welcome",
+        "+ workspace shop",
+        "3 to be added",
+    ]
+    done("apply", flows, "--dry-run")
+    assert list(workplace.glob("journeyflow.db*")) == []
+
+
+def test_applying_makes_the_difference_and_then_there_is_none(applied: Path) -> None:
+    assert done("plan", applied) == "nothing to change\n"
+    assert done("apply", applied) == "nothing was to be changed\n"
+    assert [one["id"] for one in data("journeys", "list", "--json")] == ["welcome"]
+
+
+def test_a_new_database_shows_its_keys_beside_the_answer(flows: Path) -> None:
+    result = call("apply", flows)
+
+    assert "admin key: jf_admin_" in result.stderr
+    assert "key" not in result.stdout
+
+
+def test_a_change_is_told_by_its_meaning_and_by_whom_it_concerns(applied: Path) -> None:
+    done("journeys", "enroll", "welcome", "ann")
+    edit(applied / "welcome.yaml", "for: 2d", "for: 3d")
+
+    told = done("plan", applied)
+
+    assert told.splitlines()[0] == "~ journey welcome"
+    assert "nodes.pause.for: '2d' → '3d'" in told
+    assert "1 run stands at pause" in told
+
+
+def test_what_is_not_in_the_folder_goes_only_with_prune(applied: Path) -> None:
+    (applied / "welcome.yaml").unlink()
+
+    assert done("plan", applied) == "nothing to change\n"
+    assert done("plan", applied, "--prune").splitlines()[0] == "- journey welcome"
+    done("apply", applied, "--prune")
+
+    assert data("journeys", "list", "--json") == []
+
+
+def test_errors_of_the_folder_are_told_and_nothing_is_applied(applied: Path) -> None:
+    edit(applied / "welcome.yaml", "template: hello", "template: helo")
+    edit(applied / "hello.md", "Hello {{ contact.name }}\n---", "Hi\n---")
+
+    result = call("apply", applied)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == "error: 1 error in the documents"
+    assert "welcome.yaml:" in result.stderr
+    assert "JF012" in result.stderr
+
+
+def test_what_needs_a_document_that_only_the_installation_has_is_right(applied: Path) -> None:
+    (applied / "hello.md").unlink()
+
+    assert call("plan", applied).exit_code in (0, 1)
+
+
+# --- journeys --------------------------------------------------------------------------------------------------------
+
+
+def test_a_journey_is_shown_with_its_document(applied: Path) -> None:
+    told = done("journeys", "show", "welcome")
+
+    assert "status: live" in told
+    assert "template: hello" in told
+    assert data("journeys", "show", "welcome", "--json")["document"]["journey"] == "welcome"
+
+
+def test_enrolling_has_happened_when_the_command_returns(applied: Path) -> None:
+    told = done("journeys", "enroll", "welcome", "ann", "--properties", '{"plan": "gold"}')
+
+    assert told.startswith("ann has entered welcome: run ")
+    assert data("journeys", "stats", "welcome", "--json")["entered"] == 1
+    assert "plan = gold" in done("explain", "ann")
+
+
+def test_who_is_refused_is_told_why(applied: Path) -> None:
+    done("journeys", "enroll", "welcome", "ann")
+
+    result = call("journeys", "enroll", "welcome", "ann")
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == "error: welcome has refused ann: duplicate"
+
+
+def test_a_paused_journey_lets_nobody_in_until_it_goes_on(applied: Path) -> None:
+    assert done("journeys", "pause", "welcome") == "welcome stands still; nobody is lost\n"
+    assert call("journeys", "enroll", "welcome", "ann").exit_code == 1
+
+    assert done("journeys", "resume", "welcome") == "welcome goes on; 0 runs were overdue by more than a day\n"
+    assert done("journeys", "pause", "welcome", "--entries") == "welcome lets nobody in; runs go on\n"
+
+
+def test_the_numbers_of_a_journey(applied: Path) -> None:
+    done("journeys", "enroll", "welcome", "ann")
+    call("journeys", "enroll", "welcome", "ann")
+
+    lines = [line.split() for line in done("journeys", "stats", "welcome").splitlines()]
+
+    assert ["entered", "1"] in lines
+    assert ["refused:", "duplicate", "1"] in lines
+    assert ["pause", "1", "1"] in lines
+
+
+@pytest.mark.parametrize("command", [["show"], ["stats"], ["pause"], ["resume"], ["enroll"]])
+def test_an_unknown_journey_is_said_to_be_unknown(applied: Path, command: list[str]) -> None:
+    contact = ["ann"] if command == ["enroll"] else []
+
+    result = call("journeys", *command, "basket", *contact)
+
+    assert (result.exit_code, result.stderr) == (1, "error: there is no journey basket\n")
+
+
+@pytest.mark.parametrize("properties", ["{", "[1]", "7"])
+def test_properties_have_to_be_an_object(applied: Path, properties: str) -> None:
+    assert call("journeys", "enroll", "welcome", "ann", "--properties", properties).exit_code == 2
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_made_listed_and_revoked(applied: Path) -> None:
+    made = done("keys", "create", "write", "--name", "the shop")
+    assert made.startswith("write key: jf_write_")
+
+    listed = data("keys", "list", "--json")
+    mine = next(one for one in listed if one["name"] == "the shop")
+    assert made.split()[-1] not in done("keys", "list")
+
+    assert done("keys", "revoke", mine["id"]) == f"key {mine['id']} is revoked\n"
+    assert call("keys", "revoke", mine["id"]).exit_code == 1

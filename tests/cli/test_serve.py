@@ -1,0 +1,152 @@
+"""``serve``: starts, says where and with which keys, and ends in order; or at once, and nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.calls import Serving, call, data, done, serving
+
+
+def sign_up(server: Serving, contact: str) -> None:
+    key = server.told("write key: ")
+    assert server.send("/v1/track", key, userId=contact, event="Signed Up").status_code == 200
+
+
+def wait_for_turn(server: Serving, contact: str) -> None:
+    """A change of a contact answers when it, and all that came before it, has been handled."""
+    key = server.told("admin key: ")
+    answer = server.send(f"/v1/contacts/{contact}/tags", key, add=["seen"])
+    assert answer.status_code == 200, answer.text
+
+
+def test_it_says_where_it_listens_and_shows_new_keys_once(flows: Path) -> None:
+    with serving("--flows", flows) as server:
+        assert httpx.get(f"{server.address}/readyz").status_code == 200
+        assert server.told("admin key: ").startswith("jf_admin_")
+        assert server.told("write key: ").startswith("jf_write_")
+        assert [line.partition(": ")[0] for line in server.said] == ["address", "admin key", "write key"]
+        assert server.stop() == 0
+
+    with serving() as server:
+        assert server.address.startswith("http://127.0.0.1:")
+        assert server.stop() == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == ""
+
+
+def test_an_event_leads_to_a_mail_and_explain_tells_why(flows: Path) -> None:
+    with serving("--flows", flows) as server:
+        key = server.told("write key: ")
+        server.send("/v1/identify", key, userId="ann", traits={"email": "ann@example.com", "vip": True})
+        sign_up(server, "ann")
+        wait_for_turn(server, "ann")
+
+        story = done("explain", "ann", "--server", server.address, "--key", server.told("admin key: "))
+
+        assert "entered by event Signed Up" in story
+        assert "message hello queued to ann@example.com" in story
+        assert "nodes.worth.cases[0].when: attribute vip = true (wanted: eq true): held" in story
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_commits_what_it_was_given_and_ends_well(flows: Path, number: signal.Signals) -> None:
+    with serving("--flows", flows) as server:
+        for contact in ("ann", "bob"):
+            sign_up(server, contact)
+
+        assert server.stop(number) == 0
+        assert "Traceback" not in server.errors()
+
+    assert data("contacts", "show", "bob", "--json")["contact"] == "bob"
+
+
+def test_a_second_engine_is_refused_and_told_of_the_first(flows: Path) -> None:
+    with serving("--flows", flows) as first:
+        assert first.address
+
+        with serving() as second:
+            assert second.process.wait(60) == 3
+            said = second.errors()
+
+        assert said.startswith("error: ")
+        assert f"process {first.process.pid} " in said.splitlines()[0]
+        assert "Traceback" not in said
+
+
+def test_the_api_alone_may_run_beside_the_engine(flows: Path) -> None:
+    with serving("--flows", flows) as first:
+        key = first.told("admin key: ")
+        with serving("--no-engine") as second:
+            answer = second.send("/v1/contacts", key, contact="ann", attributes={"name": "Ann"})
+
+            assert answer.status_code == 200
+            assert answer.json()["attributes"] == {"name": "Ann"}
+            assert second.stop() == 0
+
+
+def test_what_was_answered_with_200_survives_a_kill(flows: Path) -> None:
+    with serving("--flows", flows) as server:
+        keys = [server.told("admin key: "), server.told("write key: ")]
+        for number in range(20):
+            sign_up(server, f"contact {number}")
+        server.stop(signal.SIGKILL)
+
+    with serving() as server:
+        server.said += [f"admin key: {keys[0]}", f"write key: {keys[1]}"]
+        assert server.address
+        for number in range(20):
+            wait_for_turn(server, f"contact {number}")
+        stats = httpx.get(f"{server.address}/v1/journeys/welcome/stats", auth=(keys[0], "")).json()
+        assert server.stop() == 0
+
+    assert (stats["entered"], stats["active"]) == (20, 20)
+
+
+def test_errors_of_the_folder_are_all_told_before_anything_is_made(flows: Path, workplace: Path) -> None:
+    (flows / "broken.yaml").write_text("journey: broken\nstart: nowhere\nnodes: {a: {type: wait}, b: {type: emial}}\n")
+
+    result = call("serve", "--port", 0, "--flows", flows)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0].startswith("error: ")
+    assert result.stderr.count("broken.yaml:") >= 2
+    assert not (workplace / "journeyflow.db").exists()
+
+
+def test_a_port_that_is_taken_is_said_so_before_keys_are_made(workplace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = call("serve", "--port", port)
+
+    assert result.exit_code == 3
+    assert f"127.0.0.1:{port} can't be listened on" in result.stderr
+    assert not (workplace / "journeyflow.db").exists()
+
+
+def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-of-our-own")
+    monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
+
+    with serving("--flows", flows) as server:
+        assert server.told("admin key: ") == "an-admin-key-of-our-own"
+        answer = httpx.get(f"{server.address}/v1/journeys", auth=("an-admin-key-of-our-own", ""))
+        assert [one["id"] for one in answer.json()["items"]] == ["welcome"]
+
+
+def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_LOG_LEVEL", "chatty")
+
+    result = call("serve", "--port", 0)
+
+    assert result.exit_code == 1
+    assert "JOURNEYFLOW_LOG_LEVEL" in result.stderr
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    assert call("serve", "--port", "many").exit_code == 2
+    assert call("serve", "--worker").exit_code == 2

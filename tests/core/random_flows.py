@@ -1,0 +1,289 @@
+"""Random journeys that pass the check, and random things that happen to contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from tests.core.world import World
+
+from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.journey import Journey
+from journeyflow.core.template import Template
+from journeyflow.core.values import JSON, Model
+from journeyflow.core.workspace import Workspace
+
+Document = dict[str, JSON]
+
+EVENTS = ["A", "B", "C"]
+CONTACTS = ["ann", "bob"]
+TEMPLATES = [
+    Template(template="plain", subject="Hello", body="Dear {{ contact.first_name }}"),
+    Template(template="fragile", subject="{{ 6 | divided_by: contact.n }}", body="x"),
+    Template(template="coded", subject="Hi", body="{{ vars.coupon.code }}"),
+]
+POOLS = [
+    CouponPool(coupon_pool="kept", codes="generated"),
+    CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
+]
+WORKSPACES = [
+    Workspace(workspace="plain"),
+    Workspace.model_validate(
+        {
+            "workspace": "shop",
+            "timezone": "Europe/Warsaw",
+            "quiet_hours": {"from": "12:00", "to": "14:00"},
+            "topics": [
+                {"id": "offers", "name": "Offers"},
+                {"id": "account", "name": "Account", "transactional": True},
+            ],
+            "max_event_age": "2h",
+        }
+    ),
+]
+
+small = st.integers(0, 3)
+durations = st.sampled_from(["1m", "10m", "1h", "3h"])
+
+conditions: st.SearchStrategy[JSON] = st.recursive(
+    st.one_of(
+        st.builds(lambda tag: {"tag": tag}, st.sampled_from(["x", "y"])),
+        st.builds(lambda number: {"attribute": "n", "gte": number}, small),
+        st.builds(lambda number: {"property": "n", "lt": number}, small),
+        st.just({"attribute": "day", "before": "2h"}),
+        st.just({"attribute": "n", "eq": {"ref": "trigger.n"}}),
+        st.just({"var": "coupon.code", "exists": True}),
+        st.just({"local_time": {"from": "10:00", "to": "12:30"}}),
+        st.builds(lambda name, within: {"event": name, "within": within}, st.sampled_from(EVENTS), durations),
+        st.builds(lambda name: {"event": name, "since": "entry"}, st.sampled_from(EVENTS)),
+        st.builds(
+            lambda name, number: {"event": name, "where": {"property": "n", "gte": number}, "count": {"lt": 2}},
+            st.sampled_from(EVENTS),
+            small,
+        ),
+        st.builds(lambda name: {"event": name, "sum": "n", "gte": 3}, st.sampled_from(EVENTS)),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda parts: {"all": parts}, st.lists(inner, max_size=2)),
+        st.builds(lambda parts: {"any": parts}, st.lists(inner, max_size=2)),
+        st.builds(lambda part: {"not": part}, inner),
+    ),
+    max_leaves=3,
+)
+matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated"])}, optional={"where": conditions}
+)
+waits: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"for": "0s"},
+        {"for": "7m"},
+        {"for": "1h"},
+        {"for": "1d", "weekdays": ["mon", "wed"]},
+        {"for": "0d", "at": "10:00"},
+        {"for": "1d", "at": "09:00"},
+        {"until_time": {"at": "09:00"}},
+        {"until_time": {"at": "09:30", "weekdays": ["mon", "tue"]}},
+        {"until": {"date": "2026-03-02T11:00:00Z"}},
+        {"until": {"attribute": "day"}},
+        {"until": {"attribute": "day", "offset": "1h"}},
+        {"until": {"property": "day"}},
+    ]
+)
+actions: st.SearchStrategy[Document] = st.one_of(
+    st.builds(
+        lambda template, more: {"type": "email", "template": template, **more},
+        st.sampled_from(["plain", "fragile", "coded"]),
+        st.sampled_from([{}, {"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
+    ),
+    st.builds(
+        lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y"])] * 2
+    ),
+    st.builds(lambda number: {"type": "update", "set": {"n": number}}, small),
+    st.just({"type": "update", "increment": {"n": 1}, "unset": ["day"]}),
+    st.just({"type": "update", "set": {"day": {"ref": "trigger.day"}, "note": "{{ event.n }}"}}),
+    st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
+)
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> dict[str, JSON]:
+    """A graph whose edges lead onwards, or back to a wait, so that every loop passes through one."""
+    kinds = draw(
+        st.lists(st.sampled_from(["wait", "wait_for", "branch", "act", "act", "act", "end"]), min_size=1, max_size=7)
+    )
+    names = [f"n{place}" for place in range(len(kinds))]
+    found: dict[str, JSON] = {}
+    for place, kind in enumerate(kinds):
+        back = [name for name, one in zip(names, kinds, strict=True) if one in ("wait", "wait_for")]
+        onwards = st.sampled_from([*names[place + 1 :], *names[place + 1 :], *back, "end"])
+        found[names[place]] = draw(_node(kind, onwards))
+    return found
+
+
+@st.composite
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+    edge = {"next": draw(onwards)}
+    if kind == "end":
+        return {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
+    if kind == "wait":
+        wait = draw(waits)
+        return {"type": "wait", **wait, **edge, **({"on_past": draw(onwards)} if "until" in wait else {})}
+    if kind == "wait_for":
+        event = st.builds(lambda match, to: {**match, "next": to}, matches, onwards)
+        cases = draw(st.lists(st.one_of(event, _case(onwards)), min_size=1, max_size=3))
+        timeout = draw(st.sampled_from(["5m", "1h", "never"]))
+        return {"type": "wait_for", "cases": list(cases), "timeout": timeout, "on_timeout": draw(onwards), **edge}
+    if kind == "branch":
+        return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=3))), **edge}
+    only_if = draw(st.none() | conditions)
+    return {**draw(actions), **edge, **({} if only_if is None else {"only_if": only_if})}
+
+
+def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
+    return st.builds(lambda when, to: {"when": when, "next": to}, conditions, onwards)
+
+
+triggers: st.SearchStrategy[Document] = st.one_of(
+    st.builds(lambda match: {"type": "event", **match}, matches),
+    st.just({"type": "event", "event": "*"}),
+    st.just({"type": "contact", "change": "created"}),
+    st.just({"type": "contact", "change": "updated", "attribute": "n"}),
+    st.just({"type": "tag", "added": "x"}),
+    st.just({"type": "tag", "removed": "x"}),
+    st.builds(
+        lambda name, after: {"type": "inactivity", "event": name, "for": after}, st.sampled_from(EVENTS), durations
+    ),
+)
+
+
+@st.composite
+def journeys(draw: st.DrawFn, name: str) -> Journey:
+    """One journey of all that there is."""
+    optional: dict[str, st.SearchStrategy[JSON]] = {
+        "key": st.sampled_from(["trigger.n", "contact.n"]),
+        "enter_if": conditions,
+        "stay_if": conditions,
+        "exit_on": st.builds(lambda one: [one], matches),
+        "reentry": st.sampled_from([{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}]),
+        "on_duplicate": st.just("restart"),
+        "goal": st.builds(
+            lambda match, more: {**match, **more}, matches, st.sampled_from([{}, {"within": "1h", "value": "n"}])
+        ),
+        "priority": st.integers(0, 100),
+    }
+    document: Document = {
+        "journey": name,
+        "triggers": list(draw(st.lists(triggers, min_size=1, max_size=3))),
+        "start": "n0",
+        "nodes": draw(nodes()),
+        **draw(st.fixed_dictionaries({}, optional=optional)),
+    }
+    return Journey.model_validate(document)
+
+
+flows: st.SearchStrategy[list[Model]] = st.builds(
+    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    st.sampled_from(WORKSPACES),
+    journeys("one"),
+    journeys("two"),
+)
+
+
+class Happening(NamedTuple):
+    """Something that happens after a while, to a contact or to all, ready to be done to a world."""
+
+    after: str
+    contact: str | None
+    what: str
+    do: Callable[[World], object]
+
+    def __repr__(self) -> str:
+        return f"after {self.after}: {self.contact or 'operator'} {self.what}"
+
+
+pauses = st.sampled_from(["0s", "0s", "0s", "1s", "1m", "9m", "30m", "1h", "3h", "1d"])
+attributes: st.SearchStrategy[dict[str, JSON]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
+        "day": st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None]),
+        "email": st.sampled_from(["ann@shop.example", "nowhere", None]),
+        "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
+    },
+)
+
+
+def _event(
+    contact: str, name: str, given: dict[str, JSON], late: int, message_id: str | None, imported: bool
+) -> Happening:
+    def do(world: World) -> object:
+        occurred = world.now.timestamp() - late
+        text = world.now.fromtimestamp(occurred, world.now.tzinfo).isoformat()
+        held = world.contact(contact).coupons
+        code = held[-1].code if name == "Coupon Redeemed" and held else None
+        return world.track(contact, name, given, occurred=text, message_id=message_id, imported=imported, code=code)
+
+    return Happening("0s", contact, f"{name} {given} late={late} id={message_id} imported={imported}", do)
+
+
+def _identify(contact: str, given: dict[str, JSON], imported: bool) -> Happening:
+    def do(world: World) -> object:
+        return world.identify(contact, given, imported=imported)
+
+    return Happening("0s", contact, f"is {given} imported={imported}", do)
+
+
+def _tag(contact: str, tag: str, on: bool) -> Happening:
+    def do(world: World) -> object:
+        return world.tag(contact, tag) if on else world.untag(contact, tag)
+
+    return Happening("0s", contact, f"{'+' if on else '-'}{tag}", do)
+
+
+def _by_hand(what: str, contact: str, journey: str) -> Happening:
+    def remove(world: World) -> object:
+        found = world.runs(contact, journey)
+        return world.remove(contact, found[-1].id) if found else None
+
+    doing: dict[str, Callable[[World], object]] = {
+        "enroll": lambda world: world.enroll(contact, journey, n=1),
+        "remove": remove,
+        "pause": lambda world: world.pause(journey),
+        "pause entries": lambda world: world.pause_entries(journey),
+        "resume": lambda world: world.resume(journey) if world.states[journey] != "archived" else None,
+        "archive": lambda world: world.archive(journey),
+        "send": lambda world: world.send_queued(),
+        "empty": lambda world: world.memory.empty.add("fresh"),
+    }
+    return Happening("0s", contact if what in ("enroll", "remove") else None, f"{what} {journey}", doing[what])
+
+
+contacts = st.sampled_from(CONTACTS)
+happenings = st.builds(
+    lambda after, one: one._replace(after=after),
+    pauses,
+    st.one_of(
+        st.builds(
+            _event,
+            contacts,
+            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed"]),
+            st.fixed_dictionaries(
+                {}, optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")}
+            ),
+            st.sampled_from([0, 0, 0, 60, 3600, 90_000, -60, -900]),
+            st.sampled_from([None, None, "m1", "m2"]),
+            st.sampled_from([False, False, False, True]),
+        ),
+        st.builds(_identify, contacts, attributes, st.sampled_from([False, False, True])),
+        st.builds(_tag, contacts, st.sampled_from(["x", "y"]), st.booleans()),
+        st.builds(
+            _by_hand,
+            st.sampled_from(
+                ["enroll", "remove", "pause", "pause entries", "resume", "resume", "archive", "send", "empty"]
+            ),
+            contacts,
+            st.sampled_from(["one", "two"]),
+        ),
+    ),
+)

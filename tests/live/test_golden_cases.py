@@ -1,0 +1,44 @@
+"""Every golden case through the live engine on SQLite: the trail of the simulation, as interfaces.md compares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.golden.cases import GoldenCase, golden_cases, write_contacts, write_events
+from tests.live.books import balance
+from tests.live.world import LiveWorld, comparable, refused
+
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.workspace import DEFAULT
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services.check import check_folder
+from journeyflow.services.simulate import Simulator
+from journeyflow.services.simulate_input import Timeline, read_timeline
+
+
+def timeline_of(case: GoldenCase, directory: Path, timezone: str) -> Timeline:
+    """The inputs of a case, by way of the files that ``simulate`` reads."""
+    write_events(directory / "events.jsonl", case.events)
+    write_contacts(directory / "contacts.csv", case.contacts)
+    return read_timeline(directory / "events.jsonl", directory / "contacts.csv", None, timezone)
+
+
+@pytest.mark.parametrize("limit", [1_000, 2])
+@pytest.mark.parametrize("case", golden_cases(), ids=lambda case: case.name)
+def test_the_live_engine_writes_the_trail_of_the_simulation(case: GoldenCase, limit: int, tmp_path: Path) -> None:
+    renderer = LiquidRenderer()
+    checked = check_folder([case.flows], renderer).demand()
+    timeline = timeline_of(case, tmp_path, (checked.documents.workspace or DEFAULT).timezone)
+    inputs = [(key, item) for _, key, item in timeline.arrivals]
+    simulated: list[TrailRecord] = []
+    Simulator(checked.documents, renderer, timeline, 0, simulated.append).run(case.until, None)
+
+    world = LiveWorld(tmp_path, [source.data for source in checked.sources], timeline.start, limit)
+    try:
+        world.feed(inputs, case.until)
+        balance(world)
+        assert comparable(world.trail()) == comparable(simulated)
+        assert world.refusals() == refused(simulated)
+    finally:
+        world.close()

@@ -1,0 +1,63 @@
+"""Random journeys and inputs: the live engine writes what a simulation writes, however large its turns are.
+
+`JOURNEYFLOW_LIVE_EXAMPLES=2000 pytest tests/live/test_random.py` looks longer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from tests.live.books import balance
+from tests.live.strategies import Arrivals, Document, arrivals, documents, turn_limits
+from tests.live.world import START, LiveWorld, comparable, refused
+
+from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.effects import TrailRecord
+from journeyflow.db.sqlite import read
+from journeyflow.db.statistics import totals
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services.simulate import simulate_inputs
+from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
+
+EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "25"))
+AFTERMATH = timedelta(days=3)
+several = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RENDERER = LiquidRenderer()
+
+
+def simulated(some: Sequence[Document], inputs: Arrivals) -> tuple[list[TrailRecord], Simulation]:
+    models = [KINDS[next(iter(document))].model_validate(document) for document in some]
+    records: list[TrailRecord] = []
+    until = inputs[-1][1].at + AFTERMATH
+    found = simulate_inputs(Documents.of(models), RENDERER, inputs, start=START, until=until, on_trail=records.append)
+    return records, found
+
+
+def numbers(world: LiveWorld) -> dict[str, JourneyNumbers]:
+    """What the live engine counted, as a simulation shows it."""
+    with read(world.engine) as connection:
+        flows = world.installation.cache.current(connection)
+        return {
+            name: JourneyNumbers.of(totals(connection, name), one.journey.nodes) for name, one in flows.current.items()
+        }
+
+
+@several
+@given(documents, arrivals(), turn_limits)
+def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Arrivals, limit: int) -> None:
+    records, simulation = simulated(some, inputs)
+    with TemporaryDirectory() as directory:
+        world = LiveWorld(Path(directory), some, START, limit)
+        try:
+            world.feed(inputs, simulation.end)
+            balance(world)
+            assert comparable(world.trail()) == comparable(records)
+            assert world.refusals() == refused(records)
+            assert numbers(world) == simulation.journeys
+        finally:
+            world.close()

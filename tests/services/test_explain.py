@@ -1,0 +1,236 @@
+"""``explain``: a contact's trail as a story, with what each decision saw."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from journeyflow.core.errors import NotFound
+from journeyflow.db.sqlite import read
+from journeyflow.services.explain import Explanation, explain
+from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
+
+CART: JSONObject = {
+    "journey": "cart",
+    "timezone": "Europe/Warsaw",
+    "triggers": [
+        {"type": "event", "event": "Checkout Started", "where": {"property": "value", "gte": 20}},
+        {"type": "manual"},
+    ],
+    "key": "trigger.id",
+    "enter_if": {"topic": "offers"},
+    "exit_on": [{"event": "Order Completed"}],
+    "goal": {"event": "Order Completed", "value": "total"},
+    "start": "mail",
+    "nodes": {
+        "mail": {"type": "email", "template": "hello", "topic": "offers", "next": "click"},
+        "click": {
+            "type": "wait_for",
+            "cases": [{"event": "Email Link Clicked", "next": "worth", "name": "interested"}],
+            "timeout": "1d",
+            "on_timeout": "worth",
+        },
+        "worth": {
+            "type": "branch",
+            "cases": [
+                {"when": {"attribute": "vip", "eq": True}, "next": "label", "name": "very important"},
+                {"when": {"event": "Order Completed", "within": "30d", "sum": "total", "gte": 200}, "next": "label"},
+            ],
+            "else": "pause",
+        },
+        "label": {"type": "tag", "add": ["good"], "next": "pause"},
+        "pause": {"type": "wait", "for": "2d", "next": "done"},
+        "done": {"type": "update", "set": {"reminded": True}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a shop with the journey; making one takes long."""
+    folder = tmp_path_factory.mktemp("shop")
+    with opened(folder) as shop:
+        shop.publish(WORKSPACE, TEMPLATE, CART)
+    return folder / DATABASE
+
+
+@pytest.fixture
+def shop(tmp_path: Path, published: Path) -> Iterator[Shop]:
+    shutil.copy(published, tmp_path / DATABASE)
+    with opened(tmp_path) as shop:
+        yield shop
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Shop]:
+    shop = open_shop(folder)
+    shop.ingest.start()
+    try:
+        yield shop
+    finally:
+        shop.ingest.stop()
+        shop.installation.engine.dispose()
+
+
+def story(shop: Shop, contact: str, journey: str | None = None) -> Explanation:
+    with read(shop.installation.engine) as connection:
+        return explain(connection, contact, journey, shop.clock())
+
+
+def told(shop: Shop, contact: str) -> list[str]:
+    """The newest run: node, sentence, and what was seen."""
+    lines = []
+    for step in story(shop, contact).runs[0].steps:
+        lines.append(f"{step.node}: {step.text}" if step.node else step.text)
+        lines.extend(f"  {line}" for line in step.because)
+    return lines
+
+
+def test_a_run_is_told_step_by_step(shop: Shop) -> None:
+    shop.identify("ann", email="ann@example.com", vip=True)
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.later(hours=2)
+    shop.track("ann", "Email Link Clicked")
+    shop.later(days=2)
+
+    assert told(shop, "ann") == [
+        "entered by event Checkout Started, trigger 1 of 2 (id = c1, value = 50)",
+        "  triggers[0].where: property value = 50 (wanted: gte 20): held",
+        "  enter_if: topic offers: subscribed: held",
+        "mail: message hello queued to ann@example.com; not sent yet",
+        "click: waited, at most until Tue 3 Mar 2026 11:00:00",
+        "click: Email Link Clicked came: took case 1 of 1 (interested)",
+        "worth: took case 1 of 2 (very important)",
+        "  nodes.worth.cases[0].when: attribute vip = true (wanted: eq true): held",
+        "label: put on tag good",
+        "pause: waited until Wed 4 Mar 2026 13:00:00",
+        "done: set reminded = true",
+        "done: completed",
+    ]
+
+
+def test_a_decision_shows_what_was_missing(shop: Shop) -> None:
+    shop.track("bob", "Checkout Started", id="c1", value=50)
+    shop.later(days=1)
+
+    assert told(shop, "bob")[3:] == [
+        "mail: message hello skipped: no_address (the contact has no address)",
+        "click: waited until Tue 3 Mar 2026 11:00:00",
+        "click: none of it came in time",
+        "worth: no case held: went the way of else",
+        "  nodes.worth.cases[0].when: attribute vip = missing (wanted: eq true): did not hold",
+        "  nodes.worth.cases[1].when: event Order Completed within 30d: sum of total = 0 (wanted: gte 200): did not hold",
+        "pause: waits until Thu 5 Mar 2026 11:00:00",
+    ]
+    assert story(shop, "bob").runs[0].status == "active, stands at pause until Thu 5 Mar 2026 11:00:00"
+
+
+def test_an_exit_names_the_event_and_what_was_withdrawn(shop: Shop) -> None:
+    shop.identify("ann", email="ann@example.com")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.later(hours=1)
+    shop.track("ann", "Order Completed", total=70)
+
+    assert told(shop, "ann")[-3:] == [
+        "click: left: Order Completed came (exit_on)",
+        "mail: message hello to ann@example.com withdrawn before it was sent: exit_on",
+        "reached the goal, value 70",
+    ]
+    assert story(shop, "ann").runs[0].status == "exited: exit_on"
+
+
+def test_times_are_those_of_the_contact(shop: Shop) -> None:
+    shop.identify("ann", timezone="America/New_York")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+
+    found = story(shop, "ann")
+
+    assert found.timezone == "America/New_York"
+    assert found.runs[0].steps[0].local == "Mon 2 Mar 2026 05:00:00"
+
+
+def test_refusals_of_a_day_are_counted_and_explained(shop: Shop) -> None:
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.track("ann", "Checkout Started", value=50)
+
+    found = {one.reason: one for one in story(shop, "ann").refusals}
+
+    assert found["duplicate"].text == (
+        "refused 2 times that day, last by event Checkout Started: duplicate (a run was active already)"
+    )
+    assert found["no_key"].text == (
+        "refused by event Checkout Started: no_key (the event has no value for the journey's key)"
+    )
+
+
+def test_what_a_refusal_saw_is_told(shop: Shop) -> None:
+    shop.client("admin").post("/v1/contacts", json={"contact": "ann", "topics": {"offers": False}})
+    shop.settle()
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+
+    refusal = story(shop, "ann").refusals[0]
+
+    assert refusal.because[-1] == "enter_if: topic offers: not subscribed: did not hold"
+
+
+def test_the_newest_run_comes_first(shop: Shop) -> None:
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.later(hours=1)
+    shop.track("ann", "Checkout Started", id="c2", value=60)
+
+    entered = [run.steps[0].text for run in story(shop, "ann").runs]
+
+    assert [("c2" in text, "c1" in text) for text in entered] == [(True, False), (False, True)]
+
+
+def test_a_journey_that_never_took_notice_says_what_it_waits_for(shop: Shop) -> None:
+    shop.track("ann", "Checkout Started", id="c1", value=5)
+
+    notes = story(shop, "ann", "cart").notes
+
+    assert notes == (
+        "journey cart (it is live) has not let it in, and not refused it in 30 days",
+        "it lets in by event Checkout Started",
+        "  the contact has had 1 Checkout Started, the last Mon 2 Mar 2026 10:00:00:"
+        " before it was live, or its where did not hold",
+        "it lets in by hand",
+    )
+
+
+def test_somebody_no_journey_knows_is_told_so(shop: Shop) -> None:
+    shop.identify("ann", name="Ann")
+
+    assert story(shop, "ann").notes == ("no journey has let it in, and none has refused it in 30 days",)
+
+
+def test_the_trail_is_that_of_rule_9_1_with_the_refusals_in_it(shop: Shop) -> None:
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.later(minutes=1)
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+
+    records = story(shop, "ann").trail
+
+    assert [record["kind"] for record in records] == ["entered", "message", "waiting", "refused"]
+    assert records[-1]["run"] is None
+    assert records[-1]["count"] == 1
+    assert records[0]["at"] == "2026-03-02T10:00:00.000000Z"
+
+
+def test_a_contact_spelled_otherwise_is_suggested(shop: Shop) -> None:
+    shop.identify("ann", name="Ann")
+
+    with pytest.raises(NotFound, match="there is no contact ' ANN'; there is ann"):
+        story(shop, " ANN")
+
+
+def test_an_unknown_journey_is_said_to_be_unknown(shop: Shop) -> None:
+    shop.identify("ann", name="Ann")
+
+    with pytest.raises(NotFound, match="there is no journey basket"):
+        story(shop, "ann", "basket")
