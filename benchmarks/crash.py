@@ -240,7 +240,7 @@ def _trail(database: sqlite3.Connection) -> dict[str, list[list[Any]]]:  # Any: 
 
 def _runs(database: sqlite3.Connection) -> Iterator[str]:
     trails = _trail(database)
-    stored = {run: status for run, status in database.execute("SELECT id, status FROM runs")}
+    stored: dict[str, str] = dict(database.execute("SELECT id, status FROM runs").fetchall())
     if set(trails) != set(stored):
         yield f"{len(set(trails) ^ set(stored))} runs are in the trail or in the table only"
     for run, records in trails.items():

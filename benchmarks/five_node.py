@@ -14,13 +14,18 @@ from benchmarks.five_node_start import TRANSITIONS
 from benchmarks.measure import Cost, console, print_table, ratio, side_by_side, tell_ratio
 
 CONTENDERS: Final = {
+    "engine": "benchmarks.five_node_engine",
     "floor": "benchmarks.floors.five_node_sqlite",
     "lean floor": "benchmarks.floors.lean_sqlite",
 }
-SAME_TABLES: Final = ("floor",)
+SAME_TABLES: Final = ("engine", "floor")
 PUBLISHED: Final = frozenset({"documents", "installation", "journeys"})
 """Tables that are no part of what a journey writes."""
-RATIOS: Final[tuple[tuple[str, str, float | None], ...]] = (("floor", "lean floor", None),)
+RATIOS: Final[tuple[tuple[str, str, float | None], ...]] = (
+    ("engine", "floor", 4.0),
+    ("engine", "lean floor", 8.0),
+    ("floor", "lean floor", None),
+)
 """(dear, cheap, how many times as dear at most)"""
 
 

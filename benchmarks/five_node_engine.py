@@ -1,6 +1,6 @@
-"""The engine's own part of the five-node journey: turns over the same start as the floor's, on a clock that stands still.
+"""The engine's own part of the five-node journey: turns over the floor's start, on a clock that stands still.
 
-    python -m benchmarks.five_node_engine --contacts 20000 --batch 500
+python -m benchmarks.five_node_engine --contacts 20000 --batch 500
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def publish(engine: Engine) -> None:
     with write(engine) as connection:
         add(connection, "workspace", "shop", WORKSPACE_DOCUMENT, "published", PUBLISHED_AT)
         for template in TEMPLATES:
-            add(connection, "template", template["template"], template, "published", PUBLISHED_AT)
+            add(connection, "template", str(template["template"]), template, "published", PUBLISHED_AT)
         add(connection, "journey", "five-node", JOURNEY, "published", PUBLISHED_AT)
         put_journey(connection, JourneyRow("five-node", "live", 1, PUBLISHED_AT, None))
         raise_epoch(connection)

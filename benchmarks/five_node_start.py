@@ -16,6 +16,7 @@ from typing import Final
 import orjson
 
 from benchmarks.measure import Cost
+from journeyflow.core.values import JSON
 from journeyflow.db.migrations import migrate
 from journeyflow.db.sqlite import open_engine
 
@@ -26,12 +27,12 @@ ENTERING_AT: Final = datetime(2026, 3, 2, 10, tzinfo=UTC)
 WAIT: Final = timedelta(days=3)
 WAKING_AT: Final = ENTERING_AT + WAIT
 
-WORKSPACE_DOCUMENT: Final = {
+WORKSPACE_DOCUMENT: Final[dict[str, JSON]] = {
     "workspace": WORKSPACE,
     "sender": {"name": "The Shop", "email": "hello@shop.example"},
     "postal_address": "Long Street 1, Gdansk",
 }
-TEMPLATES: Final = [
+TEMPLATES: Final[list[dict[str, JSON]]] = [
     {
         "template": name,
         "channel": "email",
@@ -40,7 +41,7 @@ TEMPLATES: Final = [
     }
     for name in ("hello", "again")
 ]
-JOURNEY: Final = {
+JOURNEY: Final[dict[str, JSON]] = {
     "journey": "five-node",
     "triggers": [{"type": "event", "event": "Signed Up"}],
     "start": "greet",

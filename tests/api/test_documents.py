@@ -177,6 +177,21 @@ def test_applying_makes_all_of_it_or_nothing(busy_shop: Shop) -> None:
     assert admin.get("/v1/documents/template/hello").json()["subject"] == "new"
 
 
+def test_an_installation_is_one_workspace(busy_shop: Shop) -> None:
+    other = WORKSPACE | {"workspace": "another"}
+
+    answer = busy_shop.client("admin").post("/v1/documents:apply", json={"documents": [other]})
+
+    assert (answer.status_code, "workspace shop" in answer.json()["detail"]) == (409, True)
+
+
+def test_two_documents_of_one_id_are_told(shop: Shop) -> None:
+    answer = shop.client("admin").post("/v1/documents:apply", json={"documents": [TEMPLATE, TEMPLATE]})
+
+    found = answer.json()["errors"]
+    assert [(one["code"], one["document"]) for one in found] == [("JF007", "documents[1]")]
+
+
 def test_pruning_removes_what_is_not_given(busy_shop: Shop) -> None:
     admin = busy_shop.client("admin")
 

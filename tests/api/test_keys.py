@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.api.shop import Client, Shop
+
+from journeyflow.api.app import create_app
+from journeyflow.api.context import TRUST_SECONDS, Keyring
+from journeyflow.db.sqlite import write
+from journeyflow.services import keys
 
 
 def test_a_key_is_shown_once_when_it_is_made(shop: Shop) -> None:
@@ -28,6 +35,31 @@ def test_a_key_that_was_revoked_opens_nothing_at_once(shop: Shop) -> None:
 
     assert shop_floor.post("/v1/track", json={"userId": "ann", "event": "x"}).status_code == 401
     assert admin.request("DELETE", f"/v1/keys/{made['id']}").status_code == 404
+
+
+def test_another_process_that_revokes_a_key_is_obeyed_within_two_seconds(shop: Shop) -> None:
+    watch = [0.0]
+    keyring = Keyring(shop.installation.engine, lambda: watch[0])
+    secret = shop.key("write")
+    found = asyncio.run(keyring.find(secret))
+    assert found is not None
+    with write(shop.installation.engine) as connection:
+        keys.revoke(connection, found.id, shop.clock())
+
+    watch[0] = TRUST_SECONDS - 0.1
+    assert asyncio.run(keyring.find(secret)) is not None
+    watch[0] = TRUST_SECONDS
+    assert asyncio.run(keyring.find(secret)) is None
+    assert asyncio.run(keyring.find("x" * 10_000)) is None
+
+
+def test_inside_its_own_process_an_app_can_do_without_keys(shop: Shop) -> None:
+    app = create_app(shop.installation, shop.ingest, shop.work, trusted=True)
+    inside = Client(app, {})
+
+    assert inside.post("/v1/contacts", json={"contact": "ann"}).status_code == 200
+    assert inside.get("/v1/keys").status_code == 200
+    assert inside.post("/v1/track", json={"userId": "ann", "event": "Unsubscribed"}).status_code == 200
 
 
 def test_the_last_admin_key_can_not_be_revoked(shop: Shop) -> None:

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tests.cli.calls import call, data, done
 
 from journeyflow.cli.check import github_line
 from journeyflow.core.check.problem import Problem
-from tests.cli.calls import call, data, done
 
 
 @pytest.fixture
 def broken(flows: Path) -> Path:
-    (flows / "broken.yaml").write_text("journey: broken\nstart: nowhere\nnodes:\n  a: {type: wait}\n  b: {type: emial}\n")
+    (flows / "broken.yaml").write_text(
+        "journey: broken\nstart: nowhere\nnodes:\n  a: {type: wait}\n  b: {type: emial}\n"
+    )
     return flows
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.cli.calls import call, data, done
 
 
@@ -70,12 +69,17 @@ def test_a_contact_is_shown_with_what_happened_last(applied: Path) -> None:
     assert "message hello to nobody: skipped (no_address)" in told
 
 
-@pytest.mark.parametrize("key", ["a/b", "a b?c#d", "Łódź", "%41", "../x", "."])
+@pytest.mark.parametrize("key", ["a/b", "a b?c#d", "Łódź", "%41", "../x"])
 def test_a_key_may_be_any_text(applied: Path, key: str) -> None:
     done("journeys", "enroll", "welcome", key)
 
     assert data("contacts", "show", key, "--json")["contact"] == key
     assert done("explain", key).startswith(key)
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_key_that_no_url_can_hold_is_an_error(applied: Path, key: str) -> None:
+    assert call("contacts", "show", key).exit_code == 1
 
 
 def test_explain_tells_the_story_and_with_json_the_trail(applied: Path) -> None:

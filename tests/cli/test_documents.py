@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
+from tests.api.shop import DATABASE, DOCUMENTS, open_shop
 from tests.cli.calls import call, data, done
 
 
@@ -121,6 +121,26 @@ def test_a_paused_journey_lets_nobody_in_until_it_goes_on(applied: Path) -> None
 
     assert done("journeys", "resume", "welcome") == "welcome goes on; 0 runs were overdue by more than a day\n"
     assert done("journeys", "pause", "welcome", "--entries") == "welcome lets nobody in; runs go on\n"
+
+
+def test_who_is_overdue_has_to_be_told_to_go_on_now(workplace: Path) -> None:
+    shop = open_shop(workplace)  # its clock stands long before now
+    shop.ingest.start()
+    shop.publish(*DOCUMENTS)
+    shop.track("ann", "Signed Up")
+    shop.ingest.stop()
+    shop.installation.engine.dispose()
+    database = ("--database-url", DATABASE)
+    done("journeys", "pause", "welcome", *database)
+
+    refused = call("journeys", "resume", "welcome", *database)
+    told = done("journeys", "resume", "welcome", "--now", *database)
+
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "error: runs overdue by more than a day: 1; --now lets them go on at once\n",
+    )
+    assert told == "welcome goes on; 1 run was overdue by more than a day\n"
 
 
 def test_the_numbers_of_a_journey(applied: Path) -> None:

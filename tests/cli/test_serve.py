@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.cli.calls import Serving, call, data, done, serving
 
 

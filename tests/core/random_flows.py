@@ -106,17 +106,22 @@ actions: st.SearchStrategy[Document] = st.one_of(
 )
 
 
+KINDS = ["wait", "wait_for", "branch", "act", "act", "act", "end"]
+
+
 @st.composite
 def nodes(draw: st.DrawFn) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a wait, so that every loop passes through one."""
-    kinds = draw(
-        st.lists(st.sampled_from(["wait", "wait_for", "branch", "act", "act", "act", "end"]), min_size=1, max_size=7)
-    )
+    kinds = [
+        draw(st.sampled_from(["wait_for", "act", "wait"])),
+        *draw(st.lists(st.sampled_from(KINDS), min_size=3, max_size=7)),
+    ]
     names = [f"n{place}" for place in range(len(kinds))]
+    back = [name for name, one in zip(names, kinds, strict=True) if one in ("wait", "wait_for")]
     found: dict[str, JSON] = {}
     for place, kind in enumerate(kinds):
-        back = [name for name, one in zip(names, kinds, strict=True) if one in ("wait", "wait_for")]
-        onwards = st.sampled_from([*names[place + 1 :], *names[place + 1 :], *back, "end"])
+        following = [*names[place + 1 : place + 3], "end"]
+        onwards = st.sampled_from([*following[:1] * 4, *following, *back])
         found[names[place]] = draw(_node(kind, onwards))
     return found
 
@@ -144,16 +149,28 @@ def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
     return st.builds(lambda when, to: {"when": when, "next": to}, conditions, onwards)
 
 
+events: st.SearchStrategy[Document] = st.builds(
+    lambda name: {"type": "event", "event": name}, st.sampled_from([*EVENTS, "*"])
+)
 triggers: st.SearchStrategy[Document] = st.one_of(
+    events,
     st.builds(lambda match: {"type": "event", **match}, matches),
-    st.just({"type": "event", "event": "*"}),
-    st.just({"type": "contact", "change": "created"}),
-    st.just({"type": "contact", "change": "updated", "attribute": "n"}),
-    st.just({"type": "tag", "added": "x"}),
-    st.just({"type": "tag", "removed": "x"}),
+    st.sampled_from(
+        [
+            {"type": "contact", "change": "created"},
+            {"type": "contact", "change": "updated", "attribute": "n"},
+            {"type": "tag", "added": "x"},
+            {"type": "tag", "removed": "x"},
+        ]
+    ),
     st.builds(
         lambda name, after: {"type": "inactivity", "event": name, "for": after}, st.sampled_from(EVENTS), durations
     ),
+)
+
+
+reentries: st.SearchStrategy[JSON] = st.sampled_from(
+    [{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}, {"policy": "once"}]
 )
 
 
@@ -162,10 +179,9 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
     """One journey of all that there is."""
     optional: dict[str, st.SearchStrategy[JSON]] = {
         "key": st.sampled_from(["trigger.n", "contact.n"]),
-        "enter_if": conditions,
-        "stay_if": conditions,
+        "enter_if": st.just({"not": {"tag": "y"}}),
+        "stay_if": st.one_of(st.just({"not": {"tag": "y"}}), conditions),
         "exit_on": st.builds(lambda one: [one], matches),
-        "reentry": st.sampled_from([{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}]),
         "on_duplicate": st.just("restart"),
         "goal": st.builds(
             lambda match, more: {**match, **more}, matches, st.sampled_from([{}, {"within": "1h", "value": "n"}])
@@ -174,9 +190,10 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
     }
     document: Document = {
         "journey": name,
-        "triggers": list(draw(st.lists(triggers, min_size=1, max_size=3))),
+        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": "A"}],
         "start": "n0",
         "nodes": draw(nodes()),
+        "reentry": draw(reentries),
         **draw(st.fixed_dictionaries({}, optional=optional)),
     }
     return Journey.model_validate(document)
@@ -220,7 +237,7 @@ def _event(
     def do(world: World) -> object:
         occurred = world.now.timestamp() - late
         text = world.now.fromtimestamp(occurred, world.now.tzinfo).isoformat()
-        held = world.contact(contact).coupons
+        held = world.contacts[contact].coupons if contact in world.contacts else []
         code = held[-1].code if name == "Coupon Redeemed" and held else None
         return world.track(contact, name, given, occurred=text, message_id=message_id, imported=imported, code=code)
 
@@ -259,7 +276,13 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
     return Happening("0s", contact if what in ("enroll", "remove") else None, f"{what} {journey}", doing[what])
 
 
-contacts = st.sampled_from(CONTACTS)
+contacts = st.sampled_from(["ann", *CONTACTS])
+plain_events = st.builds(
+    lambda contact, name, number: _event(contact, name, {"n": number}, 0, None, False),
+    contacts,
+    st.sampled_from(EVENTS),
+    small,
+)
 happenings = st.builds(
     lambda after, one: one._replace(after=after),
     pauses,

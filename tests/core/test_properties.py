@@ -13,8 +13,8 @@ from tests.core.world import World
 from journeyflow.core.local_time import in_window, zone
 from journeyflow.core.values import Model
 
-stories = st.lists(happenings, min_size=1, max_size=25)
-several = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+stories = st.lists(happenings, min_size=8, max_size=30)
+several = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def lived(documents: Sequence[Model], story: Sequence[Happening], *, stalls: bool = False) -> World:

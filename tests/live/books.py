@@ -54,8 +54,9 @@ def _statistics_are_a_recount(connection: ReadConnection, runs: dict[str, list[T
                 recount[record.journey, record.kind] += 1
             elif record.kind == "exited":
                 recount[record.journey, f"exited:{record.detail['reason']}"] += 1
-    for row in connection.execute(select(tables.refusals)).all():
-        recount[row.journey, f"refused:{row.reason}"] += row.count
+    refused = select(tables.refusals.c.journey, tables.refusals.c.reason, tables.refusals.c.count)
+    for journey, reason, count in connection.execute(refused).all():
+        recount[journey, f"refused:{reason}"] += count
     for row in connection.execute(select(tables.runs).where(tables.runs.c.status == "active")).all():
         recount[row.journey, f"waiting:{row.node}"] += 1
     counted: Counter[tuple[str, str]] = Counter()
@@ -100,8 +101,7 @@ def _codes_are_given_once(connection: ReadConnection, runs: dict[str, list[Trail
 def _everybody_is_woken(connection: ReadConnection) -> None:
     timers = {(row.contact, row.due_at) for row in connection.execute(select(tables.timers)).all()}
     contacts = connection.execute(select(tables.contacts.c.contact, tables.contacts.c.timer_at)).all()
-    assert {(contact, at) for contact, at in contacts if at is not None} <= timers
-    woken = {contact: at for contact, at in contacts}
+    woken = {contact: at for contact, at in contacts if at is not None}
+    assert woken.items() <= timers
     for run in connection.execute(select(tables.runs).where(tables.runs.c.due_at.isnot(None))).all():
-        assert woken[run.contact] is not None, "who waits until an instant has a timer"
-        assert woken[run.contact] <= run.due_at
+        assert woken[run.contact] <= run.due_at, "who waits until an instant is woken by then"

@@ -1,11 +1,17 @@
-"""Random documents and inputs, as the database and the simulation both take them."""
+"""Random documents and inputs, as the database and the simulation both take them.
+
+Most of it is likely, so that most examples have something to compare: contacts that can be written to, journeys that
+let them in, events that match. The rest is odd.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from hypothesis import strategies as st
-from tests.core.random_flows import CONTACTS, EVENTS, conditions, durations, matches, nodes, triggers
+from tests.core.random_flows import CONTACTS, EVENTS, conditions, matches, triggers
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -14,6 +20,7 @@ from journeyflow.core.values import JSON, parse_duration
 
 Document = dict[str, JSON]
 Arrivals = list[tuple[str, Input]]
+Some = TypeVar("Some")
 
 JOURNEYS = ["one", "two"]
 TEMPLATES: list[Document] = [
@@ -37,25 +44,123 @@ WORKSPACES: list[Document] = [
 ]
 
 
+def mostly(usual: Some, odd: Sequence[Some]) -> st.SearchStrategy[Some]:
+    """The usual four times out of five."""
+    return st.sampled_from([*[usual] * 4 * len(odd), *odd])
+
+
+def rarely(odd: st.SearchStrategy[Some]) -> st.SearchStrategy[Some | None]:
+    """Something, one time out of five."""
+    return mostly(False, [True]).flatmap(lambda wanted: odd if wanted else st.none())
+
+
+def _given(**optional: JSON) -> Document:
+    return {name: value for name, value in optional.items() if value is not None}
+
+
+# --- journeys --------------------------------------------------------------------------------------------------------
+
+SHORT_WAITS: list[Document] = [
+    {"for": "1m"},
+    {"for": "1h"},
+    {"for": "0s"},
+    {"until": {"date": "2026-03-02T11:00:00Z"}},
+    {"until": {"attribute": "day"}},
+    {"until": {"attribute": "day", "offset": "1h"}},
+    {"until": {"property": "day"}},
+]
+LONG_WAITS: list[Document] = [
+    {"for": "5h"},
+    {"for": "1d", "weekdays": ["mon", "wed"]},
+    {"for": "0d", "at": "10:00"},
+    {"for": "1d", "at": "09:00"},
+    {"until_time": {"at": "12:30"}},
+    {"until_time": {"at": "09:30", "weekdays": ["mon", "tue"]}},
+]
+CODES: list[Document] = [{"type": "coupon", "pool": "kept"}, {"type": "coupon", "pool": "fresh"}]
+small = st.integers(0, 3)
+events = st.sampled_from(EVENTS)
+plain_events: st.SearchStrategy[Document] = st.builds(lambda name: {"event": name}, events)
+heard = mostly(True, [False]).flatmap(lambda plain: plain_events if plain else matches)
+emails: st.SearchStrategy[Document] = st.builds(
+    lambda template, more: {"type": "email", "template": template, **more},
+    mostly("plain", ["fragile", "coded"]),
+    mostly({"topic": "offers"}, [{"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
+)
+tags: st.SearchStrategy[Document] = st.builds(
+    lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y", "z"])] * 2
+)
+updates: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"type": "update", "set": {"n": 2}},
+        {"type": "update", "increment": {"n": 1}, "unset": ["day"]},
+        {"type": "update", "set": {"day": {"ref": "trigger.day"}, "note": "{{ event.n }}"}},
+        {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
+    ]
+)
+actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
+
+
+@st.composite
+def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
+    """A graph whose edges lead onwards, or back to a long wait."""
+    likely = ["email", "email", "act", "act", "wait", "wait_for", "branch", "long wait"]
+    kinds = draw(st.lists(st.sampled_from(likely), min_size=2, max_size=7))
+    names = ["coupon", *[f"n{place}" for place in range(1, len(kinds))]]
+    found: dict[str, JSON] = {}
+    for place, kind in enumerate(kinds):
+        back = [name for name, one in zip(names, kinds, strict=True) if one == "long wait"]
+        following = names[place + 1 : place + 3] or ["end"]
+        onwards = st.sampled_from([*following * 3, *back, "end"])
+        found[names[place]] = draw(_node(kind, onwards))
+    return {**found, "stop": {"type": "end", "reason": "enough"}} if "end" not in str(found) else found
+
+
+@st.composite
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+    edge: Document = {"next": draw(onwards)}
+    if kind in ("wait", "long wait"):
+        wait = draw(st.sampled_from(SHORT_WAITS if kind == "wait" else LONG_WAITS))
+        return {"type": "wait", **wait, **edge, **({"on_past": draw(onwards)} if "until" in wait else {})}
+    if kind == "wait_for":
+        event = st.builds(lambda match, to: {**match, "next": to}, heard, onwards)
+        cases = draw(st.lists(st.one_of(event, event, _case(onwards)), min_size=1, max_size=3))
+        timeout = draw(st.sampled_from(["1m", "1h", "1d", "never"]))
+        return {"type": "wait_for", "cases": list(cases), "timeout": timeout, "on_timeout": draw(onwards), **edge}
+    if kind == "branch":
+        return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=2))), **edge}
+    return {**draw(emails if kind == "email" else actions), **edge, **_given(only_if=draw(rarely(conditions)))}
+
+
+def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
+    return st.builds(lambda when, to: {"when": when, "next": to}, conditions, onwards)
+
+
+REENTRY: list[JSON] = [None, {"policy": "after", "gap": "1h"}]
+
+
 @st.composite
 def journeys(draw: st.DrawFn, name: str) -> Document:
-    """One journey of all that there is."""
-    optional: dict[str, st.SearchStrategy[JSON]] = {
-        "key": st.sampled_from(["trigger.n", "contact.n"]),
-        "enter_if": conditions,
-        "stay_if": conditions,
-        "exit_on": st.builds(lambda one: [one], matches),
-        "reentry": st.sampled_from([{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}]),
-        "on_duplicate": st.just("restart"),
-        "goal": st.builds(lambda match, within: {**match, "within": within, "value": "n"}, matches, durations),
-        "priority": st.integers(0, 100),
-    }
+    """One journey of all that there is; one of its triggers is an event without conditions."""
+    nodes = draw(_nodes())
+    goal = st.builds(
+        lambda match, more: {**match, **more}, heard, st.sampled_from([{}, {"within": "1h", "value": "n"}])
+    )
     return {
         "journey": name,
-        "triggers": list(draw(st.lists(triggers, min_size=1, max_size=3))),
-        "start": "n0",
-        "nodes": draw(nodes()),
-        **draw(st.fixed_dictionaries({}, optional=optional)),
+        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": draw(events)}],
+        "start": next(iter(nodes)),
+        "nodes": nodes,
+        **_given(
+            key=draw(mostly(None, ["trigger.n", "contact.n"])),
+            enter_if=draw(rarely(conditions)),
+            stay_if=draw(rarely(conditions)),
+            exit_on=draw(st.none() | st.builds(lambda one: [one], heard)),
+            reentry=draw(mostly({"policy": "always"}, REENTRY)),
+            on_duplicate=draw(st.sampled_from([None, "restart"])),
+            goal=draw(st.none() | goal),
+            priority=draw(st.sampled_from([None, 20, 80])),
+        ),
     }
 
 
@@ -65,9 +170,11 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
     *[journeys(name) for name in JOURNEYS],
 )
 
+# --- what happens ----------------------------------------------------------------------------------------------------
+
 pauses = st.sampled_from(["0s", "0s", "0s", "1s", "1m", "9m", "30m", "1h", "3h", "1d"]).map(parse_duration)
-small = st.integers(0, 3)
-days = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
+days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
+ODD_NAMES = ["Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
 
 
 def _attributes(contact: str) -> st.SearchStrategy[Document]:
@@ -75,38 +182,35 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
     optional: dict[str, st.SearchStrategy[JSON]] = {
         "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
         "day": days,
-        "email": st.sampled_from([f"{contact}@shop.example", "nowhere", None]),
+        "email": mostly(f"{contact}@shop.example", ["nowhere", None]),
         "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
     }
     return st.fixed_dictionaries({}, optional=optional)
 
 
 @st.composite
-def _event(draw: st.DrawFn, contact: str, at: datetime) -> Input:
-    name = draw(st.sampled_from([*EVENTS, *EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed"]))
+def _event(draw: st.DrawFn, at: datetime) -> Input:
     optional: dict[str, st.SearchStrategy[JSON]] = {"n": small, "day": days, "type": st.just("hard")}
     properties = draw(st.fixed_dictionaries({}, optional=optional))
-    late = draw(st.sampled_from([0, 0, 0, 60, 3_600, 90_000, -60, -900]))
-    message_id = draw(st.sampled_from([None, None, "m1", "m2"]))
-    imported = draw(st.sampled_from([False, False, False, True]))
-    occurred_at = at - timedelta(seconds=late)
-    return Event(at, name, occurred_at, properties, message_id, imported=imported)
+    name = draw(rarely(st.sampled_from(ODD_NAMES))) or draw(events)
+    late = draw(mostly(0, [60, 3_600, 90_000, -60, -900]))
+    message_id = draw(mostly(None, ["m1", "m2"]))
+    imported = draw(rarely(rarely(st.just(True)))) or False
+    return Event(at, name, at - timedelta(seconds=late), properties, message_id, imported=imported)
 
 
 def _input(contact: str, at: datetime) -> st.SearchStrategy[Input]:
     moment = st.just(at)
-    tags = st.lists(st.sampled_from(["x", "y"]), max_size=2, unique=True).map(tuple)
+    some_tags = st.lists(st.sampled_from(["x", "y"]), max_size=2, unique=True).map(tuple)
+    imported = mostly(False, [True])
+    consent = st.dictionaries(st.sampled_from(["offers", "account"]), st.booleans())
     run = st.builds(run_id, st.just("shop"), st.sampled_from(JOURNEYS), st.just(contact), st.none(), small)
-    event = _event(contact, at)
+    event = _event(at)
     return st.one_of(
-        event,
-        event,
-        event,
-        st.builds(
-            Identify, moment, _attributes(contact), st.sampled_from([None, "m1"]), st.sampled_from([False, False, True])
-        ),
-        st.builds(SetTags, moment, tags, tags, st.sampled_from([False, False, True])),
-        st.builds(SetTopics, moment, st.dictionaries(st.sampled_from(["offers", "account"]), st.booleans())),
+        *[event] * 6,
+        st.builds(Identify, moment, _attributes(contact), mostly(None, ["m1"]), imported),
+        st.builds(SetTags, moment, some_tags, some_tags, imported),
+        st.builds(SetTopics, moment, consent),
         st.builds(Enroll, moment, st.sampled_from(JOURNEYS), st.fixed_dictionaries({"n": small})),
         st.builds(Remove, moment, run),
     )
@@ -114,13 +218,14 @@ def _input(contact: str, at: datetime) -> st.SearchStrategy[Input]:
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> Arrivals:
-    """Contacts that are there from the start, or not, and what happens to them one after the other."""
+    """Contacts that are there from the start, mostly, and what happens to them one after the other."""
     found: Arrivals = []
-    for contact in draw(st.lists(st.sampled_from(CONTACTS), unique=True)):
-        known: Document = {"email": f"{contact}@shop.example", "n": 1}
-        found.append((contact, Appear(START, START, known, draw(st.sampled_from([(), ("x",)])))))
+    for contact in CONTACTS:
+        if draw(mostly(True, [False])):
+            known: Document = {"email": f"{contact}@shop.example", "n": 1}
+            found.append((contact, Appear(START, START, known, draw(mostly((), [("x",)])))))
     at = START
-    for after in draw(st.lists(pauses, min_size=1, max_size=20)):
+    for after in draw(st.lists(pauses, min_size=4, max_size=20)):
         at += after
         contact = draw(st.sampled_from(CONTACTS))
         found.append((contact, draw(_input(contact, at))))

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.live.books import balance
 from tests.live.strategies import Arrivals, Document, arrivals, documents, turn_limits
 from tests.live.world import START, LiveWorld, comparable, refused
@@ -24,10 +26,22 @@ from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
 
-EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "25"))
-AFTERMATH = timedelta(days=3)
+EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "20"))
+WHOLE = 1_000
+AFTERMATH = timedelta(days=2)
 several = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+fewer = settings(several, max_examples=EXAMPLES // 2)
 RENDERER = LiquidRenderer()
+
+
+@contextmanager
+def installed(some: Sequence[Document], limit: int) -> Iterator[LiveWorld]:
+    with TemporaryDirectory() as directory:
+        world = LiveWorld(Path(directory), some, START, limit)
+        try:
+            yield world
+        finally:
+            world.close()
 
 
 def simulated(some: Sequence[Document], inputs: Arrivals) -> tuple[list[TrailRecord], Simulation]:
@@ -41,23 +55,38 @@ def simulated(some: Sequence[Document], inputs: Arrivals) -> tuple[list[TrailRec
 def numbers(world: LiveWorld) -> dict[str, JourneyNumbers]:
     """What the live engine counted, as a simulation shows it."""
     with read(world.engine) as connection:
-        flows = world.installation.cache.current(connection)
-        return {
-            name: JourneyNumbers.of(totals(connection, name), one.journey.nodes) for name, one in flows.current.items()
+        current = world.installation.cache.current(connection).current
+        counted: dict[str, dict[tuple[str, int, str, str], int]] = {
+            name: {(*one,): count for one, count in totals(connection, name).items()} for name in current
         }
+    return {name: JourneyNumbers.of(counted[name], one.journey.nodes) for name, one in current.items()}
 
 
 @several
 @given(documents, arrivals(), turn_limits)
 def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Arrivals, limit: int) -> None:
     records, simulation = simulated(some, inputs)
-    with TemporaryDirectory() as directory:
-        world = LiveWorld(Path(directory), some, START, limit)
-        try:
-            world.feed(inputs, simulation.end)
+    with installed(some, limit) as world:
+        world.feed(inputs, simulation.end)
+
+        balance(world)
+        assert comparable(world.trail()) == comparable(records)
+        assert world.refusals() == refused(records)
+        assert numbers(world) == simulation.journeys
+
+
+@fewer  # each lives twice
+@given(documents, arrivals(), turn_limits, st.integers(2, 25))
+def test_a_backlog_is_worked_off_the_same_in_turns_of_any_size(
+    some: list[Document], inputs: Arrivals, limit: int, every: int
+) -> None:
+    """The engine is down most of the time: inputs and timers are overdue, and keep their order (rule 1.9)."""
+    until = inputs[-1][1].at + AFTERMATH
+    with installed(some, limit) as one, installed(some, WHOLE) as other:
+        for world in (one, other):
+            world.pile_up(inputs, until, every)
             balance(world)
-            assert comparable(world.trail()) == comparable(records)
-            assert world.refusals() == refused(records)
-            assert numbers(world) == simulation.journeys
-        finally:
-            world.close()
+
+        assert comparable(one.trail()) == comparable(other.trail())
+        assert one.refusals() == other.refusals()
+        assert numbers(one) == numbers(other)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.live.world import START, LiveWorld, comparable, refused
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
@@ -14,8 +15,9 @@ from journeyflow.core.inputs import Appear, Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
-from tests.live.world import START, LiveWorld, comparable, refused
 
+SPENT: JSON = {"event": "Order Completed", "within": "10d", "sum": "total", "gte": 50}
+VIP: JSON = {"attribute": "vip", "eq": True}
 Case = tuple[Sequence[dict[str, JSON]], list[tuple[str, Input]]]
 
 
@@ -24,9 +26,7 @@ def both(directory: Path, case: Case, until: datetime, limit: int) -> tuple[list
     documents, inputs = case
     models = [KINDS[next(iter(document))].model_validate(document) for document in documents]
     simulated: list[TrailRecord] = []
-    simulate_inputs(
-        Documents.of(models), LiquidRenderer(), inputs, start=START, until=until, on_trail=simulated.append
-    )
+    simulate_inputs(Documents.of(models), LiquidRenderer(), inputs, start=START, until=until, on_trail=simulated.append)
     world = LiveWorld(directory, documents, START, limit)
     world.feed(inputs, until)
     return simulated, world
@@ -73,11 +73,11 @@ def shop() -> Case:
             },
             "worth": {
                 "type": "branch",
-                "cases": [{"when": {"event": "Order Completed", "within": "10d", "sum": "total", "gte": 50}, "next": "code"}],
+                "cases": [{"when": SPENT, "next": "code"}],
                 "else": "label",
             },
             "code": {"type": "coupon", "pool": "ten", "next": "second"},
-            "second": {"type": "email", "template": "hello", "next": "label", "only_if": {"attribute": "vip", "eq": True}},
+            "second": {"type": "email", "template": "hello", "next": "label", "only_if": VIP},
             "label": {"type": "tag", "add": ["carted"], "next": "count"},
             "count": {"type": "update", "increment": {"carts": 1}},
         },

@@ -28,11 +28,22 @@ TURNS_MAX = 100_000
 
 
 class LiveWorld:
-    """One installation; ``limit`` is how many inputs and timers a turn takes at most."""
+    """One installation.
 
-    def __init__(self, directory: Path, documents: Sequence[dict[str, JSON]], start: datetime, limit: int = 1_000) -> None:
+    ``limit`` is how many inputs and timers a turn takes at most. Unless ``delivering``, messages stay in the outbox.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        documents: Sequence[dict[str, JSON]],
+        start: datetime,
+        limit: int = 1_000,
+        delivering: bool = True,
+    ) -> None:
         self.now = start
         self.limit = limit
+        self.delivering = delivering
         self.installation: Installation = open_installation(
             Settings(database_url=str(directory / "live.db")), lambda: self.now
         )
@@ -40,7 +51,10 @@ class LiveWorld:
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, MailboxChannel(), lambda: self.now, lambda outcome, again: None
         )
-        sources = [Source("test", next(iter(document)), str(document[next(iter(document))]), document) for document in documents]
+        sources = [
+            Source("test", next(iter(document)), str(document[next(iter(document))]), document)
+            for document in documents
+        ]
         with write(self.engine) as connection:
             apply(connection, sources, False, start, self.installation.renderer)
 
@@ -61,6 +75,17 @@ class LiveWorld:
             self.settle()
         self.advance(until, included=True)
 
+    def pile_up(self, inputs: Iterable[tuple[str, Input]], until: datetime, every: int) -> None:
+        """Hand inputs in while the engine is down; it comes up for a moment after so many, and at the end."""
+        for place, (key, item) in enumerate(inputs, 1):
+            self.now = item.at
+            with write(self.engine) as connection:
+                inbox.put(connection, [(key, item)])
+            if place % every == 0:
+                self.settle()
+        self.now = until
+        self.settle()
+
     def advance(self, until: datetime, included: bool) -> None:
         """Let every timer up to an instant fire at its own."""
         while True:
@@ -80,10 +105,10 @@ class LiveWorld:
         raise AssertionError("the engine does not come to rest")
 
     def turn(self) -> Done:
-        """One turn; what it queued is delivered at once, as in a simulation."""
+        """One turn; what it queued is delivered at once, as in a simulation, or not at all."""
         with write(self.engine) as connection:
             done = take_turn(connection, self.installation.cache, self.now, self.limit, self.installation.make_code)
-        while done.messages and asyncio.run(self.dispatcher.dispatch()):
+        while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
             pass
         return done
 
@@ -91,7 +116,11 @@ class LiveWorld:
         """Everybody's records, in the order of rule 9.1."""
         with read(self.engine) as connection:
             keys = [key for (key,) in connection.execute(select(tables.contacts.c.contact)).all()]
-            found = [(record.at, record.contact, number, record) for key in keys for number, record in trail.of_contact(connection, key)]
+            found = [
+                (record.at, record.contact, number, record)
+                for key in keys
+                for number, record in trail.of_contact(connection, key)
+            ]
         found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
         return [record for *_, record in found]
 
@@ -99,8 +128,9 @@ class LiveWorld:
         """How often each contact was refused by each journey for each reason."""
         counted: Counter[tuple[str, str, str]] = Counter()
         with read(self.engine) as connection:
-            for row in connection.execute(select(tables.refusals)).all():
-                counted[row.contact, row.journey, row.reason] += row.count
+            columns = (tables.refusals.c.contact, tables.refusals.c.journey, tables.refusals.c.reason)
+            for contact, journey, reason, count in connection.execute(select(*columns, tables.refusals.c.count)).all():
+                counted[contact, journey, reason] += count
         return counted
 
 

@@ -70,8 +70,8 @@ def test_what_is_written_meanwhile_is_not_half_in_it(engine: Engine, database: P
 
     back_up(database, tmp_path / "backup.db", on_progress=disturb)
 
-    with closing(sqlite3.connect(tmp_path / "backup.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM filler").fetchone() == (5000,)
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM filler").fetchone() == (5000,)
     assert len(steps) > 1
 
 

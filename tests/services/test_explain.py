@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
 
 from journeyflow.core.errors import NotFound
 from journeyflow.db.sqlite import read
 from journeyflow.services.explain import Explanation, explain
-from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
 
 CART: JSONObject = {
     "journey": "cart",
@@ -123,7 +123,8 @@ def test_a_decision_shows_what_was_missing(shop: Shop) -> None:
         "click: none of it came in time",
         "worth: no case held: went the way of else",
         "  nodes.worth.cases[0].when: attribute vip = missing (wanted: eq true): did not hold",
-        "  nodes.worth.cases[1].when: event Order Completed within 30d: sum of total = 0 (wanted: gte 200): did not hold",
+        "  nodes.worth.cases[1].when: event Order Completed within 30d: sum of total = 0 (wanted: gte 200)"
+        ": did not hold",
         "pause: waits until Thu 5 Mar 2026 11:00:00",
     ]
     assert story(shop, "bob").runs[0].status == "active, stands at pause until Thu 5 Mar 2026 11:00:00"

@@ -32,7 +32,9 @@ def contacts(found: ContactFile) -> list[dict[str, JSON]]:
 
 
 def test_a_csv_is_read_as_simulate_reads_it(tmp_path: Path) -> None:
-    path = written(tmp_path, "c.csv", 'contact,email,orders,zip,tags,prefs\nann,a@x.example,3,007,vip; tea,"[1]"\nbob,,,,,\n')
+    path = written(
+        tmp_path, "c.csv", 'contact,email,orders,zip,tags,prefs\nann,a@x.example,3,007,vip; tea,"[1]"\nbob,,,,,\n'
+    )
 
     found = read_contacts(path)
 

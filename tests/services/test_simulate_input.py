@@ -82,8 +82,8 @@ def test_identify_sets_attributes(tmp_path: Path) -> None:
 def test_a_file_packed_with_gzip_reads_the_same_whatever_its_name(tmp_path: Path) -> None:
     plain = read_bytes(tmp_path, LINE * 3)
 
-    assert read_bytes(tmp_path, gzip.compress(LINE * 3), "events.jsonl.gz") == plain
-    assert read_bytes(tmp_path, gzip.compress(LINE * 3), "events.log") == plain
+    assert read_bytes(tmp_path, gzip.compress(LINE * 3, mtime=0), "events.jsonl.gz") == plain
+    assert read_bytes(tmp_path, gzip.compress(LINE * 3, mtime=0), "events.log") == plain
     assert read_bytes(tmp_path, LINE * 3, "plain.gz") == plain
 
 
@@ -93,7 +93,9 @@ def test_blank_lines_a_byte_order_mark_and_a_missing_last_line_end_do_not_matter
     assert len(timeline.arrivals) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)], ids=["nothing", "blank", "mark", "gzip"]
+)
 def test_an_empty_file_has_no_events(tmp_path: Path, content: bytes) -> None:
     assert read_bytes(tmp_path, content).arrivals == []
 
@@ -174,7 +176,11 @@ def test_a_merge_is_refused_by_its_line(tmp_path: Path) -> None:
     assert complaint(tmp_path, LINE + merge)[1].startswith("events.jsonl:2: event: $merge is not supported yet")
 
 
-@pytest.mark.parametrize("content", [gzip.compress(LINE * 100)[:40], b"\x1f\x8b\x00\x00", gzip.compress(LINE)[:-4]])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(LINE * 100, mtime=0)[:40], b"\x1f\x8b\x00\x00", gzip.compress(LINE, mtime=0)[:-4]],
+    ids=["cut", "head", "tail"],
+)
 def test_a_broken_gzip_file_is_told_by_its_name(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"events\.jsonl: can't be read: "):
         read_bytes(tmp_path, content)
@@ -234,7 +240,7 @@ def test_the_contact_is_text_and_tags_are_split(tmp_path: Path) -> None:
 
 def test_a_contacts_file_may_be_packed_have_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:
     path = tmp_path / "contacts.csv.gz"
-    path.write_bytes(gzip.compress("\ufeffcontact,city\r\nann,Łódź\r\n\r\n".encode()))
+    path.write_bytes(gzip.compress("\ufeffcontact,city\r\nann,Łódź\r\n\r\n".encode(), mtime=0))
 
     [(_, key, appear)] = read(None, path).arrivals
 

@@ -89,7 +89,7 @@ def create_app(
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:  # Any: JSON Schema
-    """FastAPI's, with the media type of problems and the keys that each endpoint wants."""
+    """FastAPI's, with the shape of problems and the keys that each endpoint wants."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         found["components"]["securitySchemes"] = {
@@ -101,6 +101,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:  # Any: JSON Schema
                 _finish(path, operation)
         for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which nothing answers here
             found["components"]["schemas"].pop(name, None)
+        found["components"]["schemas"] |= errors.schemas()
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -108,11 +109,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:  # Any: JSON Schema
 def _finish(path: str, operation: dict[str, Any]) -> None:  # Any: JSON Schema
     if path.startswith("/v1/"):
         operation["security"] = [{"bearer": []}, {"basic": []}]
-    for status, response in [*operation["responses"].items()]:
-        content = response.get("content", {})
-        for media_type, described in [*content.items()]:
-            if described.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
-                del operation["responses"][status]
-            elif described.get("schema", {}).get("$ref", "").endswith("/Problem"):
-                del content[media_type]
-                content["text/html" if path.startswith(("/u/", "/p/")) else errors.MEDIA_TYPE] = described
+    unprocessable = operation["responses"].get("422", {}).get("content", {})
+    if "application/json" in unprocessable:
+        del operation["responses"]["422"]

@@ -212,7 +212,12 @@ _SET: Final = _body(shapes.DocumentSet.model_json_schema())
 
 
 def _checked(connection: Connection, here: Context, given: shapes.DocumentSet) -> Checked:
-    names = {(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents}
+    names = [(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents]
+    first: dict[tuple[str, str], int] = {}
+    for index, name in enumerate(names):
+        if first.setdefault(name, index) != index:
+            message = f"{' '.join(name)} is also documents[{first[name]}]"
+            raise InvalidDocuments([Problem("JF007", message, f"documents[{index}]", 0, name[0])])
     around = [
         (one.kind, one.document)
         for one in documents.newest(connection)

@@ -143,13 +143,28 @@ ProblemResponses = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 
 def problems(*statuses: int) -> ProblemResponses:
     """For the OpenAPI document: the problems that an endpoint can answer, besides those that each can."""
-    always = (400, 401, 403, 413, 415, 422, 500, 503)
-    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*always, *statuses)}
+    return _described((400, 401, 403, 413, 415, 422, 500, 503, *statuses), MEDIA_TYPE)
 
 
-def open_problems(*statuses: int) -> ProblemResponses:
+def open_problems(*statuses: int, media_type: str = MEDIA_TYPE) -> ProblemResponses:
     """The same for an endpoint that asks for no key."""
-    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, 500, 503)}
+    return _described((*statuses, 500, 503), media_type)
+
+
+def _described(statuses: Sequence[int], media_type: str) -> ProblemResponses:
+    """By reference and not by model, of which FastAPI would make a new validator for each answer of each endpoint."""
+    schema = _REFERENCE if media_type == MEDIA_TYPE else {"type": "string"}
+    content = {media_type: {"schema": schema}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+_REFERENCE: Final = {"$ref": "#/components/schemas/Problem"}
+
+
+def schemas() -> dict[str, Any]:  # Any: JSON Schema
+    """What ``problems`` refers to, by name."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    return {**schema.pop("$defs"), "Problem": schema}
 
 
 # --- errors as problems ----------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from weakref import WeakSet
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy import Engine
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from journeyflow.api.context import Context, Here
@@ -20,6 +22,9 @@ router = APIRouter(tags=["operations"])
 
 BEHIND_SECONDS_MAX = 60.0
 """Behind by more than this the engine is not ready."""
+
+_migrated: WeakSet[Engine] = WeakSet()
+"""Databases that were found to have the newest schema, which takes long to find out and does not change back."""
 
 
 class Alive(BaseModel):
@@ -51,8 +56,10 @@ def readyz(here: Here) -> Response:
 def _reasons(here: Context) -> list[str]:
     engine = here.installation.engine
     try:
-        if not is_current(engine):
-            return ["the database has an older schema; run journeyflow migrate"]
+        if engine not in _migrated:
+            if not is_current(engine):
+                return ["the database has an older schema; run journeyflow migrate"]
+            _migrated.add(engine)
         with read(engine) as connection:
             behind = metrics.lag(connection, here.installation.clock())
     except JourneyflowError as error:

@@ -75,7 +75,7 @@ class Wish(NamedTuple):
         """In words."""
         names = [one.name for one in self.visitor.topics if one.id == self.topic]
         whose = f" from {self.visitor.shop}" if self.visitor.shop else ""
-        return f"all e-mails{whose}" if self.topic is None else f"“{names[0] if names else self.topic}”{whose}"
+        return f"any e-mails{whose}" if self.topic is None else f"“{names[0] if names else self.topic}”{whose}"
 
 
 def _wish(here: Context, token: str) -> Wish:
@@ -90,19 +90,19 @@ def _preferences_link(here: Context, contact: str) -> str:
     return f'<p><a href="../p/{escape(token)}">Choose which e-mails you get</a></p>'
 
 
-@router.get("/u/{token}", summary="Asks whether to unsubscribe", responses=open_problems(404))
+@router.get("/u/{token}", summary="Asks whether to unsubscribe", responses=open_problems(404, media_type="text/html"))
 def ask_to_unsubscribe(here: Here, token: Token) -> HTMLResponse:
     """A page with one button; mail scanners that open links change nothing."""
     wish = _wish(here, token)
     body = (
-        f"<p>You will get no more of {escape(wish.what)}.</p>\n"
+        f"<p>You will no longer get {escape(wish.what)}.</p>\n"
         '<form method="post"><button type="submit">Unsubscribe</button></form>\n'
         f"{_preferences_link(here, wish.visitor.contact)}"
     )
     return page("Unsubscribe?", body)
 
 
-@router.post("/u/{token}", summary="Unsubscribes", responses=open_problems(404))
+@router.post("/u/{token}", summary="Unsubscribes", responses=open_problems(404, media_type="text/html"))
 async def unsubscribe(here: Here, token: Token) -> HTMLResponse:
     """The button of the page and the one click of mail programs (RFC 8058) alike; the body says nothing more."""
     wish = await run_in_threadpool(_wish, here, token)
@@ -114,7 +114,7 @@ async def unsubscribe(here: Here, token: Token) -> HTMLResponse:
     now = here.installation.clock()
     arrival = (wish.visitor.contact, Event(now, "Unsubscribed", now, properties))
     await asyncio.wrap_future(here.ingest.submit([arrival]))
-    body = f'<p role="status">You will get no more of {escape(wish.what)}.</p>\n'
+    body = f'<p role="status">You will no longer get {escape(wish.what)}.</p>\n'
     return page("You are unsubscribed", body + _preferences_link(here, wish.visitor.contact))
 
 
@@ -159,13 +159,13 @@ def _all_or_nothing(visitor: Visitor) -> str:
     return f'<p>{text}</p>\n<form method="post">{button}</form>'
 
 
-@router.get("/p/{token}", summary="Shows preferences", responses=open_problems(404))
+@router.get("/p/{token}", summary="Shows preferences", responses=open_problems(404, media_type="text/html"))
 def show_preferences(here: Here, token: Token) -> HTMLResponse:
     """A page with a box for each topic."""
     return _form(_of_token(here, token), None)
 
 
-@router.post("/p/{token}", summary="Saves preferences", responses=open_problems(404, 413))
+@router.post("/p/{token}", summary="Saves preferences", responses=open_problems(404, 413, media_type="text/html"))
 async def save_preferences(here: Here, token: Token, request: Request) -> HTMLResponse:
     """What the form says, as events `Subscribed` and `Unsubscribed`."""
     visitor = await run_in_threadpool(_of_token, here, token)

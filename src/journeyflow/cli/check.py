@@ -50,9 +50,8 @@ def check(
 def _summary(checked: Checked) -> str:
     errors = len(checked.errors)
     counts = [(errors, "error"), (len(checked.problems) - errors, "warning")]
-    found = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
-    documents = len(checked.sources)
-    return f"{documents} document{'' if documents == 1 else 's'}: {found or 'nothing is wrong'}"
+    found = ", ".join(console.counted(count, word) for count, word in counts if count)
+    return f"{console.counted(len(checked.sources), 'document')}: {found or 'nothing is wrong'}"
 
 
 def _as_json(checked: Checked) -> dict[str, JSON]:

@@ -12,7 +12,7 @@ import typer
 
 from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
-from journeyflow.core.errors import InvalidInput, NotAllowed, NotFound, SystemFailure
+from journeyflow.core.errors import Conflict, InvalidInput, NotAllowed, NotFound, SystemFailure
 
 if TYPE_CHECKING:
     import httpx
@@ -76,7 +76,12 @@ class Client:
 
 
 def path_part(text: str) -> str:
-    """A contact's key, or an id, as one part of a path."""
+    """A contact's key, or an id, as one part of a path.
+
+    :raises InvalidInput: when it is ``.`` or ``..``, which no URL can have there.
+    """
+    if text in (".", ".."):
+        raise InvalidInput(f"{text!r} can't be asked for by name")
     return quote(text, safe="")
 
 
@@ -102,6 +107,8 @@ _KINDS: Final[Mapping[int, type[Exception]]] = {401: NotAllowed, 403: NotAllowed
 
 def _error(response: httpx.Response, problem: Mapping[str, Any]) -> Exception:  # Any: problem+json
     """RFC 9457 as the error that it means: below 500 it is about what was given, from there on about the system."""
+    if problem.get("overdue"):
+        return Conflict(f"runs overdue by more than a day: {problem['overdue']:,}; --now lets them go on at once")
     first = problem.get("detail") or problem.get("title") or f"{response.status_code} {response.reason_phrase}"
     parts = [_part(one) for one in problem.get("errors", ())]
     kind = _KINDS.get(response.status_code, SystemFailure if response.is_server_error else InvalidInput)

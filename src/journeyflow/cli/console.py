@@ -23,6 +23,11 @@ def say(text: str = "", style: str | None = None) -> None:
     _console().print(Text(text, style=style or ""))
 
 
+def counted(number: int, word: str) -> str:
+    """``1 line``, ``2,000 lines``."""
+    return f"{number:,} {word if number == 1 else f'{word}s'}"
+
+
 def warn(text: str) -> None:
     """A line beside the answer, on standard error."""
     _console(stderr=True).print(Text(text, style="yellow"))

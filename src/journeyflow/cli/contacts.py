@@ -43,9 +43,8 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     rejected = len(found.rejected) + (0 if answer is None else answer["rejected"] - len(answer["rejected_lines"]))
     imported = 0 if answer is None else answer["imported"]
     target = write_rejected(found)
-    lines = "line" if rejected == 1 else "lines"
-    said = f"{imported:,} {'contact' if imported == 1 else 'contacts'} imported"
-    console.say(said if target is None else f"{said}, {rejected:,} {lines} rejected")
+    said = f"{console.counted(imported, 'contact')} imported"
+    console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
     if target is not None:
         console.complain(_told(found, target))
         raise typer.Exit(1)

@@ -24,15 +24,21 @@ def schema_of(kind: str | None) -> dict[str, Any]:  # Any: JSON Schema is free-f
 
     :raises NotFound: when there is no such kind.
     """
-    from pydantic.json_schema import models_json_schema
+    from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
     from journeyflow.core.documents import KINDS
+
+    class Generator(GenerateJsonSchema):
+        # "Not given" is the default of operators, and no value of JSON.
+        ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  # as its base class has it
 
     if kind is not None and kind not in KINDS:
         raise NotFound(f"there is no kind of document {kind!r}; there are {', '.join(KINDS)}")
     if kind is not None:
-        return {"$schema": DIALECT, **KINDS[kind].model_json_schema()}
-    references, definitions = models_json_schema([(model, "validation") for model in KINDS.values()])
+        return {"$schema": DIALECT, **KINDS[kind].model_json_schema(schema_generator=Generator)}
+    references, definitions = models_json_schema(
+        [(model, "validation") for model in KINDS.values()], schema_generator=Generator
+    )
     return {
         "$schema": DIALECT,
         "title": "journeyflow document",

@@ -92,7 +92,8 @@ def _trail_file(path: Path) -> Iterator[OnTrail]:
 
 
 def _show(found: Simulation) -> None:
-    console.say(f"{found.events:,} events, {found.contacts:,} contacts, {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}")
+    events, contacts = console.counted(found.events, "event"), console.counted(found.contacts, "contact")
+    console.say(f"{events}, {contacts}, {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}")
     console.say()
     columns = ("journey", "entered", "refused", "active", "completed", "exited", "converted")
     console.tabulate(columns, [_journey_row(name, numbers) for name, numbers in found.journeys.items()])

@@ -148,7 +148,7 @@ class Actor:
             if silence.published.id not in entered:
                 entered.add(silence.published.id)
                 properties: dict[str, JSON] = {"event": found[1], "last_at": iso(found[0])}
-                begun.extend(self._offer(silence.published, silence.index, properties, []))
+                begun.extend(self._offer(silence.published, silence.place, properties, []))
         return begun
 
     def _forget_silences(self, event: Event) -> None:
@@ -382,13 +382,13 @@ class Actor:
             because = self._fits(entrance, event)
             if because is not None:
                 matched.add(entrance.published.id)
-                begun.extend(self._offer(entrance.published, entrance.index, event.properties, because))
+                begun.extend(self._offer(entrance.published, entrance.place, event.properties, because))
         return begun
 
     def _fits(self, entrance: Entrance, event: Event) -> Because | None:
         """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
         view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
-        path = f"triggers[{entrance.index}]"
+        path = f"triggers[{entrance.place}]"
         because: Because = []
         return because if entrance.trigger.fits(event, view, path, because) else None
 

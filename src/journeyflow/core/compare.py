@@ -270,7 +270,10 @@ def _local_date(seen: JSON, view: View) -> date:
     instant = parse_instant(seen, view.zone)
     if instant is None:
         raise Mismatch
-    return instant.astimezone(view.zone).date()
+    try:
+        return instant.astimezone(view.zone).date()
+    except OverflowError:  # beyond the calendar where the contact is
+        raise Mismatch from None
 
 
 def _anniversary(seen: JSON, wanted: object, view: View) -> bool:

@@ -67,10 +67,10 @@ class Run:
 
     ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
-    waited for can next change by time alone; ``held`` tells that the run stands because the
-    journey is paused: at the end of its wait, or before its node.
-    ``left`` keeps for each wait the instant it was last left (rule 4.9); ``steps`` counts the visits at ``steps_at``.
-    ``queued`` are messages that may still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
+    waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused: at the
+    end of its wait, or before its node. ``left`` keeps for each wait the instant it was last left (rule 4.9); ``steps``
+    counts the visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its end a run concerns
+    goals and withdrawals until ``open_until``.
     """
 
     id: str
@@ -121,8 +121,8 @@ class Contact:
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
     event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
-    its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at``
-    is the instant of the one timer that is set for the contact.
+    its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records``
+    number the contact's events and trail records. ``timer_at`` is the instant of the one timer that is set.
     """
 
     key: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Memory, Run
@@ -166,7 +167,7 @@ def _assign(root: dict[str, JSON], keys: PathKeys, value: JSON) -> None:
     What lies on the way is copied, because an event of the history may share it.
     """
     holder: JSON = root
-    for here, following in zip(keys, keys[1:], strict=False):
+    for here, following in pairwise(keys):
         inner = _copied(look_up(holder, (here,)), following)
         if inner is None and value is None:
             return

@@ -29,17 +29,21 @@ class Doorman:
         view = self.decision.view.of(None, properties, journey.timezone)
         key = self._key(published, view)
         if key is None:
-            return self._refuse(published, trigger, "no_key", [])
+            self._refuse(published, trigger, "no_key", [])
+            return None
         if journey.enter_if is not None and not journey.enter_if.holds(view, "enter_if", because):
-            return self._refuse(published, trigger, "enter_if", because)
+            self._refuse(published, trigger, "enter_if", because)
+            return None
         active = self._active(published.id, key)
         entry = self._entry(published.id, key)
         if active is not None:
             if journey.on_duplicate == "ignore":
-                return self._refuse(published, trigger, "duplicate", [])
+                self._refuse(published, trigger, "duplicate", [])
+                return None
             self.walker.exit(active, "restarted")
         elif entry is not None and not self._may_return(published, entry):
-            return self._refuse(published, trigger, "reentry", [])
+            self._refuse(published, trigger, "reentry", [])
+            return None
         self._remember(published.id, key, entry, restart=active is not None)
         return self._begin(published, trigger, properties, key, 0 if entry is None else entry.count, because)
 

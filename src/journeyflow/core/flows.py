@@ -31,7 +31,7 @@ class Entrance(NamedTuple):
     """A trigger of a journey that is open."""
 
     published: Published
-    index: int
+    place: int
     trigger: Trigger
 
 
@@ -39,7 +39,7 @@ class Silence(NamedTuple):
     """An inactivity trigger, since when it watches, and the key of what it has fired for."""
 
     published: Published
-    index: int
+    place: int
     trigger: InactivityTrigger
     armed_at: datetime
     key: str
@@ -88,7 +88,7 @@ class Flows:
         if isinstance(trigger, InactivityTrigger):
             armed_at = self.armed[entrance.published.id, trigger.key]
             key = f"{entrance.published.id}:{trigger.key}"
-            self.silences.append(Silence(entrance.published, entrance.index, trigger, armed_at, key))
+            self.silences.append(Silence(entrance.published, entrance.place, trigger, armed_at, key))
         for name in trigger.names():
             if name.endswith("*"):
                 self.starred.append((name[:-1], entrance))
@@ -112,7 +112,7 @@ class Flows:
         if not matching:
             return exact
         return sorted(
-            [*exact, *matching], key=lambda one: (-one.published.journey.priority, one.published.id, one.index)
+            [*exact, *matching], key=lambda one: (-one.published.journey.priority, one.published.id, one.place)
         )
 
     def of(self, run: Run) -> Published:

@@ -8,7 +8,11 @@ from journeyflow.core.values import JSON
 
 
 def overview(counts: Mapping[tuple[str, int, str, str], int], nodes: Iterable[str]) -> dict[str, JSON]:
-    """Counters (by the fields of :class:`journeyflow.core.effects.Statistic`) put together; ``nodes`` are those of the newest version, all of them are in the answer."""
+    """Counters put together.
+
+    :param counts: by the fields of :class:`journeyflow.core.effects.Statistic`.
+    :param nodes: those of the newest version; all of them are in the answer.
+    """
     plain = dict.fromkeys(("entered", "completed", "converted", "holdout", "holdout_converted"), 0)
     refused: dict[str, int] = {}
     exited: dict[str, int] = {}

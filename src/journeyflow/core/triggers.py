@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import sha256
 from functools import cached_property
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import orjson

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from journeyflow.core.errors import InvalidValue
+from journeyflow.core.local_time import at_local
 
 JSON = JsonValue
 
@@ -40,7 +42,7 @@ MISSING: Final = Missing()
 class Model(BaseModel):
     """A frozen part of a document; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 Slug = Annotated[
@@ -163,8 +165,10 @@ _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?"
 )
 
+GREENWICH: Final = ZoneInfo("UTC")
 
-def parse_instant(value: object, zone: tzinfo = UTC) -> datetime | None:
+
+def parse_instant(value: object, zone: ZoneInfo = GREENWICH) -> datetime | None:
     """The UTC instant an ISO 8601 text means, local to ``zone`` when it has no offset; ``None`` when it is none."""
     if not isinstance(value, str) or not 10 <= len(value) <= 40:
         return None
@@ -172,37 +176,16 @@ def parse_instant(value: object, zone: tzinfo = UTC) -> datetime | None:
 
 
 @lru_cache(maxsize=4096)
-def _instant(text: str, zone: tzinfo) -> datetime | None:
+def _instant(text: str, zone: ZoneInfo) -> datetime | None:
     if _INSTANT.fullmatch(text) is None:
         return None
     try:
         found = datetime.fromisoformat(text.replace(",", ".").replace(" Z", "Z").replace("z", "Z"))
         if found.tzinfo is None:
-            found = _local_instant(found, zone)
+            return at_local(zone, found.date(), found.time())
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _local_instant(naive: datetime, zone: tzinfo) -> datetime:
-    """Rule 4.4: a local time that a clock change skips is the first instant after the gap, one that comes twice the first."""
-    local = naive.replace(tzinfo=zone, fold=0)
-    if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive:
-        return local
-    before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
-    low, high = sorted((naive - (before or timedelta()), naive - (after or timedelta())))
-    return _first_after_gap(low.replace(tzinfo=UTC), high.replace(tzinfo=UTC), zone)
-
-
-def _first_after_gap(low: datetime, high: datetime, zone: tzinfo) -> datetime:
-    offset = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(microseconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == offset:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _instant_text(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from journeyflow.core.effects import Effects, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
@@ -209,17 +209,5 @@ def _refusal_row(trigger: int | None, record: TrailRecord) -> tuple[object, ...]
 
 def _save_statistics(connection: Connection, effects: Effects, now: datetime) -> None:
     day = to_micros(now) // DAY_US
-    rows = [
-        (GROUP, *one, day, count)
-        for one, count in effects.statistics.items()
-        if count
-    ]
+    rows = [(GROUP, *one, day, count) for one, count in effects.statistics.items() if count]
     bulk.add(connection, statistics, rows)
-
-
-# --- keeping within bounds -------------------------------------------------------------------------------------------
-
-
-def trim_seen(connection: Connection, before: datetime) -> int:
-    """Forget event ids that nobody can repeat any more (rule 1.5); how many."""
-    return connection.execute(delete(seen).where(seen.c.at < to_micros(before))).rowcount

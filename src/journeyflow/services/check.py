@@ -62,11 +62,17 @@ def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]
     """The same for documents that came as data; ``known`` are (kind, document) of the installation around them."""
     documents: list[ValidDocument] = []
     problems: list[Problem] = []
-    for one in data:
-        validated = validate_document(one, KINDS)
-        documents.extend(validated.documents)
+    given: dict[tuple[str, str], Source] = {}
+    for index, one in enumerate(data):
+        validated = validate_document(one, KINDS, f"documents[{index}]")
         problems.extend(validated.problems)
-    given = {(one.source.kind, one.source.id) for one in documents}
+        for found in validated.documents:
+            first = given.setdefault((found.source.kind, found.source.id), found.source)
+            if first is found.source:
+                documents.append(found)
+            else:
+                message = f"the {first.kind} {first.id!r} is also in {first.file}"
+                problems.append(found.source.problem("JF007", (first.kind,), message))
     around = [
         KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
     ]

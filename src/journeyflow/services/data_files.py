@@ -7,11 +7,12 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
+from datetime import datetime
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, Final, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -76,7 +77,7 @@ def csv_reader(file: IO[bytes]) -> Any:
     return csv.reader(text, strict=True)
 
 
-def instant(field: str, value: JSON, local: tzinfo) -> datetime:
+def instant(field: str, value: JSON, local: ZoneInfo) -> datetime:
     """An instant, local where it has no offset.
 
     :raises BadLine: when it is none, or too far away.

@@ -145,6 +145,10 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
 
 
 def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON], now: datetime) -> StoredDocument:
+    if kind == "workspace":
+        others = [one.id for one in documents.newest(connection, kind) if one.id != id_]
+        if others:
+            raise Conflict(f"this installation is the workspace {others[0]}, and an installation is one workspace")
     if kind != "journey":
         return documents.add(connection, kind, id_, data, "published", now)
     journey = Journey.model_validate(data)

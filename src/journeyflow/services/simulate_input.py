@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from journeyflow.core.inputs import Appear, Event, Identify, Input
 from journeyflow.core.local_time import zone
@@ -100,7 +101,7 @@ def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: date
 class _EventReader:
     """Turns lines into inputs; a local instant is that of its contact's zone, else of the workspace's."""
 
-    def __init__(self, start: datetime | None, zones: Mapping[str, tzinfo], default: tzinfo) -> None:
+    def __init__(self, start: datetime | None, zones: Mapping[str, ZoneInfo], default: ZoneInfo) -> None:
         self._start = start
         self._zones = zones
         self._default = default

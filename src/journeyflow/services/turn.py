@@ -18,7 +18,6 @@ from journeyflow.db import contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
-
 MICROSECOND = timedelta(microseconds=1)
 
 

@@ -84,7 +84,7 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
         visit(begin)
     found: list[str] = []
     while stack:
-        name, rest = stack[-1]
+        _, rest = stack[-1]
         target = next(rest, None)
         if target is None:
             done.add(way.pop())

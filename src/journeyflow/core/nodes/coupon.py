@@ -14,7 +14,6 @@ from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
 from journeyflow.core.values import NodeName, Slug, parse_instant
 
-
 HELD_MAX: Final = 100
 """So many codes of one contact are looked through; older ones are no longer handed out again."""
 

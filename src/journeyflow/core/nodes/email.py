@@ -11,9 +11,9 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from journeyflow.core.contact import QueuedMessage
 from journeyflow.core.effects import Message
-from journeyflow.core.nodes.gates import Envelope, Later, Pass, Skip, ask, is_transactional
 from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Visit
+from journeyflow.core.nodes.gates import Envelope, Later, Pass, Skip, ask, is_transactional
 from journeyflow.core.values import JSON, NodeName, PositiveDuration, Slug
 from journeyflow.core.workspace import EmailAddress
 
@@ -81,9 +81,7 @@ class EmailNode(ActionNode):
         if isinstance(answer, Skip):
             return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {})
         expires_at = self._expires_at(now, envelope.transactional)
-        return Message(
-            *addressed, *described, "queued", None, now, expires_at, answer.values, self._overrides(visit)
-        )
+        return Message(*addressed, *described, "queued", None, now, expires_at, answer.values, self._overrides(visit))
 
     def _expires_at(self, now: datetime, transactional: bool) -> datetime | None:
         if self.expires is not None:

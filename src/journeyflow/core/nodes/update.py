@@ -10,7 +10,6 @@ from pydantic import Field, StrictFloat, StrictInt, model_validator
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
 from journeyflow.core.values import JSON, Missing, Path, PathKeys, Value, look_up, number_or_none, parse_path
 
-
 Step = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 INTEGER_MAX: Final = 2**63 - 1
 """The largest whole number that every store of JSON keeps exactly."""
@@ -20,9 +19,9 @@ class UpdateNode(ActionNode):
     """Sets, takes away and increments attributes; a text that is set is Liquid."""
 
     type: Literal["update"]
-    set: dict[Path, Value] = {}
+    set: dict[Path, Value] = Field(default_factory=dict)
     unset: tuple[Path, ...] = ()
-    increment: dict[Path, Step] = {}
+    increment: dict[Path, Step] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something_to_do(self) -> UpdateNode:

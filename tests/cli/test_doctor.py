@@ -1,0 +1,141 @@
+"""``doctor``: settings with their origin, and what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import call, done
+
+from journeyflow.cli.doctor import shown
+from journeyflow.db import turns
+from journeyflow.db.sqlite import open_engine, write
+from journeyflow.services.doctor import check_clock, check_links
+
+
+def settings(told: str) -> dict[str, list[str]]:
+    lines = [line.split() for line in told.splitlines() if line.startswith("JOURNEYFLOW_")]
+    return {line[0]: line[1:] for line in lines}
+
+
+def test_each_setting_is_told_with_its_origin(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_PORT", "8080")
+    (workplace / "journeyflow.toml").write_text('host = "0.0.0.0"\nport = 1\n')
+
+    found = settings(done("doctor", "--database-url", "shop.db"))
+
+    assert found["JOURNEYFLOW_PORT"] == ["8080", "environment"]
+    assert found["JOURNEYFLOW_HOST"] == ["0.0.0.0", "journeyflow.toml"]
+    assert found["JOURNEYFLOW_DATABASE_URL"] == ["shop.db", "--database-url"]
+    assert found["JOURNEYFLOW_EMAIL_URL"] == ["mailbox://", "default"]
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "a-very-secret-admin-key")
+    monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", "smtp://ann:hush@127.0.0.1:1?tls=none")
+
+    told = call("doctor").stdout
+
+    assert "a-very-secret-admin-key" not in told
+    assert "hush" not in told
+    assert settings(told)["JOURNEYFLOW_EMAIL_URL"][0] == "smtp://ann:********@127.0.0.1:1?tls=none"
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        (None, ""),
+        (8000, "8000"),
+        ("journeyflow.db", "journeyflow.db"),
+        ("postgresql://ann:pa@ss@host/db", "postgresql://ann:********@host/db"),
+        ("smtp://host?x=a@b", "********"),
+    ],
+)
+def test_of_an_address_the_password_is_left_out(value: object, seen: str) -> None:
+    assert shown(value) == seen
+
+
+def test_a_running_installation_is_well(flows: Path) -> None:
+    done("apply", flows)
+
+    told = done("doctor")
+
+    verdicts = {
+        line.split()[1]: line.split()[0] for line in told.splitlines() if line[:5].strip() in ("ok", "hint", "wrong")
+    }
+    assert verdicts == {
+        "database:": "ok",
+        "disk:": "ok",
+        "engine:": "hint",
+        "clock:": "ok",
+        "e-mail:": "ok",
+        "links:": "hint",
+    }
+
+
+def test_a_mail_server_that_is_not_there_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", "smtp://127.0.0.1:1?timeout=1")
+
+    result = call("doctor")
+
+    assert result.exit_code == 1
+    assert "wrong  e-mail: " in result.stdout
+
+
+def test_a_misspelled_setting_is_wrong(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_PROT", "1")
+    (workplace / "journeyflow.toml").write_text("hosst = 1\n")
+
+    result = call("doctor")
+
+    assert result.exit_code == 1
+    assert "JOURNEYFLOW_PROT is none; is JOURNEYFLOW_PORT meant?" in result.stdout
+    assert "journeyflow.toml: hosst is none; is HOST meant?" in result.stdout
+
+
+def test_a_clock_that_was_set_back_is_wrong(flows: Path, workplace: Path) -> None:
+    done("apply", flows)
+    engine = open_engine(str(workplace / "journeyflow.db"))
+    with write(engine) as connection:
+        turns.advance_clock(connection, datetime(2126, 1, 1, tzinfo=UTC))
+    engine.dispose()
+
+    result = call("doctor")
+
+    assert result.exit_code == 1
+    assert "wrong  clock: it was set back" in result.stdout
+    assert "until 2126-01-01 00:00:00Z" in result.stdout
+
+
+def test_a_file_that_is_no_database_is_wrong(workplace: Path) -> None:
+    (workplace / "journeyflow.db").write_text("plain text, and long enough to be taken for one " * 100)
+
+    result = call("doctor")
+
+    assert result.exit_code == 1
+    assert "is not a SQLite database" in result.stdout
+
+
+def test_without_a_database_it_says_who_makes_one(workplace: Path) -> None:
+    assert "there is no" in done("doctor")
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_clock_apart_from_that_of_the_disk_is_wrong(workplace: Path) -> None:
+    assert check_clock(workplace, datetime(2020, 1, 1, tzinfo=UTC)).verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("links", "verdict"),
+    [
+        ("https://shop.example", "ok"),
+        ("http://shop.example", "hint"),
+        ("http://localhost:8000", "hint"),
+        ("http://192.168.0.7", "hint"),
+        ("http://shop", "hint"),
+        ("shop.example", "wrong"),
+    ],
+)
+def test_links_have_to_be_reachable_from_outside(links: str, verdict: str) -> None:
+    assert check_links(links).verdict == verdict

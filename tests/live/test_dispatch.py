@@ -1,0 +1,328 @@
+"""From the outbox to the mail server: asked again at pick-up, tried again, never lost (rules 5.3 to 5.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from tests.live.post_room import MoodyServer, PostRoom
+from tests.live.world import START
+
+from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
+
+AT_ONCE = timedelta(0)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[PostRoom]:
+    """A shop on a Monday at 10:00 UTC, which knows Ann's address."""
+    server = MoodyServer()
+    server.start()
+    room = PostRoom(tmp_path, server, START)
+    room.identify("ann", email="ann@example.com", first_name="Ann")
+    yield room
+    room.world.close()
+    server.stop()
+
+
+def texts(mail: EmailMessage) -> list[str]:
+    """What is written in it, as plain text and as HTML."""
+    return [part.get_content() for part in mail.iter_parts() if isinstance(part, EmailMessage)]
+
+
+# --- the queue -------------------------------------------------------------------------------------------------------
+
+
+def test_rule_5_3_a_queued_message_is_rendered_and_sent_once(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    assert room.stands() == ("queued", None)
+    room.deliver()
+    room.deliver()
+
+    (mail,) = room.mails
+    assert (mail["To"], mail["Subject"]) == ("ann@example.com", "Hello Ann")
+    assert room.stands() == ("sent", None)
+    assert (room.message().sent_at, room.message().subject, room.message().attempts) == (START, "Hello Ann", 1)
+    assert room.outcomes == [("sent", False)]
+
+
+def test_rule_5_3_a_message_is_what_its_contact_was_when_it_was_queued(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.identify("ann", first_name="Anna", email="anna@example.com")
+    room.deliver()
+
+    assert [(mail["To"], mail["Subject"]) for mail in room.mails] == [("ann@example.com", "Hello Ann")]
+
+
+def test_rule_5_3_a_reply_of_4xx_is_tried_again_later(room: PostRoom) -> None:
+    room.server.answer = "451 too busy"
+    room.track("ann", "Signed Up")
+    room.deliver()
+
+    status, reason = room.stands()
+    assert (status, "451 too busy" in str(reason)) == ("queued", True)
+    room.deliver()
+    assert room.outcomes == [("queued", False)], "not before its time"
+
+    room.server.answer = None
+    room.after(BACK_OFF_FIRST * 1.5)
+    room.deliver()
+    assert room.stands() == ("sent", None)
+    assert len(room.mails) == 1
+
+
+def test_rule_5_3_pauses_between_attempts_grow_up_to_a_day_in_all(room: PostRoom) -> None:
+    room.server.answer = "451 too busy"
+    room.track("ann", "Paid")
+    pauses = []
+    while (pause := room.due_in()) is not None:
+        pauses.append(pause)
+        room.after(pause)
+        room.deliver()
+
+    wanted = [min(BACK_OFF_MAX, BACK_OFF_FIRST * 2**number) for number in range(len(pauses) - 1)]
+    assert pauses[0] == AT_ONCE
+    assert all(0.5 * middle <= pause <= 1.5 * middle for pause, middle in zip(pauses[1:], wanted, strict=True)), (
+        "exponential, with jitter"
+    )
+    assert all(one <= other for one, other in pairwise(wanted))
+    assert GIVE_UP_AFTER - 1.5 * BACK_OFF_MAX <= room.world.now - START <= GIVE_UP_AFTER
+    status, reason = room.stands()
+    assert (status, "451 too busy" in str(reason)) == ("failed", True)
+
+
+def test_rule_5_3_a_message_is_not_tried_again_after_it_expires(room: PostRoom) -> None:
+    room.server.answer = "451 too busy"
+    room.track("ann", "Signed Up")
+    expires_at = room.message().expires_at
+    assert expires_at is not None
+    while (pause := room.due_in()) is not None:
+        room.after(pause)
+        room.deliver()
+
+    assert room.message().status == "failed"
+    assert room.world.now < expires_at
+
+
+def test_rule_5_3_a_reply_of_5xx_is_for_good(room: PostRoom) -> None:
+    room.identify("bob", email="bob@example.com")
+    room.server.answer = "550 nobody here"
+    room.track("ann", "Signed Up")
+    room.deliver()
+    room.server.answer = None
+    room.track("bob", "Signed Up")
+    room.after(timedelta(hours=1))
+    room.deliver()
+
+    status, reason = room.stands("ann")
+    assert (status, "550 nobody here" in str(reason)) == ("failed", True)
+    assert room.stands("bob") == ("sent", None)
+    assert [mail["To"] for mail in room.mails] == ["bob@example.com"]
+    assert room.due_in() is None
+
+
+def test_rule_5_3_a_server_that_is_away_loses_nothing(room: PostRoom) -> None:
+    room.server.stop()
+    room.track("ann", "Signed Up")
+    room.deliver()
+    assert room.message().status == "queued"
+
+    room.server.start()
+    room.after(timedelta(minutes=1))
+    room.deliver()
+    assert room.stands() == ("sent", None)
+
+
+# --- identity --------------------------------------------------------------------------------------------------------
+
+
+def test_rule_5_4_what_a_dead_dispatcher_had_claimed_is_sent_when_its_lease_is_over(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.claim()
+    assert (room.stands(), room.leases()) == (("sending", None), 1)
+    room.after(LEASE - timedelta(seconds=1))
+    room.deliver()
+    assert room.mails == [], "somebody may be at it"
+
+    room.after(timedelta(seconds=1))
+    room.deliver()
+    assert (room.stands(), room.leases()) == (("sent", None), 0)
+    assert room.outcomes == [("sent", True)], "it is counted: it may have gone out before"
+
+
+def test_rule_5_4_a_mail_whose_yes_was_lost_comes_again_with_the_same_identity(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.deliver(dies=True)
+    assert (room.message().status, room.outcomes) == ("sending", [])
+    room.after(LEASE)
+    room.deliver()
+
+    first, second = room.mails
+    assert first["Message-ID"] == second["Message-ID"] == f"<{room.message().id}@shop.example>"
+    assert room.outcomes == [("sent", True)]
+    room.after(DAY)
+    room.deliver()
+    assert len(room.mails) == 2
+
+
+def test_rule_5_4_an_attempt_that_failed_is_no_redelivery(room: PostRoom) -> None:
+    room.server.answer = "451 too busy"
+    room.track("ann", "Signed Up")
+    room.deliver()
+    room.server.answer = None
+    room.after(timedelta(minutes=1))
+    room.deliver()
+
+    assert room.outcomes == [("queued", False), ("sent", False)]
+
+
+# --- asked again -----------------------------------------------------------------------------------------------------
+
+
+def test_rule_5_5_an_address_that_was_suppressed_meanwhile_gets_nothing(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.track("ann", "Email Bounced", type="hard")
+    room.deliver()
+
+    assert (room.stands(), room.mails) == (("failed", "suppressed"), [])
+
+
+def test_rule_5_5_suppression_stops_transactional_messages_too(room: PostRoom) -> None:
+    room.track("ann", "Paid")
+    room.track("ann", "Email Marked as Spam")
+    room.deliver()
+
+    assert (room.stands(), room.mails) == (("failed", "suppressed"), [])
+
+
+@pytest.mark.parametrize("topic", [{"topic": "offers"}, {}])
+def test_rule_5_5_consent_that_was_taken_away_meanwhile_counts(room: PostRoom, topic: dict[str, str]) -> None:
+    room.track("ann", "Signed Up")
+    room.track("ann", "Unsubscribed", **topic)
+    room.deliver()
+
+    assert (room.stands(), room.mails) == (("failed", "unsubscribed"), [])
+
+
+def test_rule_5_5_consent_to_another_topic_does_not_matter(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.track("ann", "Unsubscribed", topic="news")
+    room.deliver()
+
+    assert room.stands() == ("sent", None)
+
+
+def test_rule_5_5_a_transactional_message_needs_no_consent(room: PostRoom) -> None:
+    room.track("ann", "Paid")
+    room.track("ann", "Unsubscribed")
+    room.deliver()
+
+    assert room.stands() == ("sent", None)
+
+
+def test_rule_5_5_a_message_that_comes_into_quiet_hours_waits_until_they_end(room: PostRoom) -> None:
+    room.after(timedelta(hours=9, minutes=59))  # 20:59 in Warsaw
+    room.track("ann", "Signed Up")
+    room.after(timedelta(minutes=1))
+    room.deliver()
+    assert room.stands() == ("queued", "quiet_hours")
+    assert room.due_in() == timedelta(hours=11)
+
+    room.after(timedelta(hours=11))
+    room.deliver()
+    assert room.stands() == ("sent", None)
+
+
+def test_rule_5_5_a_transactional_message_is_sent_in_quiet_hours(room: PostRoom) -> None:
+    room.after(timedelta(hours=12))
+    room.track("ann", "Paid")
+    room.deliver()
+
+    assert room.stands() == ("sent", None)
+
+
+def test_rule_5_5_a_message_that_waited_too_long_expires(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.after(timedelta(hours=12))
+    room.deliver()
+
+    assert (room.stands(), room.mails) == (("failed", "expired"), [])
+
+
+def test_rule_5_5_a_transactional_message_does_not_expire_by_itself(room: PostRoom) -> None:
+    room.track("ann", "Paid")
+    room.after(timedelta(days=3))
+    room.deliver()
+
+    assert room.stands() == ("sent", None)
+
+
+# --- what the law wants ----------------------------------------------------------------------------------------------
+
+
+def test_rule_5_6_marketing_mail_can_be_unsubscribed_from(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.deliver()
+
+    (mail,) = room.mails
+    link = str(mail["List-Unsubscribe"])[1:-1]
+    links = room.world.installation.settings.links
+    assert link.startswith(f"{links}/u/")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    token = room.world.installation.signer.read("unsubscribe", link.removeprefix(f"{links}/u/"))
+    assert token == {"c": "ann", "t": "offers", "m": room.message().id}
+    for text in texts(mail):
+        assert link in text
+        assert f"{links}/p/" in text
+        assert "Long Street 1, Gdansk" in text
+
+
+def test_rule_5_6_transactional_mail_is_left_as_it_is(room: PostRoom) -> None:
+    room.track("ann", "Paid")
+    room.deliver()
+
+    (mail,) = room.mails
+    assert mail["List-Unsubscribe"] is None
+    assert mail["List-Unsubscribe-Post"] is None
+    for text in texts(mail):
+        assert "/u/" not in text
+        assert "Long Street" not in text
+
+
+# --- withdrawn -------------------------------------------------------------------------------------------------------
+
+
+def test_rule_7_2_a_withdrawn_message_is_never_delivered(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.track("ann", "Left")
+    room.deliver()
+
+    assert (room.message().status, room.mails) == ("cancelled", [])
+
+
+def test_rule_7_2_a_message_that_waits_for_its_next_attempt_is_withdrawn_too(room: PostRoom) -> None:
+    room.server.answer = "451 too busy"
+    room.track("ann", "Signed Up")
+    room.deliver()
+    room.server.answer = None
+    room.track("ann", "Left")
+    room.after(timedelta(hours=1))
+    room.deliver()
+
+    assert (room.message().status, room.mails) == ("cancelled", [])
+
+
+def test_rule_7_2_a_message_that_is_being_sent_is_sent(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.claim()
+    room.track("ann", "Left")
+    room.after(LEASE)
+    room.deliver()
+
+    assert (room.stands(), len(room.mails)) == (("sent", None), 1)
+    assert [record.kind for record in room.world.trail() if record.detail.get("outcome") == "cancelled"] == []
