@@ -104,16 +104,20 @@ actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
 @st.composite
 def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a long wait."""
-    likely = ["email", "email", "act", "act", "wait", "wait_for", "branch", "long wait"]
-    kinds = draw(st.lists(st.sampled_from(likely), min_size=2, max_size=7))
-    names = ["coupon", *[f"n{place}" for place in range(1, len(kinds))]]
+    likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait"]
+    kinds = [
+        *draw(st.lists(st.just("code"), max_size=1)),
+        *draw(st.lists(st.sampled_from(likely), min_size=2, max_size=6)),
+    ]
+    names = ["coupon" if kind == "code" else f"n{place}" for place, kind in enumerate(kinds)]
     found: dict[str, JSON] = {}
     for place, kind in enumerate(kinds):
         back = [name for name, one in zip(names, kinds, strict=True) if one == "long wait"]
-        following = names[place + 1 : place + 3] or ["end"]
-        onwards = st.sampled_from([*following * 3, *back, "end"])
+        following = [*names[place + 1 : place + 3] * 3, *back, "stop"]
+        onwards = st.sampled_from(following)
         found[names[place]] = draw(_node(kind, onwards))
-    return {**found, "stop": {"type": "end", "reason": "enough"}} if "end" not in str(found) else found
+    found["stop"] = draw(st.sampled_from([{"type": "end"}, {"type": "end", "reason": "enough"}]))
+    return found
 
 
 @st.composite
@@ -125,18 +129,20 @@ def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Docume
     if kind == "wait_for":
         event = st.builds(lambda match, to: {**match, "next": to}, heard, onwards)
         cases = draw(st.lists(st.one_of(event, event, _case(onwards)), min_size=1, max_size=3))
-        timeout = draw(st.sampled_from(["1m", "1h", "1d", "never"]))
+        timeout = draw(st.sampled_from(["1h", "1d", "never"]))
         return {"type": "wait_for", "cases": list(cases), "timeout": timeout, "on_timeout": draw(onwards), **edge}
     if kind == "branch":
         return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=2))), **edge}
-    return {**draw(emails if kind == "email" else actions), **edge, **_given(only_if=draw(rarely(conditions)))}
+    action = {"email": emails, "code": st.sampled_from(CODES), "act": actions}[kind]
+    return {**draw(action), **edge, **_given(only_if=draw(rarely(conditions)))}
 
 
 def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
     return st.builds(lambda when, to: {"when": when, "next": to}, conditions, onwards)
 
 
-REENTRY: list[JSON] = [None, {"policy": "after", "gap": "1h"}]
+ALWAYS: JSON = {"policy": "always"}
+reentries = mostly(ALWAYS, [None, {"policy": "after", "gap": "1h"}])
 
 
 @st.composite
@@ -156,7 +162,7 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
             enter_if=draw(rarely(conditions)),
             stay_if=draw(rarely(conditions)),
             exit_on=draw(st.none() | st.builds(lambda one: [one], heard)),
-            reentry=draw(mostly({"policy": "always"}, REENTRY)),
+            reentry=draw(reentries),
             on_duplicate=draw(st.sampled_from([None, "restart"])),
             goal=draw(st.none() | goal),
             priority=draw(st.sampled_from([None, 20, 80])),
@@ -172,7 +178,7 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 
 # --- what happens ----------------------------------------------------------------------------------------------------
 
-pauses = st.sampled_from(["0s", "0s", "0s", "1s", "1m", "9m", "30m", "1h", "3h", "1d"]).map(parse_duration)
+pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
 ODD_NAMES = ["Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
 
@@ -225,7 +231,7 @@ def arrivals(draw: st.DrawFn) -> Arrivals:
             known: Document = {"email": f"{contact}@shop.example", "n": 1}
             found.append((contact, Appear(START, START, known, draw(mostly((), [("x",)])))))
     at = START
-    for after in draw(st.lists(pauses, min_size=4, max_size=20)):
+    for after in draw(st.lists(pauses, min_size=8, max_size=25)):
         at += after
         contact = draw(st.sampled_from(CONTACTS))
         found.append((contact, draw(_input(contact, at))))
