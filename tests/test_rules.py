@@ -10,6 +10,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -25,6 +26,7 @@ def deferred() -> dict[str, int]:
     return {rule: int(issue) for rule, issue in document.items()}
 
 
+@cache
 def with_a_test() -> set[str]:
     return {rule for path in TESTS.rglob("test_*.py") for rule in _numbers_in(path.read_text())}
 

@@ -87,6 +87,17 @@ def test_rule_4_3_the_days_are_those_of_where_the_contact_is() -> None:
     assert until("for: 1d, at: '09:00'", WARSAW, start="2026-03-02T23:30Z", timezone="UTC") == "2026-03-03T09:00Z"
 
 
+def test_rule_4_3_a_zone_that_the_run_itself_changed_counts_from_the_next_node_on() -> None:
+    nodes = """
+    ask: {type: branch, cases: [{when: {local_time: {from: '23:00'}}, next: end}], else: move}
+    move: {type: update, set: {timezone: America/New_York}, next: pause}
+    pause: {type: wait, until_time: {at: '18:00'}}
+    """
+    world = World(flow(nodes)).track("ann", "Go")
+
+    assert world.story()[-1] == ("waiting", "pause", "2026-03-02T23:00Z")
+
+
 @pytest.mark.parametrize(
     ("time", "start", "ends"),
     [

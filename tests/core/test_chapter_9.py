@@ -361,3 +361,27 @@ def test_rule_9_3_wheres_are_told_too(kind: str) -> None:
     path = {"entered": "triggers[0].where", "exited": "exit_on[1].where", "converted": "goal.where"}[kind]
     (record,) = [record for record in world.trail() if record.kind == kind]
     assert because(record) == [(path, 1, True)]
+
+
+def test_rule_9_3_texts_see_the_contact_the_trigger_the_event_variables_the_journey_and_the_run() -> None:
+    texts = {
+        "who": "{{ contact.id }} {{ contact.created_at }} {{ contact.address.city }} {{ contact.tags | join: '+' }}",
+        "what": "{{ trigger.n }} {{ event.n }} {{ vars.coupon.pool }} {{ vars.none.x }}",
+        "where": "{{ journey.id }} {{ journey.version }} {{ run.entered_at }} {{ now }}",
+    }
+    told = ", ".join(f'{name}: "{text}"' for name, text in texts.items())
+    nodes = f"""
+    code: {{type: coupon, pool: ten, next: listen}}
+    listen: {{type: wait_for, cases: [{{event: Deed, next: tell}}], timeout: 1d}}
+    tell: {{type: update, set: {{{told}}}}}
+    """
+    world = World("coupon_pool: ten\ncodes: generated", flow(nodes))
+
+    world.appear("ann", "x", "y", address={"city": "Sopot"}).track("ann", "Go", n=1).after("1m").track(
+        "ann", "Deed", n=2
+    )
+
+    attributes = world.contact().attributes
+    assert attributes["who"] == "ann 2026-03-02T09:00:00.000000Z Sopot x+y"
+    assert attributes["what"] == "1 2 ten "
+    assert attributes["where"] == "walk 1 2026-03-02T09:00:00.000000Z 2026-03-02T09:01:00.000000Z"

@@ -32,13 +32,14 @@ POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
 ]
+TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES: list[Document] = [
-    {"workspace": "shop", "sender": {"email": "hello@shop.example"}},
+    {"workspace": "shop", "sender": {"email": "hello@shop.example"}, "topics": TOPICS},
     {
         "workspace": "shop",
         "timezone": "Europe/Warsaw",
         "quiet_hours": {"from": "12:00", "to": "14:00"},
-        "topics": [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}],
+        "topics": TOPICS,
         "max_event_age": "2h",
     },
 ]
@@ -105,10 +106,8 @@ actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
 def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a long wait."""
     likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait"]
-    kinds = [
-        *draw(st.lists(st.just("code"), max_size=1)),
-        *draw(st.lists(st.sampled_from(likely), min_size=2, max_size=6)),
-    ]
+    first = draw(st.sampled_from([[], ["code"]]))
+    kinds = [*first, *draw(st.lists(st.sampled_from(likely), min_size=2, max_size=6))]
     names = ["coupon" if kind == "code" else f"n{place}" for place, kind in enumerate(kinds)]
     found: dict[str, JSON] = {}
     for place, kind in enumerate(kinds):
@@ -116,8 +115,8 @@ def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
         following = [*names[place + 1 : place + 3] * 3, *back, "stop"]
         onwards = st.sampled_from(following)
         found[names[place]] = draw(_node(kind, onwards))
-    found["stop"] = draw(st.sampled_from([{"type": "end"}, {"type": "end", "reason": "enough"}]))
-    return found
+    stop: Document = {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
+    return {**found, "stop": stop}
 
 
 @st.composite
@@ -141,8 +140,7 @@ def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
     return st.builds(lambda when, to: {"when": when, "next": to}, conditions, onwards)
 
 
-ALWAYS: JSON = {"policy": "always"}
-reentries = mostly(ALWAYS, [None, {"policy": "after", "gap": "1h"}])
+REENTRIES: list[JSON] = [{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}, None]
 
 
 @st.composite
@@ -162,7 +160,7 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
             enter_if=draw(rarely(conditions)),
             stay_if=draw(rarely(conditions)),
             exit_on=draw(st.none() | st.builds(lambda one: [one], heard)),
-            reentry=draw(reentries),
+            reentry=draw(st.sampled_from(REENTRIES)),
             on_duplicate=draw(st.sampled_from([None, "restart"])),
             goal=draw(st.none() | goal),
             priority=draw(st.sampled_from([None, 20, 80])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import zoneinfo
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -86,6 +87,8 @@ def root(
     from journeyflow.cli import logs
 
     logs.configure("text", "warning", tracebacks=debug)
+    # The rules of time zones come with the tzdata package, the same on all machines, so that trails are the same too.
+    zoneinfo.reset_tzpath(())
 
 
 app.command("serve")(serve.serve)

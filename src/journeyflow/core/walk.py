@@ -19,7 +19,7 @@ STEPS_MAX: Final = 100
 WITHDRAWABLE: Final = timedelta(hours=36)
 """For so long after a run's end a message of it may still be in the outbox."""
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-Cause = Literal["timer", "event", "condition"]
+Cause = Literal["timer", "event", "condition", "timeout"]
 
 
 class Walker:
@@ -42,12 +42,16 @@ class Walker:
 
     # --- leaving ------------------------------------------------------------------------------------------------------
 
-    def exit(self, run: Run, reason: str, detail: dict[str, JSON] | None = None) -> None:
-        """The run leaves for a reason; what it queued and is not yet sending is withdrawn (rule 7.2)."""
+    def exit(self, run: Run, reason: str, detail: dict[str, JSON] | None = None, *, withdraws: bool = True) -> None:
+        """The run leaves for a reason; what it queued and is not yet sending is withdrawn (rule 7.2).
+
+        Not so where an ``end`` node gives the reason: what the run sent on its way there is meant to go out.
+        """
         self._stop_standing(run)
         self._record_end(run, "exited", {"reason": reason, **(detail or {})})
         self._end(run, "exited", reason)
-        self.withdraw(run, reason)
+        if withdraws:
+            self.withdraw(run, reason)
 
     def withdraw(self, run: Run, reason: str) -> None:
         """Take back what the run queued, as far as it is not being sent."""
@@ -103,7 +107,7 @@ class Walker:
             run.held = "wait"
             self._record_waiting(run, None, "paused")
             return
-        visit = self._leave_wait(run, "timer")
+        visit = self._leave_wait(run, self.node(run).woken_by)
         if visit is not None:
             self._walk(run, self._wake(visit))
 
@@ -114,7 +118,7 @@ class Walker:
         """The journey goes on; so does a run that was held."""
         held, run.held = run.held, None
         came_from = run.left.get(run.node or "")
-        visit = self._leave_wait(run, "timer")
+        visit = self._leave_wait(run, self.node(run).woken_by if held == "wait" else "timer")
         if visit is None:
             return
         if held == "wait":
@@ -172,7 +176,7 @@ class Walker:
                 if move.reason is None:
                     self._complete(run)
                 else:
-                    self.exit(run, move.reason)
+                    self.exit(run, move.reason, withdraws=False)  # the end of its own way, as a completion is
                 return
             if move.to is None or move.to == "end":
                 self._complete(run)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS
@@ -142,6 +142,11 @@ def remove_journey(connection: Connection, journey: str) -> None:
     """Forget how a journey that was removed stood."""
     connection.execute(delete(journeys).where(journeys.c.id == journey))
     connection.execute(delete(armings).where(armings.c.journey == journey))
+
+
+def armed(connection: Connection, journey: str) -> bool:
+    """Whether the journey has inactivity triggers."""
+    return bool(connection.scalar(select(exists().where(armings.c.journey == journey))))
 
 
 def arm(connection: Connection, journey: Journey, at: datetime) -> bool:

@@ -221,10 +221,10 @@ def _last_of_head(parts: list[Piece]) -> int:
 
 _BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
 _FOOTER_STYLE: Final = (
-    "padding:16px 24px 32px;font-family:Arial,Helvetica,sans-serif;font-size:12px;line-height:18px;color:#8a8f98;"
+    "padding:16px 24px 32px;font-family:Arial,Helvetica,sans-serif;font-size:12px;line-height:18px;color:#5c626b;"
     "text-align:center"
 )
-_LINK_STYLE: Final = "color:#8a8f98;text-decoration:underline"
+_LINK_STYLE: Final = "color:#5c626b;text-decoration:underline"
 
 
 def _with_html_footer(html: str, footer: Footer, *, prints_address: bool) -> str:

@@ -131,7 +131,7 @@ class _Teller:
         when = "" if until is None else f" until {local_text(until, self._zone)}"
         if following is None:
             return f"waits{what}{when}" if what or when else "waits, without an end"
-        if following.kind == "resumed" and following.detail.get("by") == "timer":
+        if following.kind == "resumed" and following.detail.get("by") in ("timer", "timeout"):
             return f"waited{what}{when}"
         at_most = f", at most{when}" if until is not None else ""
         if following.kind == "waiting":
@@ -141,7 +141,7 @@ class _Teller:
     def _resumed(self, record: TrailRecord, following: TrailRecord | None) -> str | None:
         """Said only where the step after it does not say it."""
         by = record.detail.get("by")
-        if by == "timer":
+        if by in ("timer", "timeout"):
             return None
         told = following is not None and following.kind in ("ran", "exited") and following.at == record.at
         if told and record.type == "wait_for":

@@ -209,7 +209,8 @@ def resume(connection: Connection, journey: str, now: datetime) -> JourneyRow:
         raise Conflict(f"journey {journey} is {row.state}, not paused")
     live = JourneyRow(journey, "live", row.version, row.published_at, None)
     documents.put_journey(connection, live)
-    tasks.add(connection, "look_at_journey", journey, now)
+    # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
+    tasks.add(connection, "look_at_all" if documents.armed(connection, journey) else "look_at_journey", journey, now)
     documents.raise_epoch(connection)
     return live
 

@@ -10,6 +10,8 @@ from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
+from journeyflow.core.nodes.email import EmailNode
+from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
@@ -33,6 +35,7 @@ def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
         yield from _loops(journey)
         yield from _mentions(journey, documents)
         yield from _windows(journey, documents.workspace or DEFAULT)
+        yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _texts(journey, renderer)
     for name, template in documents.templates.items():
         try:
@@ -125,6 +128,15 @@ def _windows(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
             if isinstance(leaf, EventCondition) and leaf.within is not None and leaf.within > kept:
                 message = f"expected at most the {kept.days}d for which the workspace keeps events"
                 yield Finding("journey", journey.journey, f"{path}.within", "JF014", message, f"{leaf.within.days}d")
+
+
+def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
+    for name, node in journey.nodes.items():
+        if not isinstance(node, EmailNode) or node.to is None:
+            continue
+        if not is_transactional(workspace, node.topic, node.transactional):
+            message = "expected to only on a transactional message: its own transactional: true, or its topic's"
+            yield Finding("journey", journey.journey, f"nodes.{name}.to", "JF006", message, node.to)
 
 
 def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.contact import Run
@@ -109,7 +109,8 @@ class Visit:
         run, contact, library = self.run, self.decision.contact, self.decision.library
         match name:
             case "contact":
-                return {**contact.attributes, "id": contact.key, "tags": [*contact.tags]}
+                made = {} if contact.created_at is None else {"created_at": iso(contact.created_at)}
+                return {**made, **contact.attributes, "id": contact.key, "tags": [*contact.tags]}
             case "trigger":
                 return run.trigger
             case "event":
@@ -150,6 +151,8 @@ class Node(Model):
     """What every node has. ``action`` nodes are asked ``stay_if`` and ``only_if`` first (rules 4.1, 4.2)."""
 
     action: ClassVar[bool] = False
+    woken_by: ClassVar[Literal["timer", "timeout"]] = "timer"
+    """What the trail calls the end of a wait here."""
 
     type: str
     next: NodeName | None = None

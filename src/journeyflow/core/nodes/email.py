@@ -39,7 +39,7 @@ class EmailNode(ActionNode):
 
     @model_validator(mode="after")
     def _own_address(self) -> EmailNode:
-        if self.to is not None and not self.transactional:
+        if self.to is not None and not self.transactional and self.topic is None:
             raise ValueError("expected to only on a message with transactional: true")
         return self
 

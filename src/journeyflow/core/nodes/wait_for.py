@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,8 @@ class WaitCase(Model):
 
 class WaitForNode(Node):
     """Stands until one of its cases, or its timeout."""
+
+    woken_by: ClassVar[Literal["timer", "timeout"]] = "timeout"
 
     type: Literal["wait_for"]
     cases: Annotated[tuple[WaitCase, ...], Field(min_length=1, max_length=100)]
