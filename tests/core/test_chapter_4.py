@@ -384,3 +384,12 @@ def test_rule_4_9_at_a_later_instant_the_count_begins_anew() -> None:
     world.track("ann", "Go").after("1m")
 
     assert world.story()[-1] == ("completed",)
+
+
+def test_rule_4_6_a_wait_for_that_nobody_answers_tells_of_its_timeout() -> None:
+    world = World(flow("listen: {type: wait_for, cases: [{event: Deed, next: end}], timeout: 1h}"))
+
+    world.track("ann", "Go").after("2h").settle()
+
+    assert world.details("resumed") == [{"by": "timeout"}]
+    assert world.details("ran") == [{"case": None}]

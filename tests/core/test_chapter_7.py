@@ -128,6 +128,15 @@ def test_rule_7_2_what_the_run_queued_and_is_not_yet_sent_is_withdrawn(reason: s
     assert [one for effects in world.effects for one in effects.withdrawn] == [("ann", message.id)]
 
 
+def test_rule_7_2_a_reason_that_an_end_node_gives_withdraws_nothing() -> None:
+    world = World(flow("mail: {type: email, template: letter, next: done}\ndone: {type: end, reason: told}"))
+
+    world.appear("ann", email=ANN).track("ann", "Go").after("1m").settle()
+
+    assert world.details("exited") == [{"reason": "end:told"}]
+    assert [detail["outcome"] for detail in world.details("message")] == ["queued"]
+
+
 def test_rule_7_2_what_is_being_sent_is_not_withdrawn() -> None:
     world = World(flow(MAIL_THEN_PAUSE, "exit_on: [{event: Bought}]"))
 
