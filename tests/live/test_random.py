@@ -76,7 +76,7 @@ def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Ar
 
 
 @fewer  # each lives twice
-@given(documents, arrivals(), turn_limits, st.integers(2, 25))
+@given(documents, arrivals(), turn_limits, st.integers(5, 25))
 def test_a_backlog_is_worked_off_the_same_in_turns_of_any_size(
     some: list[Document], inputs: Arrivals, limit: int, every: int
 ) -> None:

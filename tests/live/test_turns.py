@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -111,8 +110,7 @@ class BrokenPool:
         return self._world.installation.make_code(connection, pool, contact)
 
 
-@contextmanager
-def looping(world: LiveWorld) -> Iterator[tuple[BrokenPool, Callable[[], None]]]:
+def loop_of(world: LiveWorld) -> tuple[BrokenPool, Callable[[], None]]:
     """The turn loop over a pool that is broken, and what lets it work until nothing is left."""
     pool = BrokenPool(world)
     loop = TurnLoop(world.engine, world.installation.cache, lambda: world.now, pool, lambda *_: None)
@@ -121,7 +119,7 @@ def looping(world: LiveWorld) -> Iterator[tuple[BrokenPool, Callable[[], None]]]
         while (done := loop.turn()).contacts or done.more:
             pass
 
-    yield pool, work
+    return pool, work
 
 
 def set_aside(world: LiveWorld) -> list[tuple[str, Input, str]]:
@@ -146,8 +144,8 @@ def test_a_decision_that_fails_sets_its_contacts_inputs_aside_and_the_others_go_
     for contact in ("ann", "bob", "cid"):
         _put(world, contact, Identify(START, {"email": f"{contact}@example.com"}))
         put(world, contact, "Go", n=1)
-    with looping(world) as (_, work):
-        work()
+    _, work = loop_of(world)
+    work()
 
     whole = [("entered", None), ("message", "mail"), ("ran", "code"), ("completed", "code")]
     assert (story(world, "ann"), story(world, "cid")) == (whole, whole)
@@ -163,30 +161,30 @@ def test_a_decision_that_fails_sets_its_contacts_inputs_aside_and_the_others_go_
 
 def test_a_contact_whose_time_fails_is_tried_again(opened: Callable[..., LiveWorld]) -> None:
     world = opened(journey({"pause": {"type": "wait", "for": "1h", "next": "code"}, "code": CODE["code"]}))
-    with looping(world) as (pool, work):
-        for contact in ("ann", "bob", "cid"):
-            put(world, contact, "Go")
-        work()
-        world.now += HOUR
-        work()
-        assert [last(world)[contact].kind for contact in ("ann", "bob", "cid")] == ["completed", "waiting", "completed"]
-        assert [contact for contact, _, _ in set_aside(world)] == ["bob"]
+    pool, work = loop_of(world)
+    for contact in ("ann", "bob", "cid"):
+        put(world, contact, "Go")
+    work()
+    world.now += HOUR
+    work()
+    assert [last(world)[contact].kind for contact in ("ann", "bob", "cid")] == ["completed", "waiting", "completed"]
+    assert [contact for contact, _, _ in set_aside(world)] == ["bob"]
 
-        pool.repaired = True
-        world.now += RETRY_AFTER
-        work()
+    pool.repaired = True
+    world.now += RETRY_AFTER
+    work()
 
     assert (last(world)["bob"].kind, last(world)["bob"].at) == ("completed", START + HOUR + RETRY_AFTER)
 
 
 def test_what_comes_after_a_failure_is_handled(opened: Callable[..., LiveWorld]) -> None:
     world = opened(journey(CODE))
-    with looping(world) as (pool, work):
-        put(world, "bob", "Go")
-        work()
-        pool.repaired = True
-        put(world, "bob", "Go")
-        work()
+    pool, work = loop_of(world)
+    put(world, "bob", "Go")
+    work()
+    pool.repaired = True
+    put(world, "bob", "Go")
+    work()
 
     assert [kind for kind, _ in story(world, "bob")] == ["entered", "message", "ran", "completed"]
     assert len(set_aside(world)) == 1
