@@ -112,19 +112,24 @@ class Server:
         """Start, and wait until it answers."""
         code = "from journeyflow.cli.main import app; app()"
         arguments = ["serve", "--database-url", str(self.database), "--port", str(self.port)]
-        log = (self.directory / "serve.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments, "--flows", str(self.directory / "flows")],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "JOURNEYFLOW_WRITE_KEY": KEY, "JOURNEYFLOW_LOG_LEVEL": "warning"},
-            cwd=self.directory,
-        )
+        with (self.directory / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code, *arguments, "--flows", str(self.directory / "flows")],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "JOURNEYFLOW_WRITE_KEY": KEY, "JOURNEYFLOW_LOG_LEVEL": "warning"},
+                cwd=self.directory,
+            )
         end = stopwatch() + START_SECONDS_MAX
         while not self.answers():
             if self.process.poll() is not None or stopwatch() > end:
                 raise SystemExit(f"serve does not start:\n{(self.directory / 'serve.log').read_text()[-2000:]}")
             sleep(0.05)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self.process is not None and self.process.poll() is None
 
     def answers(self) -> bool:
         """Whether it is up."""
@@ -162,6 +167,8 @@ def _send(server: Server, load: Load, stopped: threading.Event) -> None:
                 try:
                     answer = client.post(f"{server.url}/v1/batch", json={"batch": batch})
                 except httpx.HTTPError:
+                    if stopped.is_set() and not server.running:
+                        return
                     answer = None
                 if answer is not None and answer.status_code == 200:
                     load.accepted.update(event["properties"]["n"] for event in batch)
@@ -190,14 +197,18 @@ def crash(directory: Path, kills: int, contacts: int, seed: int) -> tuple[Load, 
     server.start()
     client = threading.Thread(target=_send, args=(server, load, stopped))
     client.start()
-    for _ in range(kills):
-        sleep(random.uniform(0.05, 1.2))
-        server.kill()
-        server.start()
-    stopped.set()
-    client.join()
-    _rest(server)
-    server.stop()
+    try:
+        for _ in range(kills):
+            sleep(random.uniform(0.05, 1.2))
+            server.kill()
+            server.start()
+        stopped.set()
+        client.join()
+        _rest(server)
+    finally:  # whatever went wrong, neither client nor server outlives the test
+        stopped.set()
+        server.stop()
+        client.join()
     with closing(sqlite3.connect(server.database)) as database:
         return load, [*audit(database, load)]
 

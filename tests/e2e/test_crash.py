@@ -9,7 +9,6 @@ from benchmarks.crash import crash
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*serve.log:pytest.PytestUnraisableExceptionWarning")  # it leaves its log open
 def test_nothing_accepted_is_lost_and_nothing_happens_twice(workplace: Path) -> None:
     load, faults = crash(workplace, kills=2, contacts=25, seed=7)
 
