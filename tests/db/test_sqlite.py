@@ -289,3 +289,11 @@ def test_processes_that_open_a_new_database_at_once_all_get_it(tmp_path: Path) -
     with read(engine := open_engine(str(tmp_path / "shop.db"))) as reader:
         assert mails(reader) == 3
     engine.dispose()
+
+
+def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fresh.db"
+    engine = open_engine(str(path))
+    engine.dispose()
+
+    assert path.stat().st_mode & 0o077 == 0

@@ -14,11 +14,12 @@ from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
-from journeyflow.core.errors import SystemFailure
+from journeyflow.core.errors import InvalidValue, SystemFailure
 
 if TYPE_CHECKING:
     from journeyflow.bootstrap import Installation
     from journeyflow.services.check import Checked
+    from journeyflow.settings import Settings
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on; JOURNEYFLOW_HOST, else 127.0.0.1.")]
 Port = Annotated[
@@ -46,6 +47,7 @@ def serve(
     logs.take_over(settings.log_format, settings.log_level)
     # Whatever can be wrong is looked at first: keys that a first start makes are shown once, and must be shown.
     checked = None if flows is None else _checked(flows)
+    _try_mail_setting(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(bind(settings.host, settings.port))
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
@@ -56,6 +58,21 @@ def serve(
         if checked is not None:
             _apply(installation, checked)
         run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
+
+
+def _try_mail_setting(settings: Settings) -> None:
+    """Find out before anything is made whether the mail setting can be used.
+
+    :raises InvalidValue: when it can't.
+    """
+    from journeyflow.channels.factory import open_channel
+
+    email_url = settings.email_url.get_secret_value()
+    open_channel(email_url)
+    if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
+        raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
+    if settings.base_url is None and not email_url.startswith("mailbox:"):
+        console.warn(f"mails go out, but their links begin with {settings.links}; JOURNEYFLOW_BASE_URL says otherwise")
 
 
 def _checked(folder: Path) -> Checked:

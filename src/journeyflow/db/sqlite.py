@@ -148,6 +148,8 @@ def _check(store: _Store) -> None:
     """Find out now, not at the first request, whether the database can be used."""
     if store.path is not None and not store.path.parent.is_dir():
         raise SystemFailure(f"the directory {store.path.parent} of the database does not exist; make it first")
+    if store.path is not None and not store.path.exists() and os.access(store.path.parent, os.W_OK):
+        store.path.touch(mode=0o600)  # addresses and the signing secret are nobody else's; SQLite's other files follow
     try:
         with store.lock, _failures(store), store.writer.begin() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").all()
