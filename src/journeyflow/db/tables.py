@@ -1,7 +1,7 @@
 """Every table. Instants are BIGINT microseconds since the epoch; JSON is text written by orjson.
 
-Each table says in ``info["spread"]`` whether it is ``distributed`` (by ``shard``, the first column of its primary
-key), ``reference`` (small, the same everywhere) or ``local``.
+Each table says in ``info["spread"]`` whether it is ``distributed`` (by ``shard``, a column of its primary key),
+``reference`` (small, the same everywhere) or ``local``.
 """
 
 from __future__ import annotations
