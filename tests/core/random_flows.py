@@ -178,7 +178,7 @@ reentries: st.SearchStrategy[JSON] = st.sampled_from(
 def journeys(draw: st.DrawFn, name: str) -> Journey:
     """One journey of all that there is."""
     optional: dict[str, st.SearchStrategy[JSON]] = {
-        "key": st.sampled_from(["trigger.n", "contact.n"]),
+        "key": st.sampled_from(["trigger.n", "contact.day"]),
         "enter_if": st.just({"not": {"tag": "y"}}),
         "stay_if": st.one_of(st.just({"not": {"tag": "y"}}), conditions),
         "exit_on": st.builds(lambda one: [one], matches),

@@ -385,3 +385,26 @@ def test_rule_3_5_enrolling_asks_what_every_entry_asks() -> None:
     world.enroll("ann", "walk", id=1, ok=True)
 
     assert entered_and_refused(world) == ["no_key", "enter_if", "entered", "duplicate"]
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_journey_whose_runs_let_the_contact_in_anew_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("journeyflow.core.entry.RUNS_MAX", 70)
+    world = World(
+        flow(
+            "count: {type: update, increment: {n: 1}, next: pause}\npause: {type: wait, for: 1h, next: more}\n"
+            "more: {type: update, increment: {n: 1}}",
+            "key: contact.n",
+            "reentry: {policy: always}",
+            trigger="{type: contact, change: updated, attribute: n}, {type: event, event: Go}",
+        )
+    )
+
+    world.identify("ann", n=1)
+    world.after("90m")
+
+    assert sum(run.active for run in world.runs()) <= 70
+    assert "too_many_runs" in entered_and_refused(world)
+    assert any("already in" in alert for alert in world.alerts())

@@ -156,7 +156,7 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
         "start": next(iter(nodes)),
         "nodes": nodes,
         **_given(
-            key=draw(mostly(None, ["trigger.n", "contact.n"])),
+            key=draw(mostly(None, ["trigger.n", "contact.day"])),
             enter_if=draw(rarely(conditions)),
             stay_if=draw(rarely(conditions)),
             exit_on=draw(st.none() | st.builds(lambda one: [one], heard)),

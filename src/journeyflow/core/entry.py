@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from journeyflow.core.conditions import Because
 from journeyflow.core.contact import Entry, Run
 from journeyflow.core.decision import Decision
@@ -10,6 +12,9 @@ from journeyflow.core.identity import key_text, run_id
 from journeyflow.core.values import JSON, Missing
 from journeyflow.core.view import View
 from journeyflow.core.walk import Walker
+
+RUNS_MAX: Final = 1_000
+"""A contact in so many runs at once is let into no further one."""
 
 
 class Doorman:
@@ -44,6 +49,9 @@ class Doorman:
         elif entry is not None and not self._may_return(published, entry):
             self._refuse(published, trigger, "reentry", [])
             return None
+        elif active is None and self._full():
+            self._refuse(published, trigger, "too_many_runs", [])
+            return None
         self._remember(published.id, key, entry, restart=active is not None)
         return self._begin(published, trigger, properties, key, 0 if entry is None else entry.count, because)
 
@@ -58,6 +66,17 @@ class Doorman:
         return next(
             (run for run in self.decision.contact.runs if run.active and (run.journey, run.key) == (journey, key)), None
         )
+
+    def _full(self) -> bool:
+        """Whether the contact is in so many runs that one more does it no good; somebody has to look at its journeys.
+
+        A journey whose key is something that its own runs change lets the contact in anew with each of them.
+        """
+        runs = self.decision.contact.runs
+        if len(runs) < RUNS_MAX or sum(run.active for run in runs) < RUNS_MAX:
+            return False
+        self.decision.effects.alerts.append(f"contact {self.decision.contact.key}: already in {RUNS_MAX:,} runs")
+        return True
 
     def _entry(self, journey: str, key: str) -> Entry | None:
         if not key:

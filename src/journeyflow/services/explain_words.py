@@ -49,6 +49,7 @@ REFUSED: Final = {
     "enter_if": "enter_if did not hold",
     "duplicate": "a run was active already",
     "reentry": "had been in it before, and may not enter again yet",
+    "too_many_runs": "is in too many runs at once",
 }
 WAITED_FOR: Final = {
     "quiet_hours": "the end of quiet hours",
