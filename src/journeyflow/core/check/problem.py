@@ -22,6 +22,7 @@ class Code:
     title: str
     advice: str
     """What to do about it, in one line."""
+    severity: Severity = "error"
 
 
 CODES: Final = {

@@ -159,6 +159,11 @@ class Node(Model):
     note: str | None = None
 
     @property
+    def takes_time(self) -> bool:
+        """Whether time can pass at the node, so that a loop through it ends at some instant."""
+        return False
+
+    @property
     def watching(self) -> bool:
         """Whether a run that stands here looks at what happens to the contact."""
         return False

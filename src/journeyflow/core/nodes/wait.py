@@ -104,6 +104,10 @@ class WaitNode(Node):
         return self
 
     @property
+    def takes_time(self) -> bool:
+        return bool(self.for_) or self.for_ is None or self.at is not None or self.weekdays is not None
+
+    @property
     def watching(self) -> bool:
         return self.until is not None and self.until.attribute is not None
 

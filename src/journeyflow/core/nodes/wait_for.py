@@ -44,6 +44,10 @@ class WaitForNode(Node):
     on_timeout: NodeName | None = None
 
     @property
+    def takes_time(self) -> bool:
+        return True
+
+    @property
     def watching(self) -> bool:
         return True
 
