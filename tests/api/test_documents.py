@@ -202,6 +202,37 @@ def test_pruning_removes_what_is_not_given(busy_shop: Shop) -> None:
     assert missing.status_code == 422
 
 
+def test_a_plan_tells_what_applying_would_refuse(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    busy_shop.identify("ann")
+    busy_shop.track("ann", "Signed Up")
+    body = {"documents": [WORKSPACE, TEMPLATE], "prune": True}
+
+    planned = admin.post("/v1/documents:plan", json=body).json()["changes"]
+    refused = admin.post("/v1/documents:apply", json=body)
+
+    assert [(one["id"], one["in_flight"], one["blocked"]) for one in planned] == [
+        ("welcome", {"pause": 1}, "needs archiving first: 1 run in flight (status: archived)")
+    ]
+    assert (refused.status_code, planned[0]["blocked"] in refused.json()["detail"]) == (409, True)
+    assert admin.get("/v1/documents/journey/welcome").status_code == 200
+
+
+def test_a_plan_tells_that_an_archived_journey_stays_so(busy_shop: Shop) -> None:
+    busy_shop.publish(JOURNEY | {"status": "archived"})
+
+    planned = busy_shop.client("admin").post("/v1/documents:plan", json={"documents": [JOURNEY]}).json()["changes"]
+
+    assert planned[0]["blocked"] == "it is archived, and stays so (rule 8.1); give the new one another id"
+
+
+def test_a_workspace_takes_the_place_of_another_that_is_pruned(busy_shop: Shop) -> None:
+    other = WORKSPACE | {"workspace": "another"}
+    body = {"documents": [other, TEMPLATE, JOURNEY], "prune": True}
+
+    assert busy_shop.client("admin").post("/v1/documents:apply", json=body).status_code == 200
+
+
 def test_checking_tells_everything_and_changes_nothing(busy_shop: Shop) -> None:
     admin = busy_shop.client("admin")
 

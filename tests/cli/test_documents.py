@@ -69,6 +69,23 @@ def test_what_is_not_in_the_folder_goes_only_with_prune(applied: Path) -> None:
     assert data("journeys", "list", "--json") == []
 
 
+def test_a_plan_says_that_a_journey_with_runs_needs_archiving_before_it_can_be_removed(applied: Path) -> None:
+    done("journeys", "enroll", "welcome", "ann")
+    (applied / "welcome.yaml").unlink()
+
+    planned = call("plan", applied, "--prune")
+    refused = call("apply", applied, "--prune")
+
+    assert planned.exit_code == refused.exit_code == 1
+    assert planned.stdout.splitlines()[:3] == [
+        "- journey welcome",
+        "    1 run stands at pause",
+        "    needs archiving first: 1 run in flight (status: archived)",
+    ]
+    assert refused.stderr == "error: journey welcome: needs archiving first: 1 run in flight (status: archived)\n"
+    assert call("apply", applied, "--prune", "--dry-run").stdout == planned.stdout
+
+
 def test_errors_of_the_folder_are_told_and_nothing_is_applied(applied: Path) -> None:
     edit(applied / "welcome.yaml", "template: hello", "template: helo")
     edit(applied / "hello.md", "Hello {{ contact.name }}\n---", "Hi\n---")

@@ -300,4 +300,5 @@ def _change(change: Change) -> Shape:
         "what": change.what,
         "differences": [*change.differences],
         "in_flight": {**change.in_flight},
+        "blocked": change.blocked,
     }
