@@ -107,3 +107,14 @@ def test_without_a_database_the_error_says_where_one_comes_from() -> None:
 
     assert result.exit_code == 3
     assert result.stderr.startswith("error: there is no database journeyflow.db; ")
+
+
+def test_forgetting_has_happened_when_the_command_returns(applied: Path) -> None:
+    done("journeys", "enroll", "welcome", "ann")
+
+    assert done("contacts", "forget", "ann") == "ann is forgotten\n"
+
+    gone = call("contacts", "show", "ann")
+    assert (gone.exit_code, gone.stderr) == (1, "error: there is no contact 'ann'\n")
+    again = call("contacts", "forget", "ann")
+    assert (again.exit_code, again.stderr) == (1, "error: there is no contact 'ann'\n")

@@ -19,7 +19,7 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
 from journeyflow.core.flows import Flows, JourneyState, Published
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import Appear, Enroll, Event, Forget, Identify, Input, Remove, SetTags, SetTopics, Wake
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview
 from journeyflow.core.triggers import InactivityTrigger
@@ -189,6 +189,9 @@ class World:
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def forget(self, contact: str) -> World:
+        return self.put(contact, Forget(self.now))
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""

@@ -125,29 +125,3 @@ def test_liquid_errors_name_the_part_and_the_line(tmp_path: Path) -> None:
     ]
     assert problems[2].message.startswith("expected Liquid that compiles: line 2: unknown filter 'shout'")
     assert problems[2].value == "{{ b | shout }}"
-
-
-# --- loops -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wait", ["for: 0s", "for: 0d", "for: PT0S"])
-def test_a_wait_that_takes_no_time_ends_no_loop(tmp_path: Path, wait: str) -> None:
-    text = journey("a", "{type: tag, add: [x], next: second}", second=f"{{type: wait, {wait}, next: first}}")
-
-    assert told(tmp_path, a_yaml=text) == [("a.yaml", "JF011", "nodes.first")]
-
-
-@pytest.mark.parametrize(
-    "wait",
-    [
-        "for: 1s",
-        'for: 0d, at: "09:00"',
-        "for: 0d, weekdays: [mon]",
-        "until: {attribute: day}",
-        'until_time: {at: "09:00"}',
-    ],
-)
-def test_a_wait_that_can_take_time_is_enough_for_a_loop(tmp_path: Path, wait: str) -> None:
-    text = journey("a", "{type: tag, add: [x], next: second}", second=f"{{type: wait, {wait}, next: first}}")
-
-    assert told(tmp_path, a_yaml=text) == []

@@ -72,15 +72,14 @@ def _similar(wanted: str, known: object) -> str:
 
 
 def _loops(journey: Journey) -> Iterator[Finding]:
-    """Every cycle of nodes in which no time can pass, once."""
-    moving = {name for name, node in journey.nodes.items() if not node.takes_time}
+    """Every cycle of nodes that no wait interrupts, once."""
+    moving = {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}
     follows = {name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving}
     done: set[str] = set()
     for begin in sorted(moving):
         loop = _loop_from(begin, follows, done)
         if loop:
-            lasting = " that takes time" if any(journey.nodes[name].type == "wait" for name in loop) else ""
-            message = f"expected a wait{lasting} in the loop {' → '.join([*loop, loop[0]])}"
+            message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
             yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
 
 
