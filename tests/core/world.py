@@ -185,6 +185,9 @@ class World:
         return self.put(contact, SetTopics(self.now, topics))
 
     def enroll(self, contact: str, journey: str, **properties: JSON) -> World:
+        """Let a contact in by hand; one of whom nothing is known comes into being first."""
+        if contact not in self.contacts and contact not in self._arriving:
+            self.appear(contact)
         return self.put(contact, Enroll(self.now, journey, properties))
 
     def remove(self, contact: str, run: str) -> World:

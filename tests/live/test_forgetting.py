@@ -23,6 +23,7 @@ ANN = "Ann Smith-Jones"
 EMAIL = "ann.smith@shop.example"
 
 DOCUMENTS: list[Document] = [
+    {"workspace": "shop", "sender": {"email": "hello@shop.example"}},
     {"template": "hello", "subject": "Hello", "body": "<p>{{ contact.name }} {{ vars.coupon.code }}</p>"},
     {"coupon_pool": "ten", "codes": "generated"},
     {
@@ -84,9 +85,7 @@ def tables_that_name(world: LiveWorld, *texts: str) -> set[str]:
 def codes(world: LiveWorld) -> dict[str, str]:
     """Who has each code."""
     with read(world.engine) as connection:
-        return {
-            code: owner for code, owner in connection.execute(select(tables.coupons.c.code, tables.coupons.c.contact))
-        }
+        return {row.code: row.contact for row in connection.execute(select(tables.coupons)).all()}
 
 
 def numbers(world: LiveWorld) -> dict[str, JSON]:

@@ -204,7 +204,7 @@ def _demand_known(here: Context, key: str) -> None:
 def _demand(here: Context, key: str) -> None:
     """Refuse what would make a contact by a slip of the pen."""
     with read(here.installation.engine) as connection:
-        contacts.find(connection, key, here.installation.clock())
+        contacts.demand(connection, key, here.installation.clock())
 
 
 def _topics(here: Context, topics: dict[str, bool], now: datetime) -> SetTopics:

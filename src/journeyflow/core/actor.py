@@ -248,8 +248,7 @@ class Actor:
         self.decision.change_tags(item.tags, (), announced=False)
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True)
-        published = self.flows.current.get(item.journey)
+        published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
 
