@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
@@ -111,7 +110,8 @@ def event_names(connection: Connection, key: str) -> dict[str, tuple[int, dateti
     return {name: (count, from_micros(last)) for name, count, last in rows}
 
 
-class OldEvents(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OldEvents:
     """The events of one name that came late: how many, when the last of them was handled, and when it had happened."""
 
     count: int

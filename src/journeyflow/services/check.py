@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.lint import warnings
 from journeyflow.core.check.problem import CODES, Problem
-from journeyflow.core.check.references import findings
+from journeyflow.core.check.references import Finding, findings
 from journeyflow.core.check.source import Source
+from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.errors import InvalidInput
 from journeyflow.core.values import JSON, Model
@@ -84,6 +86,12 @@ def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]
     return _together(documents, problems, around, Broken.of(broken), renderer)
 
 
+def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
+    source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
+    line, severity = source.line_in(found.path, found.line), CODES[found.code].severity
+    return Problem(found.code, found.message, source.file, line, found.path, found.value or None, severity)
+
+
 def _together(
     documents: Sequence[ValidDocument],
     problems: list[Problem],
@@ -97,10 +105,9 @@ def _together(
     workspaces = [one.source for one in documents if one.source.kind == "workspace"]
     for extra in workspaces[1:]:
         problems.append(extra.problem("JF007", ("workspace",), "one installation is one workspace, this is another"))
-    for found in findings(together, renderer, broken):
-        source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
-        line = source.line_in(found.path, found.line)
-        severity = CODES[found.code].severity
-        problems.append(Problem(found.code, found.message, source.file, line, found.path, found.value, severity))
+    wrong = [*findings(together, renderer, broken)]
+    right = sources.keys() - {(found.kind, found.id) for found in wrong}
+    doubtful = warnings(Around(together, broken, renderer), right)
+    problems.extend(_problem(found, sources) for found in (*wrong, *doubtful))
     problems.sort(key=lambda problem: problem.order)
     return Checked(together, [one.source for one in documents], problems)

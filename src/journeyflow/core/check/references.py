@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -73,14 +73,22 @@ def _similar(wanted: str, known: object) -> str:
 
 def _loops(journey: Journey) -> Iterator[Finding]:
     """Every cycle of nodes that no wait interrupts, once."""
-    moving = {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}
-    follows = {name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving}
+    for loop in loops(journey, {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}):
+        message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
+        yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+
+
+def loops(journey: Journey, names: Set[str]) -> Iterator[list[str]]:
+    """Loops that lead through nodes of these names alone."""
+    follows = {
+        name: [target for _, target in journey.nodes[name].exits() if target is not None and target in names]
+        for name in names
+    }
     done: set[str] = set()
-    for begin in sorted(moving):
+    for begin in sorted(names):
         loop = _loop_from(begin, follows, done)
         if loop:
-            message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
-            yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+            yield loop
 
 
 def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> list[str]:
