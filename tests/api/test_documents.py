@@ -294,3 +294,14 @@ def test_a_key_that_comes_twice_is_told_with_its_document(shop: Shop) -> None:
     found = shop.client("admin").post("/v1/documents:apply", content=body).json()["errors"]
 
     assert [(one["code"], one["document"], one["path"]) for one in found] == [("JF002", "documents[0]", "subject")]
+
+
+def test_checking_tells_warnings_and_the_documents_are_valid_all_the_same(shop: Shop) -> None:
+    lost = {"journey": "lost", "start": "a", "nodes": {"a": {"type": "end"}, "b": {"type": "end"}}}
+
+    answer = shop.client("admin").post("/v1/documents:check", json={"documents": [lost]}).json()
+
+    assert answer["valid"] is True
+    assert [(one["code"], one["severity"], one["path"]) for one in answer["problems"]] == [
+        ("JF101", "warning", "nodes.b")
+    ]

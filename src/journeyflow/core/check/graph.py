@@ -17,6 +17,7 @@ class Graph:
     def __init__(self, journey: Journey) -> None:
         self._journey = journey
         self._edges = {name: tuple(self._leaving(name)) for name in journey.nodes}
+        self._afters: dict[str, dict[str, timedelta]] = {}
         self.from_start = self.times_from(journey.start)
         """Each node that a run can come to, with the least time from the entry to it."""
 
@@ -45,6 +46,13 @@ class Graph:
 
     def after(self, name: str, without: Set[str] = frozenset()) -> dict[str, timedelta]:
         """The same without the node itself, unless it can be come back to."""
+        if without:
+            return self._after(name, without)
+        if name not in self._afters:
+            self._afters[name] = self._after(name, without)
+        return self._afters[name]
+
+    def _after(self, name: str, without: Set[str]) -> dict[str, timedelta]:
         found: dict[str, timedelta] = {}
         for target, stay in self._edges[name]:
             for other, time in self.times_from(target, without).items():
