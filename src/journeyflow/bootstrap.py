@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from sqlalchemy import Connection, Engine
 
 from journeyflow.clock import Clock, now
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
@@ -34,7 +35,7 @@ class Installation:
     postmaster: Postmaster
     first_keys: list[tuple[str, str]]
 
-    def make_code(self, connection: Connection, pool: str, contact: str) -> str | None:
+    def make_code(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
         """A fresh coupon code."""
         return self.codes.make(connection, pool, contact)
 
@@ -53,7 +54,7 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
         secret = _secret(connection, settings)
         first_keys = _first_keys(connection, settings, clock)
     signer = Signer(secret)
-    codes = CodeFactory(secret, cache.pool)
+    codes = CodeFactory(secret)
     postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
     return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster, first_keys)
 

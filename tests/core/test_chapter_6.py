@@ -189,10 +189,10 @@ def test_rule_6_3_a_redemption_of_somebody_elses_code_changes_nothing() -> None:
 
 
 def test_rule_6_4_a_simulations_codes_come_from_its_seed_alone() -> None:
-    pools = World(pool()).documents.pools
+    ten = World(pool()).documents.pools["ten"]
 
     def code(seed: int, identity: str = "a visit") -> str | None:
-        return SimulationMemory(set(), pools, seed).coupon_code("ten", "ann", identity)
+        return SimulationMemory(set(), seed).coupon_code(ten, "ann", identity)
 
     assert code(1) == code(1)
     assert len({code(1), code(2), code(1, "another visit")}) == 3

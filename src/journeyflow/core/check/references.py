@@ -102,6 +102,7 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
 def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
     known = {
         "template": set(documents.templates),
+        "journey": set(documents.journeys),
         "coupon_pool": set(documents.pools),
         "topic": {topic.id for topic in (documents.workspace or DEFAULT).topics},
     }
