@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 
 from sqlalchemy import Connection, Engine
 
+from journeyflow.channels.webhook import WebhookChannel, read_secret
 from journeyflow.clock import Clock, now
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.db import documents
@@ -38,6 +39,15 @@ class Installation:
     def make_code(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
         """A fresh coupon code."""
         return self.codes.make(connection, pool, contact)
+
+    def webhooks(self) -> WebhookChannel:
+        """What makes calls, as the settings say.
+
+        :raises InvalidValue: when the secret is none.
+        """
+        secret = self.settings.webhook_secret
+        key = None if secret is None else read_secret(secret.get_secret_value())
+        return WebhookChannel(key, self.settings.webhook_private_hosts)
 
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:

@@ -16,9 +16,12 @@ from journeyflow.channels.mailbox import MailboxChannel
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
+from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
-from journeyflow.db import inbox, tables, trail, turns
+from journeyflow.db import calls, inbox, tables, trail, turns
+from journeyflow.db.calls import CallOutcome
 from journeyflow.db.sqlite import read, write
+from journeyflow.services import call
 from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, take_turn
 from journeyflow.settings import Settings
@@ -100,9 +103,23 @@ class LiveWorld:
         """Take turns, and deliver what they queued, until nothing is left to do now."""
         for _ in range(TURNS_MAX):
             done = self.turn()
-            if not done.contacts and not done.more:
+            if not done.contacts and not done.more and not (self.delivering and self.answer_calls()):
                 return
         raise AssertionError("the engine does not come to rest")
+
+    def answer_calls(self) -> int:
+        """Webhooks answer as in a simulation, once all that was there at this instant is handled; how many calls."""
+        with write(self.engine) as connection:
+            flows = self.installation.cache.current(connection)
+            made = call.pick_up(connection, self.now, 1_000)
+            outcomes = []
+            for one in made:
+                node = flows.versions[one.journey, one.version].journey.nodes[one.node]
+                assert isinstance(node, WebhookNode)
+                body = {} if node.sample is None else node.sample
+                outcomes.append(CallOutcome(one, "answered", self.now, 200, body))
+            calls.finish(connection, outcomes)
+        return len(made)
 
     def turn(self) -> Done:
         """One turn; what it queued is delivered at once, as in a simulation, or not at all."""

@@ -136,10 +136,18 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
 
 def finish(connection: Connection, outcomes: Sequence[CallOutcome]) -> int:
     """Write down what became of claimed calls, and hand replies to the runs that wait; how many of these there were."""
-    replies = []
+    written = write_down(connection, outcomes)
+    awaited = [one for one in written if one.status != "queued" and one.call.awaited]
+    inbox.put(connection, [(one.call.contact, _reply(one)) for one in awaited])
+    return len(awaited)
+
+
+def write_down(connection: Connection, outcomes: Sequence[CallOutcome]) -> list[CallOutcome]:
+    """Write down what became of claimed calls; those outcomes that nobody else has written down before."""
+    written = []
     for outcome in outcomes:
-        ended = outcome.status != "queued"
-        written = connection.execute(
+        ended_at = None if outcome.status == "queued" else to_micros(outcome.at)
+        changed = connection.execute(
             update(calls)
             .where(*_this(outcome.call), calls.c.status == "sending")
             .values(
@@ -147,13 +155,12 @@ def finish(connection: Connection, outcomes: Sequence[CallOutcome]) -> int:
                 reason=outcome.reason,
                 reply_status=outcome.reply_status,
                 due_at=micros(outcome.due_at),
-                ended_at=to_micros(outcome.at) if ended else None,
+                ended_at=ended_at,
             )
         )
-        if ended and outcome.call.awaited and written.rowcount == 1:
-            replies.append((outcome.call.contact, _reply(outcome)))
-    inbox.put(connection, replies)
-    return len(replies)
+        if changed.rowcount == 1:
+            written.append(outcome)
+    return written
 
 
 def _reply(outcome: CallOutcome) -> Reply:
