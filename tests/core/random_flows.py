@@ -26,8 +26,6 @@ TEMPLATES = [
 POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
-    CouponPool(coupon_pool="listed", codes=("L-1", "L-2", "L-3"), reuse="never"),
-    CouponPool(coupon_pool="uploaded", codes="uploaded", reuse="never"),
 ]
 TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES = [
@@ -72,7 +70,8 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
     max_leaves=3,
 )
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed"])}, optional={"where": conditions}
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed"])},
+    optional={"where": conditions},
 )
 waits: st.SearchStrategy[Document] = st.sampled_from(
     [
@@ -102,7 +101,7 @@ actions: st.SearchStrategy[Document] = st.one_of(
     st.builds(lambda number: {"type": "update", "set": {"n": number}}, small),
     st.just({"type": "update", "increment": {"n": 1}, "unset": ["day"]}),
     st.just({"type": "update", "set": {"day": {"ref": "trigger.day"}, "note": "{{ event.n }}"}}),
-    st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh", "listed", "uploaded"])),
+    st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
 )
 
 splits: st.SearchStrategy[Document] = st.builds(
@@ -143,8 +142,10 @@ def reaching(name: str) -> st.SearchStrategy[Document]:
     return st.one_of(
         removals,
         st.builds(lambda number: {"type": "enroll", "journey": "two", "properties": {"n": number}}, small),
-        st.builds(lambda more: {"type": "emit", "event": "Signal", "properties": more}, st.sampled_from(
-            [{}, {"n": {"ref": "trigger.n"}, "text": "{{ event.n }}"}])),
+        st.builds(
+            lambda more: {"type": "emit", "event": "Signal", "properties": more},
+            st.sampled_from([{}, {"n": {"ref": "trigger.n"}, "text": "{{ event.n }}"}]),
+        ),
     )
 
 
@@ -341,7 +342,9 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
         "send": lambda world: world.send_queued(),
         "empty": lambda world: world.memory.empty.add("fresh"),
     }
-    return Happening("0s", contact if what in ("enroll", "remove", "reply", "bad reply") else None, f"{what} {journey}", doing[what])
+    return Happening(
+        "0s", contact if what in ("enroll", "remove", "reply", "bad reply") else None, f"{what} {journey}", doing[what]
+    )
 
 
 contacts = st.sampled_from(["ann", *CONTACTS])

@@ -42,6 +42,7 @@ TEMPLATES: list[Document] = [
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
+    {"coupon_pool": "uploaded", "codes": "uploaded", "reuse": "never"},
     {"coupon_pool": "listed", "codes": [f"L-{number}" for number in range(500)], "reuse": "never"},
 ]
 TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
@@ -94,6 +95,7 @@ CODES: list[Document] = [
     {"type": "coupon", "pool": "kept"},
     {"type": "coupon", "pool": "fresh"},
     {"type": "coupon", "pool": "listed"},
+    {"type": "coupon", "pool": "uploaded"},
 ]
 small = st.integers(0, 3)
 events = st.sampled_from(EVENTS)

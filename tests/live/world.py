@@ -18,7 +18,7 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
-from journeyflow.db import calls, inbox, tables, trail, turns
+from journeyflow.db import calls, codes, inbox, tables, trail, turns
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import call
@@ -60,6 +60,9 @@ class LiveWorld:
         ]
         with write(self.engine) as connection:
             apply(connection, sources, False, start, self.installation.renderer)
+            for source in sources:
+                if source.kind == "coupon_pool" and source.data["codes"] == "uploaded":
+                    codes.add(connection, source.id, [f"{source.id}-{number}" for number in range(500)], start)
 
     def close(self) -> None:
         self.engine.dispose()

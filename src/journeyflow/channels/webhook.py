@@ -199,7 +199,7 @@ def _is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-# --- signatures (https://www.standardwebhooks.com) ---------------------------------------------------------------------
+# --- signatures (https://www.standardwebhooks.com) -------------------------------------------------------------------
 
 
 def read_secret(text: str) -> bytes:

@@ -19,7 +19,7 @@ RUNS_MAX: Final = 1_000
 
 
 class Verdict(NamedTuple):
-    """Whether a contact is let in; ``refusal`` is why not. ``active`` is the run that the new one takes the place of."""
+    """Whether a contact is let in; ``refusal`` is why not. ``active`` is the run whose place the new one takes."""
 
     published: Published
     trigger: int | None

@@ -319,7 +319,9 @@ def _nested(value: object) -> object:
 Nested = Annotated[
     Any,
     BeforeValidator(_nested),
-    WithJsonSchema({"description": "a value; every text inside it is Liquid, and {ref: PATH} stands for what it names"}),
+    WithJsonSchema(
+        {"description": "a value; every text inside it is Liquid, and {ref: PATH} stands for what it names"}
+    ),
 ]
 
 

@@ -79,10 +79,14 @@ class GivenCode(NamedTuple):
     redeemed_at: datetime | None
 
 
-def given(connection: Connection, pool: str, after: tuple[int, str] | None, limit: int) -> list[GivenCode]:
-    """The codes of a pool that were given out, behind a place: by shard and code."""
+def given(
+    connection: Connection, pool: str, after: tuple[int, str] | None, limit: int, *, redeemed: bool = False
+) -> list[GivenCode]:
+    """The codes of a pool that were given out (and redeemed), behind a place: by shard and code."""
     key = (coupons.c.shard, coupons.c.code)
     query = select(coupons).where(coupons.c.pool == pool).order_by(*key).limit(limit)
+    if redeemed:
+        query = query.where(coupons.c.redeemed_at.isnot(None))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     return [

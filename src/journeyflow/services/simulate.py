@@ -229,7 +229,9 @@ class Simulator:
             if self._replies <= REPLIES_MAX:
                 self._coming.append((*moment, Reply(call.queued_at, call.run, call.node, call.visit, 200, call.sample)))
             elif self._replies == REPLIES_MAX + 1 and len(self._alerts) < ALERTS_MAX:
-                self._alerts.append(f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come")
+                self._alerts.append(
+                    f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come"
+                )
 
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics
