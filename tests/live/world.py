@@ -154,11 +154,19 @@ class LiveWorld:
         return counted
 
 
-def comparable(records: Iterable[TrailRecord]) -> list[Any]:  # Any: nested plain data
-    """The trail as two stores must agree on it: without refusals and withdrawals, and with codes only named apart."""
+def withdrawing(*trails: Iterable[TrailRecord]) -> set[str]:
+    """The runs of which some message was withdrawn in one of the trails."""
+    return {str(one.run) for records in trails for one in records if one.detail.get("outcome") == "cancelled"}
+
+
+def comparable(records: Iterable[TrailRecord], elsewhere: Iterable[str] = ()) -> list[Any]:  # Any: nested plain data
+    """The trail as two stores must agree on it: without refusals and withdrawals, and with codes only named apart.
+
+    :param elsewhere: runs of which another store withdrew a message that this one sent in between.
+    """
     codes: dict[str, int] = {}
     seqs: Counter[str] = Counter()
-    withdrawn: set[str] = set()
+    withdrawn = set(elsewhere)
     shown: list[Any] = []  # Any: as above
     for record in records:
         if record.run is None:
