@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
+WAIT_SECONDS = 3.0
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -21,7 +23,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What the server says; it says nothing until ``when`` is set."""
+    """What the server says, as soon as ``when`` is set; where nobody sets it, 504."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -75,9 +77,8 @@ class WebServer:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 answer = server.answer(Asked(self.command, self.path, headers, body))
-                if answer.when is not None:
-                    answer.when.wait(10)
-                self.send_response(answer.status)
+                in_time = answer.when is None or answer.when.wait(WAIT_SECONDS)
+                self.send_response(answer.status if in_time else 504)
                 for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event as Flag
 
 import pytest
 from tests.channels.web_server import Answer, WebServer, web_server
@@ -228,12 +229,31 @@ def test_a_reply_is_handed_on_once_though_two_callers_report_it(room: CallRoom) 
 
 
 def test_a_slow_receiver_does_not_keep_the_others_waiting(room: CallRoom) -> None:
+    second_came = Flag()
+    room.server.answers = [Answer(200, when=second_came)]
+    room.server.on_request = lambda _: second_came.set() if len(room.server.asked) == 2 else None
     room.go("ann")
     room.go("bob")
-    room.server.answers = [Answer(200), Answer(200)]
 
     assert room.call() == 2
     assert room.outcomes == ["answered", "answered"]
+
+
+def test_the_caller_calls_until_it_is_stopped(room: CallRoom) -> None:
+    room.server.answers = [Answer(200, b'{"level": 1}')]
+    answered = Flag()
+    clock = lambda: room.world.now  # noqa: E731  # a clock is a function without arguments
+    caller = Caller(room.world.engine, WebhookChannel(), clock, lambda _: None, answered.set)
+    caller.start()
+    try:
+        room.go()
+        caller.wake()
+        assert answered.wait(10)
+    finally:
+        caller.stop()
+    room.world.settle()
+
+    assert room.story()[-1] == "completed keep"
 
 
 def test_explain_tells_what_became_of_a_call(plain: CallRoom) -> None:
