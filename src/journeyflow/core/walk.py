@@ -277,6 +277,8 @@ class Walker:
 
     def _on_hold(self, run: Run, name: str) -> bool:
         """Whether a node is on hold: as the newest version says, where that still has the node."""
+        if run.journey not in self.flows.holding:
+            return False
         newest = self.flows.current.get(run.journey)
         node = None if newest is None else newest.journey.nodes.get(name)
         return (self.journey(run).nodes[name] if node is None else node).hold

@@ -19,7 +19,7 @@ from journeyflow.db import calls, contacts, documents, history, trail
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.services.explain_steps import Messages, Step, steps
+from journeyflow.services.explain_steps import Calls, Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
     Document,
@@ -157,7 +157,7 @@ class _Historian:
         document = self._versions.get((run.journey, run.version), {})
         here = self._zone(document)
         sent: Messages = {(message.node, message.queued_at): message for message in messages}
-        called = {(call.node, call.queued_at): call for call in made}
+        called: Calls = {(call.node, call.queued_at): call for call in made}
         told = tuple(steps(records, document, here, sent, called))
         return RunStory(run.id, run.journey, run.version, _status(run, here), str(here), told)
 

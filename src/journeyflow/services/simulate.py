@@ -38,6 +38,7 @@ PROGRESS_EVERY: Final = 500
 
 OnTrail = Callable[[TrailRecord], None]
 OnMessage = Callable[[Message], None]
+OnCall = Callable[[Call], None]
 OnProgress = Callable[[int, int], None]
 
 
@@ -115,6 +116,7 @@ class Simulator:
         seed: int,
         on_trail: OnTrail | None,
         on_message: OnMessage | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
         self._memory = SimulationMemory(self._flows.recalled, seed)
@@ -134,6 +136,7 @@ class Simulator:
         self._alerts: list[str] = []
         self._on_trail = on_trail
         self._on_message = on_message
+        self._on_call = on_call
         self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
 
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
@@ -212,6 +215,9 @@ class Simulator:
                     self._on_message(message)
         if effects.calls:
             self._answer(effects.calls)
+            if self._on_call is not None:
+                for call in effects.calls:
+                    self._on_call(call)
         if effects.allocations:
             self._tally.allocate(effects.allocations)
         if effects.alerts:
