@@ -19,7 +19,7 @@ from journeyflow.core.values import JSON, from_micros
 from journeyflow.db import inbox, tables
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.sqlite import read, write
-from journeyflow.services import publish
+from journeyflow.services import operate, publish
 from journeyflow.services.turn import RETRY_AFTER, take_turn
 from journeyflow.worker.turns import TurnLoop
 
@@ -251,14 +251,14 @@ def test_rule_8_2_what_falls_due_while_a_journey_is_paused_is_held_until_it_goes
     for contact in CROWD:
         put(world, contact, "Go")
     world.settle()
-    changed(world, lambda one: publish.pause(one, "walk", world.now, entries_only=False))
+    changed(world, lambda one: operate.pause(one, "walk", world.now, entries_only=False))
     world.advance(START + 2 * HOUR, included=True)
 
     assert {(record.kind, record.detail["reason"]) for record in last(world).values()} == {("waiting", "paused")}
     assert {record.at for record in last(world).values()} == {START + HOUR}
 
     world.now = START + 3 * HOUR
-    changed(world, lambda one: publish.resume(one, "walk", world.now))
+    changed(world, lambda one: operate.resume(one, "walk", world.now))
     world.settle()
 
     assert {(record.kind, record.at) for record in last(world).values()} == {("completed", START + 3 * HOUR)}
@@ -270,14 +270,14 @@ def test_rule_8_2_a_pause_of_entries_lets_nobody_in_and_runs_go_on(opened: Calla
     world = opened(journey(LATER))
     put(world, "ann", "Go")
     world.settle()
-    changed(world, lambda one: publish.pause(one, "walk", world.now, entries_only=True))
+    changed(world, lambda one: operate.pause(one, "walk", world.now, entries_only=True))
     put(world, "bob", "Go")
     _put(world, "cid", Enroll(world.now, "walk"))
     world.settle()
     world.advance(START + HOUR, included=True)
 
     assert {contact: record.kind for contact, record in last(world).items()} == {"ann": "completed"}
-    changed(world, lambda one: publish.resume(one, "walk", world.now))
+    changed(world, lambda one: operate.resume(one, "walk", world.now))
     put(world, "bob", "Go")
     world.settle()
     assert last(world)["bob"].kind == "waiting"

@@ -86,10 +86,20 @@ class Remove:
 
 
 @dataclass(slots=True, frozen=True)
+class Move:
+    """A run is sent to a node by hand, in another version of its journey where one is given."""
+
+    at: datetime
+    run: str
+    node: str
+    version: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class Wake:
     """Nothing happened but time, or the state of a journey: look again what is due."""
 
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Wake
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Move | Wake

@@ -14,7 +14,7 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Input
-from journeyflow.db import contacts, failures, inbox, tasks, turns
+from journeyflow.db import contacts, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
@@ -83,15 +83,22 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, max(share, room - len(due)))
+    visited, waiting = _visit(connection, until, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until), done
 
 
-def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
-    task = tasks.oldest(connection)
-    return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
+def _visit(connection: Connection, until: datetime, limit: int) -> tuple[list[str], bool]:
+    """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
+    found: list[str] = []
+    due = tasks.oldest(connection, until)
+    for task in due:
+        part = tasks.take_slice(connection, task, max(1, limit // len(due)))
+        found.extend(part.contacts)
+        if part.last and task.resumption is not None:
+            documents.end_resumption(connection, task.journey, task.resumption)
+    return found, bool(due)
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
