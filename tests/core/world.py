@@ -18,7 +18,7 @@ from journeyflow.core.contact import Contact, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
-from journeyflow.core.flows import Flows, JourneyState, Published, Resumption, ResumeMode
+from journeyflow.core.flows import Flows, JourneyState, Published, ResumeMode, Resumption
 from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Move, Remove, SetTags, SetTopics, Wake
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview

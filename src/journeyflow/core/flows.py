@@ -142,9 +142,7 @@ class Flows:
 
     def paused(self, run: Run) -> bool:
         """Whether the run stands still: its journey does, or went on and the run has not followed yet."""
-        return self.states.get(run.journey) == "paused" or (
-            bool(self.resumptions) and self.resumption(run) is not None
-        )
+        return self.states.get(run.journey) == "paused" or (bool(self.resumptions) and self.resumption(run) is not None)
 
     def rank(self, run: Run) -> tuple[int, datetime, str, str]:
         """The order of rule 1.4."""

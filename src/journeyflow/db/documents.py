@@ -110,15 +110,22 @@ def versions(connection: Connection, kind: str, id_: str, limit: int | None = No
     return [_stored(row) for row in connection.execute(query)]
 
 
+def version(connection: Connection, kind: str, id_: str, number: int) -> StoredDocument | None:
+    """One version of one document."""
+    mine = (documents.c.kind == kind) & (documents.c.id == id_) & (documents.c.version == number)
+    row = connection.execute(select(documents).where(mine)).first()
+    return None if row is None else _stored(row)
+
+
 def add(
     connection: Connection, kind: str, id_: str, document: dict[str, JSON], status: str, at: datetime
 ) -> StoredDocument:
     """The next version of a document."""
     mine = (documents.c.kind == kind) & (documents.c.id == id_)
-    version = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
+    number = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
     digest = digest_of(document)
-    bulk.insert(connection, documents, [(kind, id_, version, status, to_micros(at), digest, dump(document), None)])
-    return StoredDocument(kind, id_, version, status, at, digest, document)
+    bulk.insert(connection, documents, [(kind, id_, number, status, to_micros(at), digest, dump(document), None)])
+    return StoredDocument(kind, id_, number, status, at, digest, document)
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------

@@ -72,4 +72,6 @@ def overdue(connection: Connection, journey: str, before: datetime) -> int:
     """How many runs had something to do before an instant and have not done it: late ones, and held ones (rule 8.2)."""
     limit = to_micros(before)
     late = or_(runs.c.due_at < limit, runs.c.held_at < limit)
-    return connection.scalar(select(func.count()).where(runs.c.journey == journey, runs.c.status == "active", late)) or 0
+    return (
+        connection.scalar(select(func.count()).where(runs.c.journey == journey, runs.c.status == "active", late)) or 0
+    )
