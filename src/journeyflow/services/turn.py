@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Input
 from journeyflow.db import contacts, documents, failures, inbox, tasks, turns
@@ -23,7 +23,10 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class Done:
-    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting."""
+    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
+
+    ``trail`` is what it decided, each record with its contact's number of it.
+    """
 
     contacts: int = 0
     inputs: int = 0
@@ -33,6 +36,7 @@ class Done:
     alerts: tuple[str, ...] = ()
     messages: int = 0
     now: datetime | None = None
+    trail: Sequence[tuple[int, TrailRecord]] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     turns.save(connection, effects, now)
     done.contacts = len(keys)
     done.alerts = tuple(effects.alerts)
+    done.trail = effects.trail
     done.messages = sum(message.status == "queued" for message in effects.messages)
     return done
 
