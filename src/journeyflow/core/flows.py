@@ -57,7 +57,7 @@ class Resumption(NamedTuple):
 
     def concerns(self, run: Run) -> bool:
         """Whether the run was there during the pause and has not followed its end yet."""
-        return run.entered_at <= self.paused_at and (run.resumed_at is None or run.resumed_at < self.at)
+        return run.entered_at < self.at and (run.resumed_at is None or run.resumed_at < self.at)
 
 
 @dataclass(slots=True)
