@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from journeyflow.core.contact import Contact, Entry, Run
 from journeyflow.core.effects import TrailRecord
+from journeyflow.core.flows import JourneyState
 from journeyflow.core.identity import run_id, shard_of
 from journeyflow.core.values import iso, to_micros
 from journeyflow.db import bulk_sqlite as bulk
@@ -88,7 +89,7 @@ def _publish(connection: WriteConnection, text: str, at: datetime, paused_at: da
     documents.add(connection, source.kind, source.id, source.data, "published", at)
     if source.kind == "journey":
         paused = source.id == CROWD
-        state: documents.JourneyState = "paused" if paused else "live"
+        state: JourneyState = "paused" if paused else "live"
         documents.put_journey(connection, JourneyRow(source.id, state, 1, at, paused_at if paused else None))
     documents.raise_epoch(connection)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import urlencode
 
-import httpx
 import orjson
 import pytest
+from starlette.types import Message, Receive
 from tests.api.shop import Shop
 
 from journeyflow.api import stream
@@ -15,21 +16,41 @@ from journeyflow.api import stream
 
 def heard(shop: Shop, happens: Callable[[], None], **query: str) -> str:
     """What a listener gets that listens from before something happens until the server stops."""
-    headers = {"Authorization": f"Bearer {shop.key('read')}"}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/v1/stream",
+        "query_string": urlencode(query).encode(),
+        "headers": [(b"authorization", f"Bearer {shop.key('read')}".encode())],
+    }
 
     async def listen() -> str:
-        transport = httpx.ASGITransport(app=shop.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop.test", headers=headers) as client:
-            answer = asyncio.create_task(client.get("/v1/stream", params=query))
-            while not shop.happenings.listeners:
-                await asyncio.sleep(0)
-            await asyncio.to_thread(happens)
-            shop.happenings.end()
-            response = await answer
-        assert response.headers["content-type"].startswith("text/event-stream")
-        return response.text
+        listening, parts = asyncio.Event(), list[bytes]()
+
+        async def receive() -> Message:
+            await asyncio.Future()  # the client stays
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            parts.append(message.get("body", b""))
+            if message["type"] == "http.response.body":
+                listening.set()
+
+        asked: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+        answer = asyncio.create_task(shop.app(scope, lambda: _first(asked, receive), send))
+        await listening.wait()
+        await asyncio.to_thread(happens)
+        shop.happenings.end()
+        await answer
+        return b"".join(parts).decode()
 
     return asyncio.run(listen())
+
+
+async def _first(waiting: list[Message], then: Receive) -> Message:
+    return waiting.pop(0) if waiting else await then()
 
 
 def events(text: str) -> list[tuple[str, dict[str, object]]]:

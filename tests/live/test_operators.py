@@ -40,15 +40,16 @@ def _pause_entries(connection: Connection, journey: str, now: datetime) -> objec
 
 
 resumes = st.sampled_from([_resume("now"), _resume("over"), _resume("shift"), _resume("skip")])
+rare = st.sampled_from([_pause_entries, operate.archive])
 operations = st.lists(
     st.tuples(
         st.integers(0, 25),
         st.sampled_from(JOURNEYS),
-        st.one_of(st.just(_pause), resumes, st.just(_pause), resumes, st.sampled_from([_pause_entries, operate.archive])),
+        st.one_of(st.just(_pause), resumes, st.just(_pause), resumes, rare),
     ),
     min_size=2,
     max_size=12,
-)  # fmt: skip
+)
 
 
 def operated(world: LiveWorld, inputs: Arrivals, hands: Sequence[Operation], until: datetime) -> None:
