@@ -23,7 +23,7 @@ import httpx
 import orjson
 
 from benchmarks.fairness_start import CROWD, FLOWS, PULSE, prepare, rests
-from benchmarks.measure import console, print_table
+from benchmarks.measure import console
 from benchmarks.serving import ADMIN_KEY, WRITE_KEY, Server
 from journeyflow.clock import now, sleep, stopwatch
 
@@ -34,6 +34,7 @@ STATS_SECONDS: Final = 1.0
 """Somebody looks at the numbers of the crowd's journey so often."""
 ANSWER_SECONDS_MAX: Final = 120.0
 PHASE_SECONDS_MAX: Final = 3_600.0
+SHARES: Final = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 PATIENCE_SECONDS: Final = 30.0
 """So long after the last event it counts as lost."""
 
@@ -53,8 +54,13 @@ class Pulse:
         return sorted(times)
 
 
-def fairness(directory: Path, contacts: int) -> tuple[Pulse, dict[str, float], dict[str, int]]:
-    """The whole story; the pulse, how long each phase took, and the crowd's numbers at the end."""
+def fairness(
+    directory: Path, contacts: int, on_phase: Callable[[str, float, Pulse], None] = lambda *_: None
+) -> tuple[Pulse, dict[str, float], dict[str, int]]:
+    """The whole story; the pulse, how long each phase took, and the crowd's numbers at the end.
+
+    :param on_phase: is told of each phase, how many seconds it took, and the pulse so far.
+    """
     server = Server(directory, FLOWS)
     prepare(server.database, contacts, now())
     pulse, lasted = Pulse(), dict[str, float]()
@@ -75,6 +81,7 @@ def fairness(directory: Path, contacts: int) -> tuple[Pulse, dict[str, float], d
                 operator.post(f"/v1/journeys/{CROWD}/{path}", json=body).raise_for_status()
             _wait(server)
             lasted[phase] = stopwatch() - began
+            on_phase(phase, lasted[phase], pulse)
         pulse.phase = "after"
         numbers = operator.get(f"/v1/journeys/{CROWD}/stats").raise_for_status().json()
     return pulse, lasted, {**{name: numbers[name] for name in ("entered", "active", "completed")}, **numbers["exited"]}
@@ -161,18 +168,16 @@ def percentile(times: Sequence[float], share: float) -> float:
 
 
 def run(options: Namespace) -> bool:
-    """The full size."""
+    """The full size; of each phase the numbers are printed as soon as it is over."""
     with TemporaryDirectory() as directory:
-        pulse, lasted, numbers = fairness(Path(directory), options.crowd)
-    rows = []
-    kept = True
-    for phase, seconds in lasted.items():
-        times = pulse.seconds(phase)
-        worst = max(times, default=0.0)
-        kept = kept and worst <= LIMIT_SECONDS
-        shown = [f"{percentile(times, share) * 1000:.0f}" for share in (0.5, 0.99)]
-        rows.append((phase, f"{seconds:.1f}", len(times), *shown, f"{worst * 1000:.0f}"))
-    print_table(("phase", "s", "events", "p50 ms", "p99 ms", "max ms"), rows)
-    console.print(f"{options.crowd:,} contacts: {numbers}")
+        pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell)
+    kept = all(time <= LIMIT_SECONDS for phase in lasted for time in pulse.seconds(phase))
+    console.print(f"fairness: {options.crowd:,} contacts, in the end {numbers}")
     console.print(f"events handled within {LIMIT_SECONDS:g} s: {'kept' if kept else '[bold red]EXCEEDED[/]'}")
     return kept
+
+
+def _tell(phase: str, seconds: float, pulse: Pulse) -> None:
+    times = [time for time in pulse.seconds(phase) if time < float("inf")]  # the last may be on their way
+    shown = ", ".join(f"{name} {percentile(times, share) * 1000:.0f} ms" for name, share in SHARES.items())
+    console.print(f"fairness, {phase}: {seconds:.1f} s, {len(times)} events beside it, {shown}")

@@ -48,7 +48,7 @@ nodes:
 }
 PAUSED_FOR: Final = timedelta(hours=36, minutes=30)
 DUE_FOR: Final = timedelta(hours=36)
-ROWS: Final = 5_000
+ROWS: Final = 20_000
 
 
 class _Member(NamedTuple):

@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
 
 Case = schemathesis.Case[Any]  # Any: schemathesis leaves its types open
+Known = dict[str, dict[str, str]]
 Operation = APIOperation[Any, Any, Any, Any]  # Any: as above
 
 CASES: Final = int(os.environ.get("JOURNEYFLOW_API_CASES", "200"))
@@ -49,8 +50,6 @@ CHECKS: Final = (
     response_schema_conformance,
 )
 ENDLESS: Final = "/v1/stream"
-KNOWN: Final = {"/v1/journeys": "welcome", "/v1/contacts": "ann"}
-"""What is there, by the beginning of the paths that name it."""
 
 
 @schemathesis.serializer("application/x-ndjson", "text/csv")
@@ -81,21 +80,34 @@ def operations(shop: Shop) -> list[Operation]:
     return [one for one in found if one.path != ENDLESS]
 
 
-def cases(operation: Operation) -> st.SearchStrategy[Case]:
+def known(shop: Shop) -> Known:
+    """What is there, by the beginning of the paths that name it: each part of the path that is a parameter."""
+    admin = shop.client("admin")
+    run = admin.get("/v1/journeys/welcome/runs").json()["items"][0]["id"]
+    message = admin.get("/v1/messages").json()["items"][0]["id"]
+    return {
+        "/v1/journeys": {"id": "welcome"},
+        "/v1/contacts": {"key": "ann"},
+        "/v1/runs": {"id": run},
+        "/v1/messages": {"id": message},
+        "/v1/documents": {"kind": "journey", "id": "welcome"},
+    }
+
+
+def cases(operation: Operation, there: Known) -> st.SearchStrategy[Case]:
     """Requests as the document wants them, and such as it does not; half of them to what is there."""
     drawn = st.one_of(operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE))
-    known = next((id_ for path, id_ in KNOWN.items() if operation.path.startswith(path)), None)
-    if known is None:
-        return drawn
-    return st.builds(lambda case, there: _named(case, known) if there else case, drawn, st.booleans())
+    names = next((names for path, names in there.items() if operation.path.startswith(path)), {})
+    return st.builds(lambda case, named: _named(case, names) if named else case, drawn, st.booleans())
 
 
-def _named(case: Case, known: str) -> Case:
-    case.path_parameters = dict.fromkeys(case.path_parameters or {}, known)
+def _named(case: Case, names: dict[str, str]) -> Case:
+    given = case.path_parameters or {}
+    case.path_parameters = {name: names.get(name, value) for name, value in given.items()}
     return case
 
 
-def faults(operation: Operation, key: str, count: int) -> list[str]:
+def faults(operation: Operation, there: Known, key: str, count: int) -> list[str]:
     """What is wrong with the answers to so many requests, each fault once."""
     found: dict[str, None] = {}
 
@@ -107,7 +119,7 @@ def faults(operation: Operation, key: str, count: int) -> list[str]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(operation))
+    @given(cases(operation, there))
     def send(case: Case) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         response = case.call(headers=headers)
@@ -124,8 +136,8 @@ def faults(operation: Operation, key: str, count: int) -> list[str]:
 @pytest.mark.slow
 def test_every_answer_is_described_and_none_is_a_failure_of_the_server(open_for_business: Shop) -> None:
     asked = operations(open_for_business)
-    key = open_for_business.key("admin")
+    there, key = known(open_for_business), open_for_business.key("admin")
 
-    found = [fault for one in asked for fault in faults(one, key, max(1, CASES // len(asked)))]
+    found = [fault for one in asked for fault in faults(one, there, key, max(1, CASES // len(asked)))]
 
     assert not found, f"{len(found)} faults\n" + "\n\n".join(found[:20])

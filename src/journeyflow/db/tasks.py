@@ -21,9 +21,9 @@ Cursor = tuple[int, str]
 
 TOGETHER_MAX: Final = 8
 """So many tasks share a turn; younger ones wait until one of them is done."""
-LOOKED_AT_EACH: Final = 8
-"""For each contact that a slice may have it looks at so many runs at the most, most of which may be of other journeys:
-reading them all until enough are found would hold the lock of the database for as long as there are others."""
+LOOKED_AT_MAX: Final = 4_000
+"""A slice looks at so many runs at the most, most of which may be of other journeys: reading them all until enough are
+found would hold the lock of the database for as long as there are others."""
 
 
 class Task(NamedTuple):
@@ -90,12 +90,11 @@ def _contacts(connection: Connection, after: Cursor, limit: int) -> tuple[list[s
 def _in_journey(connection: Connection, task: Task, limit: int) -> tuple[list[str], Cursor | None]:
     """The next contacts with an active run in the journey."""
     key = (runs.c.shard, runs.c.contact)
-    looked_at = limit * LOOKED_AT_EACH
     rows = connection.execute(
         select(*key, runs.c.journey, runs.c.status)
         .where(tuple_(*key) > tuple_(*task.cursor))
         .order_by(*key)
-        .limit(looked_at)
+        .limit(LOOKED_AT_MAX)
     )
     found: dict[str, None] = {}
     place = None
@@ -108,7 +107,7 @@ def _in_journey(connection: Connection, task: Task, limit: int) -> tuple[list[st
             place = (shard, contact)
             if journey == task.journey and status == "active":
                 found[contact] = None
-    if seen < looked_at or place is None:
+    if seen < LOOKED_AT_MAX or place is None:
         return [*found], None
     found[place[1]] = None  # whose runs may go on behind the cut; to look at a contact never does harm
     return [*found], place
