@@ -12,7 +12,19 @@ import orjson
 from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Move, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Forget,
+    Identify,
+    Input,
+    Move,
+    Remove,
+    SetTags,
+    SetTopics,
+    Wake,
+)
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
@@ -115,6 +127,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case Move():
             return "move", {"run": item.run, "node": item.node, "version": item.version}
+        case Forget():
+            return "forget", {}
         case Wake():
             return "wake", {}
 
@@ -141,5 +155,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "move":
             return Move(at, data["run"], data["node"], data["version"])
+        case "forget":
+            return Forget(at)
         case _:
             return Wake(at)
