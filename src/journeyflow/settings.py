@@ -26,6 +26,8 @@ class Settings(BaseSettings):
         default=SecretStr("mailbox://"),
         description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)",
     )
+    sms_url: SecretStr = Field(default=SecretStr("mailbox://"), description="mailbox:// (sends nothing)")
+    push_url: SecretStr = Field(default=SecretStr("mailbox://"), description="mailbox:// (sends nothing)")
     log_format: Literal["text", "json"] = Field(default="text", description="how log lines are written")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least level logged"

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from journeyflow.bootstrap import Installation, open_installation
-from journeyflow.channels.mailbox import MailboxChannel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
@@ -49,7 +49,7 @@ class LiveWorld:
         )
         self.engine = self.installation.engine
         self.dispatcher = Dispatcher(
-            self.engine, self.installation.postmaster, MailboxChannel(), lambda: self.now, lambda outcome, again: None
+            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
         sources = [
             Source("test", next(iter(document)), str(document[next(iter(document))]), document)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from journeyflow.core.conditions import EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.triggers import InactivityTrigger, Trigger
 from journeyflow.core.view import Library
 
@@ -66,11 +67,16 @@ class Flows:
     """The names of events whose history some condition reads."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    messages_for: timedelta | None = None
+    """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
+    awaits_messages: bool = False
+    """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        self._look_at_messages()
         for leaf in self._questions():
             if leaf.aggregate_key is None:
                 self.recalled.add(leaf.event)
@@ -94,6 +100,19 @@ class Flows:
                 self.starred.append((name[:-1], entrance))
             else:
                 self.entrances.setdefault(name, []).append(entrance)
+
+    def _look_at_messages(self) -> None:
+        workspace = self.library.workspace
+        self.library.tracking.update(
+            (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
+        )
+        spans = [cap.per for cap in workspace.frequency_caps]
+        for published in self.versions.values():
+            for _, condition in published.journey.conditions():
+                asked = [leaf for leaf in leaves(condition) if isinstance(leaf, MessageCondition)]
+                spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
+                self.awaits_messages = self.awaits_messages or bool(asked)
+        self.messages_for = max(spans, default=None)
 
     def _questions(self) -> Iterator[EventCondition]:
         for published in self.versions.values():

@@ -86,10 +86,19 @@ class Remove:
 
 
 @dataclass(slots=True, frozen=True)
+class MessageFailed:
+    """A message failed before it was sent: it caused nothing, and its place in a cap is free again (rule 5.5)."""
+
+    at: datetime
+    message: str
+    channel: str
+
+
+@dataclass(slots=True, frozen=True)
 class Wake:
     """Nothing happened but time, or the state of a journey: look again what is due."""
 
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Wake
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | MessageFailed | Wake

@@ -12,16 +12,18 @@ from journeyflow.core.nodes.branch import BranchNode
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.end import EndNode
+from journeyflow.core.nodes.push import PushNode
+from journeyflow.core.nodes.sms import SmsNode
 from journeyflow.core.nodes.tag import TagNode
 from journeyflow.core.nodes.update import UpdateNode
 from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.triggers import Trigger
 from journeyflow.core.values import Duration, Model, Name, NodeName, Path, PositiveDuration, ReferencePath, Slug
-from journeyflow.core.workspace import ZoneName
+from journeyflow.core.workspace import Tracking, ZoneName
 
 Node = Annotated[
-    WaitNode | WaitForNode | BranchNode | EmailNode | TagNode | UpdateNode | CouponNode | EndNode,
+    WaitNode | WaitForNode | BranchNode | EmailNode | SmsNode | PushNode | TagNode | UpdateNode | CouponNode | EndNode,
     Field(discriminator="type"),
 ]
 NODES_MAX = 500
@@ -67,6 +69,7 @@ class Journey(Model):
     labels: tuple[Name, ...] = ()
     timezone: ZoneName | None = None
     priority: Annotated[int, Field(strict=True, ge=0, le=100)] = 50
+    tracking: Tracking | None = None
     triggers: tuple[Trigger, ...] = ()
     key: ReferencePath | None = None
     enter_if: Condition | None = None

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
+from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
 from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
-from journeyflow.core.workspace import Workspace
+from journeyflow.core.workspace import Tracking, Workspace
 
 
 class CompiledText(Protocol):
@@ -69,10 +71,11 @@ class Renderer(Protocol):
 
 
 class StoredTemplate(NamedTuple):
-    """A template in use: its version and what it was compiled to."""
+    """A template in use: its version, what it was compiled to, and what it says of tracking."""
 
     version: int
     compiled: CompiledMessage
+    tracking: Tracking | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +86,8 @@ class Library:
     templates: Mapping[str, StoredTemplate]
     pools: Mapping[str, CouponPool]
     renderer: Renderer
+    tracking: dict[str, Tracking] = field(default_factory=dict)
+    """What journeys say of tracking, by id."""
     _topics: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +96,15 @@ class Library:
     def topic_default(self, topic: str) -> bool:
         """Whether who has said nothing is subscribed to the topic."""
         return self._topics.get(topic, False)
+
+    def tracks(self, what: Literal["opens", "clicks"], journey: str | None, template: str | None) -> bool:
+        """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
+        stored = None if template is None else self.templates.get(template)
+        of_journey = None if journey is None else self.tracking.get(journey)
+        for said in (None if stored is None else stored.tracking, of_journey):
+            if said is not None and what in said.model_fields_set:
+                return bool(getattr(said, what))
+        return bool(getattr(self.workspace.tracking, what))
 
 
 class View:
@@ -104,6 +118,7 @@ class View:
         "_zone",
         "_zone_of",
         "contact",
+        "correspondence",
         "effects",
         "event",
         "fresh",
@@ -115,8 +130,17 @@ class View:
         "timezone",
     )
 
-    def __init__(self, contact: Contact, now: datetime, library: Library, memory: Memory, effects: Effects) -> None:
+    def __init__(
+        self,
+        contact: Contact,
+        now: datetime,
+        library: Library,
+        memory: Memory,
+        effects: Effects,
+        correspondence: Correspondence | None = None,
+    ) -> None:
         self.contact = contact
+        self.correspondence = Correspondence(contact.key, memory) if correspondence is None else correspondence
         self.now = now
         self.library = library
         self.memory = memory
@@ -131,7 +155,7 @@ class View:
 
     def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> View:
         """The same contact and instant, seen from a run or from an event that may begin one."""
-        seen = View(self.contact, self.now, self.library, self.memory, self.effects)
+        seen = View(self.contact, self.now, self.library, self.memory, self.effects, self.correspondence)
         seen.fresh = self.fresh
         seen.run, seen.event, seen.timezone = run, event, timezone
         seen.origin = event
@@ -193,14 +217,27 @@ class View:
 
     @property
     def retention(self) -> timedelta:
+        """How long events are kept."""
         return self.library.workspace.retention.events
 
+    @property
+    def kept(self) -> timedelta:
+        """How long messages are kept."""
+        return self.library.workspace.retention.messages
+
+    def tracks(
+        self, what: Literal["opened", "clicked"], channel: str, journey: str | None, template: str | None
+    ) -> bool:
+        """Whether it would be known that such messages were opened (or clicked): e-mails alone can tell."""
+        return channel == "email" and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
+
     def address(self) -> Address:
-        """What is known of the contact's e-mail address."""
-        email = self.contact.attributes.get("email")
-        if not isinstance(email, str) or not email.strip():
-            return Address()
-        return self.address_of("email", email)
+        """What is known of the contact's e-mail address; of another one of its addresses where it has none."""
+        for channel in ATTRIBUTES:
+            text = written(self.contact.attributes, channel)
+            if text is not None:
+                return self.address_of(channel, text)
+        return Address()
 
     def address_of(self, channel: str, address: str) -> Address:
         """What is known of any address, changes of the present turn included."""
@@ -210,6 +247,10 @@ class View:
         return self.memory.address(channel, address) if changed is None else changed
 
     def subscribed(self, topic: str) -> bool:
-        """Whether the contact consents to the topic."""
+        """Whether the contact consents to the topic, and has not unsubscribed from everything."""
+        return self.consents(topic) and not self.address().unsubscribed
+
+    def consents(self, topic: str) -> bool:
+        """Whether the contact consents to the topic, "everything" aside."""
         consent = self.contact.topics.get(topic)
-        return (self.library.topic_default(topic) if consent is None else consent) and not self.address().unsubscribed
+        return self.library.topic_default(topic) if consent is None else consent

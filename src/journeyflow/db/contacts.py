@@ -161,6 +161,7 @@ def _run(
         left={name: from_micros(at) for name, at in state["left"].items()} if "left" in state else {},
         steps_at=instant(get("steps_at")),
         steps=get("steps", 0),
+        deferred_at=instant(get("deferred_at")),
     )
 
 
@@ -202,6 +203,8 @@ def _run_state(run: Run) -> dict[str, object]:
         state["check_at"] = to_micros(run.check_at)
     if run.status == "active":
         state["steps_at"], state["steps"] = micros(run.steps_at), run.steps
+        if run.deferred_at is not None:
+            state["deferred_at"] = to_micros(run.deferred_at)
         if run.left:
             state["left"] = {node: to_micros(at) for node, at in run.left.items()}
     return state
