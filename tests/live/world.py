@@ -124,6 +124,12 @@ class LiveWorld:
         found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
         return [record for *_, record in found]
 
+    def lost_messages(self) -> bool:
+        """Whether a message was withdrawn, or failed, before it was sent."""
+        lost = tables.messages.c.status.in_(("cancelled", "failed"))
+        with read(self.engine) as connection:
+            return connection.execute(select(tables.messages.c.id).where(lost)).first() is not None
+
     def refusals(self) -> Counter[tuple[str, str, str]]:
         """How often each contact was refused by each journey for each reason."""
         counted: Counter[tuple[str, str, str]] = Counter()

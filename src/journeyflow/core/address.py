@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(r"\S{1,4096}")
 def written(attributes: Mapping[str, JSON], channel: Channel) -> str | None:
     """What the contact's attribute says, without the blanks around it; a telephone number may be a number."""
     value = attributes.get(ATTRIBUTES[channel])
-    if channel == "sms" and isinstance(value, int) and not isinstance(value, bool):
+    if channel == "sms" and isinstance(value, int) and not isinstance(value, bool) and value > 0:
         value = str(value)
     return (value.strip() or None) if isinstance(value, str) else None
 

@@ -43,7 +43,8 @@ class Message:
     """A message for the outbox (``status`` queued), or the record of one that was skipped.
 
     ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now. Without ``template``
-    the text is in ``overrides``.
+    the text is in ``overrides``. ``number`` is the place of its step in the contact's trail, by
+    which messages of one instant are in order.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Message:
     expires_at: datetime | None
     values: dict[str, JSON]
     overrides: dict[str, JSON]
+    number: int = 0
 
 
 def past_message(message: Message) -> PastMessage:

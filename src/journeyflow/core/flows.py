@@ -11,8 +11,10 @@ from journeyflow.core.conditions import EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
 from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.triggers import InactivityTrigger, Trigger
 from journeyflow.core.view import Library
+from journeyflow.core.workspace import Channel
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
 
@@ -67,6 +69,8 @@ class Flows:
     """The names of events whose history some condition reads."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    channels: set[Channel] = field(default_factory=set)
+    """The channels that some journey sends messages by."""
     messages_for: timedelta | None = None
     """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
     awaits_messages: bool = False
@@ -108,6 +112,9 @@ class Flows:
         )
         spans = [cap.per for cap in workspace.frequency_caps]
         for published in self.versions.values():
+            self.channels.update(
+                node.channel for node in published.journey.nodes.values() if isinstance(node, MessageNode)
+            )
             for _, condition in published.journey.conditions():
                 asked = [leaf for leaf in leaves(condition) if isinstance(leaf, MessageCondition)]
                 spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import orjson
 from sqlalchemy import Connection, and_, exists, select
 
+from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
+from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.tables import addresses, entries, events, messages, seen
 
@@ -31,12 +33,15 @@ class TurnMemory:
         inputs: dict[str, list[Input]],
         effects: Effects,
         make_code: CodeMaker,
+        channels: Collection[Channel] = ATTRIBUTES.keys(),
         recent_after: datetime | None = None,
     ) -> None:
         """A store for one turn.
 
+        :param channels: those by which messages may go out; what is known of addresses is read for them at once.
         :param recent_after: since when decisions look at messages as a rule; these are read for the batch at once.
         """
+        self._channels = channels
         self._connection = connection
         self._contacts = contacts
         self._inputs = inputs
@@ -97,8 +102,13 @@ class TurnMemory:
         return digest
 
     def _addresses_of_batch(self) -> dict[str, Address]:
-        emails = (contact.attributes.get("email") for contact in self._contacts.values())
-        return read_addresses(self._connection, {self._hash("email", one) for one in emails if isinstance(one, str)})
+        digests = {
+            self._hash(channel, text)
+            for contact in self._contacts.values()
+            for channel in self._channels
+            if (text := written(contact.attributes, channel)) is not None
+        }
+        return read_addresses(self._connection, digests)
 
     # --- duplicates ---------------------------------------------------------------------------------------------------
 
@@ -180,7 +190,7 @@ def read_messages(
         queued_at,
         opened_at,
         clicked_at,
-    ) in connection.execute(query.order_by(messages.c.queued_at, messages.c.id)):
+    ) in connection.execute(query.order_by(messages.c.queued_at, messages.c.number)):
         found[contact].append(
             PastMessage(
                 id_, channel, template or None, journey, node, run, bool(transactional), from_micros(queued_at),

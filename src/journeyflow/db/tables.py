@@ -289,6 +289,7 @@ messages = _table(
     _must("overrides", Json),
     Column("opened_at", Instant),
     Column("clicked_at", Instant),
+    Column("number", Integer, nullable=False, server_default="0"),
     CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,

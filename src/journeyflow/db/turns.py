@@ -155,6 +155,7 @@ def _message_row(message: Message) -> tuple[object, ...]:
         dump(message.overrides),
         None,
         None,
+        message.number,
     )
 
 

@@ -40,7 +40,8 @@ class SimulationMemory:
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._addresses: dict[str, Address] = {}
-        self._messages: dict[str, list[PastMessage]] = {}
+        self.sent: dict[str, list[PastMessage]] = {}
+        """The messages of each contact, in order."""
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
@@ -68,7 +69,7 @@ class SimulationMemory:
 
     def messages(self, contact: str, since: datetime | None) -> Sequence[PastMessage]:
         """The contact's messages queued after ``since``, oldest first: all that were queued have been sent."""
-        kept = self._messages.get(contact, [])
+        kept = self.sent.get(contact, [])
         return kept if since is None else kept[bisect_right(kept, since, key=_queued_at) :]
 
     def still_queued(self, contact: str, message: str) -> bool:
@@ -103,14 +104,14 @@ class SimulationMemory:
             self._addresses[address_hash(channel, address)] = known
         for message in effects.messages:
             if message.status == "queued":
-                self._messages.setdefault(message.contact, []).append(past_message(message))
+                self.sent.setdefault(message.contact, []).append(past_message(message))
         for engaged in effects.engaged:
             self._engage(engaged)
         if effects.seen:
             self._keep_seen(effects.seen)
 
     def _engage(self, engaged: Engaged) -> None:
-        kept = self._messages.get(engaged.contact, [])
+        kept = self.sent.get(engaged.contact, [])
         for place, message in enumerate(kept):
             if message.id == engaged.message:
                 opened = engaged.what == "opened"

@@ -79,14 +79,15 @@ class MessageNode(ActionNode):
         return reachable(text, self.channel)
 
     def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, version: int) -> Message:
-        run, now = visit.run, visit.now
+        run, now, number = visit.run, visit.now, visit.decision.contact.records
         identity = message_id(run.id, visit.name, visit.number)
         addressed = (identity, visit.decision.contact.key, run.journey, run.version, visit.name, run.id)
         described = (self.channel, self.template, version, envelope.address, self.topic, envelope.transactional)
         if isinstance(answer, Skip):
-            return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {})
+            return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {}, number)
         expires_at = self._expires_at(now, envelope.transactional)
-        return Message(*addressed, *described, "queued", None, now, expires_at, answer.values, self.overrides(visit))
+        parts = (answer.values, self.overrides(visit), number)
+        return Message(*addressed, *described, "queued", None, now, expires_at, *parts)
 
     def _expires_at(self, now: datetime, transactional: bool) -> datetime | None:
         if self.expires is not None:
