@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from tests.core.world import RENDERER, Step, World, flow, read
 
@@ -17,6 +19,10 @@ REACHED: dict[str, JSON] = {"email": "ann@shop.example", "phone": PHONE, "push_t
 
 
 def sent(node: str, *documents: str, start: str = "2026-03-02T12:00Z", **attributes: JSON) -> World:
+    return sent_to(attributes, node, *documents, start=start)
+
+
+def sent_to(attributes: Mapping[str, JSON], node: str, *documents: str, start: str = "2026-03-02T12:00Z") -> World:
     journey = flow(f"node: {{{node}, next: after}}\nafter: {{type: tag, add: [after]}}")
     return World(*documents, journey, start=start).appear("ann", attributes=attributes).track("ann", "Go")
 
@@ -59,7 +65,7 @@ def test_rule_5_1_a_push_message_goes_to_the_attribute_push_token(token: JSON, e
 
 @pytest.mark.parametrize("channel", ["sms", "push"])
 def test_rule_9_3_a_message_that_is_written_in_its_node_has_no_template(channel: str) -> None:
-    world = sent(f"type: {channel}, text: 'Hi {{{{ contact.first_name }}}}'", attributes=None, **REACHED)
+    world = sent_to(REACHED, f"type: {channel}, text: 'Hi {{{{ contact.first_name }}}}'")
 
     (detail,) = world.details("message")
     to = PHONE if channel == "sms" else "token-1"
@@ -134,7 +140,7 @@ def test_rule_5_1_consent_for_the_topic_counts_for_an_sms() -> None:
 @pytest.mark.parametrize("channel", ["sms", "push"])
 def test_rule_5_1_quiet_hours_are_for_every_channel(channel: str) -> None:
     quiet = "workspace: shop\nquiet_hours: {from: '21:00', to: '08:00'}\n---\n"
-    world = sent(f"type: {channel}, text: Hi", quiet, start="2026-03-02T23:00Z", **REACHED)
+    world = sent_to(REACHED, f"type: {channel}, text: Hi", quiet, start="2026-03-02T23:00Z")
 
     assert world.story()[1] == ("waiting", "node", "2026-03-03T08:00Z", "quiet_hours")
 
