@@ -43,3 +43,11 @@ def test_tracking_is_on_or_off_for_opens_and_clicks() -> None:
 
     assert made.tracking is not None
     assert (made.tracking.opens, made.tracking.clicks) == (False, True)
+
+
+def test_the_schema_for_editors_knows_what_belongs_to_which_channel() -> None:
+    schema = Template.model_json_schema()
+
+    assert schema["else"] == {"required": ["subject"]}
+    assert schema["then"] == {"properties": dict.fromkeys(["subject", "preheader", "format", "text"], False)}
+    assert schema["additionalProperties"] is False

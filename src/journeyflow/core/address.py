@@ -25,6 +25,12 @@ def written(attributes: Mapping[str, JSON], channel: Channel) -> str | None:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
+def first_written(attributes: Mapping[str, JSON]) -> tuple[Channel, str] | None:
+    """The address by which a contact is known first of all: its e-mail, else another one, with its channel."""
+    found = ((channel, written(attributes, channel)) for channel in ATTRIBUTES)
+    return next(((channel, text) for channel, text in found if text is not None), None)
+
+
 def reachable(text: str | None, channel: Channel) -> str | None:
     """The address, if the text can be one of that channel."""
     if text is None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from journeyflow.core.values import Model, Name, Slug
 from journeyflow.core.workspace import Channel, Tracking
 
+_PARTS_OF_EMAIL: Final = ("subject", "preheader", "format", "text")
 Source = Annotated[str, StringConstraints(max_length=500_000)]
 
 
 class Template(Model):
     """A message's template; the ``text`` of an e-mail is made from its HTML where it is not given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"channel": {"enum": ["sms", "push"]}}, "required": ["channel"]},
+            "then": {"properties": dict.fromkeys(_PARTS_OF_EMAIL, False)},
+            "else": {"required": ["subject"]},
+        }
+    )
 
     template: Slug
     name: Name | None = None
@@ -39,7 +48,7 @@ class Template(Model):
             _of_email(channel)
         return subject
 
-    @field_validator("preheader", "format", "text")
+    @field_validator(*_PARTS_OF_EMAIL[1:])
     @classmethod
     def _parts_of_email(cls, part: str | None, info: ValidationInfo) -> str | None:
         if part is not None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from journeyflow.core.address import ATTRIBUTES, written
+from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
 from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
@@ -233,11 +233,8 @@ class View:
 
     def address(self) -> Address:
         """What is known of the contact's e-mail address; of another one of its addresses where it has none."""
-        for channel in ATTRIBUTES:
-            text = written(self.contact.attributes, channel)
-            if text is not None:
-                return self.address_of(channel, text)
-        return Address()
+        known = first_written(self.contact.attributes)
+        return Address() if known is None else self.address_of(*known)
 
     def address_of(self, channel: str, address: str) -> Address:
         """What is known of any address, changes of the present turn included."""
