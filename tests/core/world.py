@@ -23,6 +23,7 @@ from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
     MessageFailed,
@@ -202,10 +203,16 @@ class World:
         return self.put(contact, SetTopics(self.now, topics))
 
     def enroll(self, contact: str, journey: str, **properties: JSON) -> World:
+        """Let a contact in by hand; one of whom nothing is known comes into being first."""
+        if contact not in self.contacts and contact not in self._arriving:
+            self.appear(contact)
         return self.put(contact, Enroll(self.now, journey, properties))
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def forget(self, contact: str) -> World:
+        return self.put(contact, Forget(self.now))
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""

@@ -16,6 +16,7 @@ from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
     MessageFailed,
@@ -126,6 +127,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case MessageFailed():
             return "message_failed", {"message": item.message, "channel": item.channel}
+        case Forget():
+            return "forget", {}
         case Wake():
             return "wake", {}
 
@@ -152,5 +155,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "message_failed":
             return MessageFailed(at, data["message"], data["channel"])
+        case "forget":
+            return Forget(at)
         case _:
             return Wake(at)

@@ -25,7 +25,7 @@ class CompiledShortMessage:
         try:
             self._text = liquid.compile(body)
         except TemplateError as error:
-            raise TemplateError(f"body: {error}") from error
+            raise error.within("body") from error
         self.reads: Final[tuple[ReadPath, ...]] = shortest(
             {path for path in self._text.reads if path[0] not in FOOTER_VALUES}
         )
@@ -49,5 +49,5 @@ class CompiledShortMessage:
         try:
             text = self._text.render({**values, **footer.values()})
         except TemplateError as error:
-            raise TemplateError(f"body: {error}") from error
+            raise error.within("body") from error
         return RenderedEmail("", "", "", text.strip())

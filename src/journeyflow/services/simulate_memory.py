@@ -109,6 +109,15 @@ class SimulationMemory:
             self._engage(engaged)
         if effects.seen:
             self._keep_seen(effects.seen)
+        for contact in effects.forgotten:
+            self._forget(contact)
+
+    def _forget(self, contact: str) -> None:
+        self._events = {key: kept for key, kept in self._events.items() if key[0] != contact}
+        self._entries = {key: kept for key, kept in self._entries.items() if key[0] != contact}
+        self.sent.pop(contact, None)
+        self._seen = {key: at for key, at in self._seen.items() if key[0] != contact}
+        self._ageing = deque((at, key) for at, key in self._ageing if key[0] != contact)
 
     def _engage(self, engaged: Engaged) -> None:
         kept = self.sent.get(engaged.contact, [])
