@@ -225,6 +225,22 @@ def test_the_nearest_word_on_tracking_counts() -> None:
     assert not holds(contact(UNREAD, flows=shop, template="silent"), {"journey": "loud"}, opened={"eq": 0})
 
 
+def test_of_opens_and_of_clicks_each_has_its_nearest_word() -> None:
+    shop = FLOWS.replace("workspace: shop", "workspace: shop\ntracking: {opens: false}")
+    shop = shop.replace("journey: loud", "journey: loud\ntracking: {clicks: false}")
+
+    assert not holds(contact(UNREAD, flows=shop), {"journey": "loud"}, opened={"eq": 0})
+    assert not holds(contact(UNREAD, flows=shop), {"journey": "loud"}, clicked={"eq": 0})
+
+
+def test_of_a_contact_that_declines_to_be_tracked_nothing_is_known() -> None:
+    asked = contact(UNREAD)
+    asked.contact.attributes["tracking"] = False
+
+    assert not holds(asked, {}, opened={"eq": 0})
+    assert holds(asked, {}, sent={"eq": 1})
+
+
 def test_what_holds_whatever_an_unwatched_message_was_holds() -> None:
     asked = contact(READ)
     write(asked, "4d", template="silent")
@@ -346,6 +362,18 @@ def test_rule_4_6_a_wait_sees_that_a_message_failed() -> None:
     assert world.story(journey="waiting")[-1][0] == "waiting"
 
     world.fail(world.messages()[0])
+
+    assert taken(world) == ["2026-03-02T12:00Z"]
+
+
+def test_rule_4_6_a_wait_sees_that_a_message_went_with_its_journey() -> None:
+    leaving = flow("mail: {type: email, template: letter, next: pause}\npause: {type: wait, for: 9d}", name="leaving")
+    when = "{all: [{tag: ready}, {message: {channel: email}, sent: {eq: 0}}]}"
+    world = World(leaving, waiting(when)).appear("ann", email="ann@shop.example").track("ann", "Watch").after("1h")
+    world.track("ann", "Go").after("1h").tag("ann", "ready").after("1h")
+    assert world.story(journey="waiting")[-1][0] == "waiting"
+
+    world.archive("leaving")
 
     assert taken(world) == ["2026-03-02T12:00Z"]
 

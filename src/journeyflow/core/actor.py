@@ -53,6 +53,7 @@ class Actor:
         """
         until = self.now if until is None else until
         self._settle()
+        self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
         due = self.next_due()
@@ -69,8 +70,7 @@ class Actor:
             else:
                 break
             self._drain()
-            if self.decision.view.correspondence.changed and self.flows.awaits_messages:
-                self._reconsider_messages()
+            self._reconsider_messages()
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
@@ -321,7 +321,7 @@ class Actor:
     def _reconsider_messages(self) -> None:
         """What was queued or withdrawn may be what another run waits for; who moves may queue more."""
         correspondence = self.decision.view.correspondence
-        while correspondence.changed:
+        while correspondence.changed and self.flows.awaits_messages:
             correspondence.changed = False
             self._walk(self._reconsider())
             self._drain()

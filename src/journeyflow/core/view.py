@@ -17,7 +17,7 @@ from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
-from journeyflow.core.workspace import Tracking, Workspace
+from journeyflow.core.workspace import Tracking, Workspace, nearest
 
 
 class CompiledText(Protocol):
@@ -106,10 +106,10 @@ class Library:
         """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
         stored = None if template is None else self.templates.get(template)
         of_journey = None if journey is None else self.tracking.get(journey)
-        for said in (None if stored is None else stored.tracking, of_journey):
-            if said is not None and what in said.model_fields_set:
-                return bool(getattr(said, what))
-        return bool(getattr(self.workspace.tracking, what))
+        if (stored is None or stored.tracking is None) and of_journey is None:
+            return bool(getattr(self.workspace.tracking, what))
+        said = nearest(None if stored is None else stored.tracking, of_journey, self.workspace.tracking)
+        return bool(getattr(said, what))
 
 
 class View:
@@ -233,8 +233,13 @@ class View:
     def tracks(
         self, what: Literal["opened", "clicked"], channel: str, journey: str | None, template: str | None
     ) -> bool:
-        """Whether it would be known that such messages were opened (or clicked): e-mails alone can tell."""
-        return channel == "email" and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
+        """Whether it would be known that such messages were opened (or clicked): of e-mails, if the contact likes."""
+        declined = self.contact.attributes.get("tracking") is False
+        return (
+            channel == "email"
+            and not declined
+            and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
+        )
 
     def address(self) -> Address:
         """What is known of the contact's e-mail address; of another one of its addresses where it has none."""

@@ -71,8 +71,17 @@ class FrequencyCap(Model):
 class Tracking(Model):
     """Whether it is noticed that a message is opened, and that a link in it is clicked."""
 
-    opens: bool = True
-    clicks: bool = True
+    opens: StrictBool = True
+    clicks: StrictBool = True
+
+
+def nearest(*said: Tracking | None) -> Tracking:
+    """What holds where several say something of tracking, the nearest first: of opens and of clicks each its word."""
+    words: dict[str, bool] = {}
+    for one in said:
+        for what in () if one is None else one.model_fields_set:
+            words.setdefault(what, getattr(one, what))
+    return Tracking.model_validate(words)
 
 
 class Retention(Model):
