@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from journeyflow.api import (
     contacts,
+    coupons,
     documents,
     errors,
     imports,
@@ -37,6 +38,7 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    coupons,
     keys,
     preferences,
     operations,

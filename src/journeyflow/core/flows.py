@@ -75,12 +75,17 @@ class Flows:
     """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
     awaits_messages: bool = False
     """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
+    holding: set[str] = field(default_factory=set)
+    """The journeys of which some version has a node on hold."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
         self._look_at_messages()
+        for published in self.versions.values():
+            if any(node.hold for node in published.journey.nodes.values()):
+                self.holding.add(published.id)
         for leaf in self._questions():
             if leaf.aggregate_key is None:
                 self.recalled.add(leaf.event)

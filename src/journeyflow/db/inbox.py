@@ -21,6 +21,7 @@ from journeyflow.core.inputs import (
     Input,
     MessageFailed,
     Remove,
+    Reply,
     SetTags,
     SetTopics,
     Wake,
@@ -129,6 +130,9 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "message_failed", {"message": item.message, "channel": item.channel}
         case Forget():
             return "forget", {}
+        case Reply():
+            called = {"run": item.run, "node": item.node, "visit": item.visit}
+            return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}
         case Wake():
             return "wake", {}
 
@@ -157,5 +161,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return MessageFailed(at, data["message"], data["channel"])
         case "forget":
             return Forget(at)
+        case "reply":
+            called = (data["run"], data["node"], data["visit"])
+            return Reply(at, *called, data["status"], data["body"], data["error"])
         case _:
             return Wake(at)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, exists, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT
 from journeyflow.core.identity import address_hash, shard_of
@@ -17,9 +18,10 @@ from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, seen
 
-CodeMaker = Callable[[Connection, str, str], str | None]
+CodeMaker = Callable[[Connection, CouponPool, str], str | None]
 """Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
 
 
@@ -53,6 +55,7 @@ class TurnMemory:
         self._recent_after = recent_after
         self._recent: dict[str, list[PastMessage]] | None = None
         self._all: dict[str, list[PastMessage]] | None = None
+        self._stock: Stock | None = None
 
     # --- history ------------------------------------------------------------------------------------------------------
 
@@ -161,9 +164,13 @@ class TurnMemory:
             if any(isinstance(item, Event) and item.name in ENGAGEMENT for item in items)
         ]
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         """A fresh code of the pool."""
-        return self._make_code(self._connection, pool, contact)
+        if not pool.stocked:
+            return self._make_code(self._connection, pool, contact)
+        if self._stock is None:
+            self._stock = Stock(self._connection)
+        return self._stock.take(pool.coupon_pool)
 
 
 def read_messages(
