@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from journeyflow.core.contact import Memory, PastMessage
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Correspondence:
@@ -19,10 +22,9 @@ class Correspondence:
     def __init__(self, contact: str, memory: Memory) -> None:
         self._contact = contact
         self._memory = memory
-        self._fresh: list[PastMessage] = []
-        self._gone: set[str] = set()
-        self._opened: set[str] = set()
-        self._clicked: set[str] = set()
+        # Nothing is made for the most handlings, which neither ask nor add anything.
+        self._fresh: tuple[PastMessage, ...] = ()
+        self._gone = self._opened = self._clicked = _NONE
         self.changed = False
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -58,15 +60,18 @@ class Correspondence:
 
     def queue(self, message: PastMessage) -> None:
         """A message was queued just now."""
-        self._fresh.append(message)
+        self._fresh = (*self._fresh, message)
         self.changed = True
 
     def withdraw(self, message: str) -> None:
         """A message that was queued will not be sent."""
-        self._fresh = [one for one in self._fresh if one.id != message]
-        self._gone.add(message)
+        self._fresh = tuple(one for one in self._fresh if one.id != message)
+        self._gone |= {message}
         self.changed = True
 
     def engage(self, message: str, what: str) -> None:
         """A person opened the message, or clicked in it."""
-        (self._opened if what == "opened" else self._clicked).add(message)
+        if what == "opened":
+            self._opened |= {message}
+        else:
+            self._clicked |= {message}
