@@ -16,6 +16,7 @@ from journeyflow.db.sqlite import open_engine, write
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services import keys
 from journeyflow.services.dispatch import Postmaster
+from journeyflow.services.letters import Letters
 from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
 
@@ -31,6 +32,7 @@ class Installation:
     cache: FlowsCache
     signer: Signer
     codes: CodeFactory
+    letters: Letters
     postmaster: Postmaster
     first_keys: list[tuple[str, str]]
 
@@ -54,8 +56,9 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
         first_keys = _first_keys(connection, settings, clock)
     signer = Signer(secret)
     codes = CodeFactory(secret, cache.pool)
-    postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
-    return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster, first_keys)
+    letters = Letters(renderer, signer, settings.links)
+    postmaster = Postmaster(FlowsCache(renderer), letters)
+    return Installation(settings, engine, clock, renderer, cache, signer, codes, letters, postmaster, first_keys)
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

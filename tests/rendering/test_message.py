@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeyflow.core.errors import TemplateError
-from journeyflow.core.template import Template
+from journeyflow.core.template import NO_PARTS, Template
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
 from journeyflow.rendering.liquid import Liquid
@@ -204,6 +204,6 @@ def test_the_core_gets_its_template_language() -> None:
     template = Template(template="welcome", subject="Hi {{ contact.name }}", format="markdown", body="# Hi")
 
     assert renderer.text("x-{{ contact.tier }}").render({"contact": {"tier": "gold"}}) == "x-gold"
-    assert renderer.message(template) is renderer.message(template)
-    assert renderer.message(template).reads == (("contact", "name"),)
-    renderer.message(template).attempt({})
+    assert renderer.message(template, NO_PARTS) is renderer.message(template, NO_PARTS)
+    assert renderer.message(template, NO_PARTS).reads == (("contact", "name"),)
+    renderer.message(template, NO_PARTS).attempt({})

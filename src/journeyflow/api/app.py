@@ -21,6 +21,9 @@ from journeyflow.api import (
     preferences,
     runs,
     segment_protocol,
+    surveys,
+    templates,
+    tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -38,6 +41,9 @@ ROUTERS: Final = (
     messages,
     keys,
     preferences,
+    tracking,
+    surveys,
+    templates,
     operations,
 )
 

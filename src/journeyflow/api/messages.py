@@ -12,8 +12,9 @@ from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.core.contact import Contact
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
-from journeyflow.db import outbox
+from journeyflow.db import contacts, outbox
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.contacts import Shape, message_shape
@@ -61,9 +62,11 @@ def _shown(connection: Connection, here: Context, message: StoredMessage) -> Sha
     if message.status == "skipped":
         return nothing
     installation = here.installation
-    library = here.flows.at(connection).library
+    now = installation.clock()
+    contact = contacts.load(connection, [message.contact], now).get(message.contact) or Contact(message.contact)
+    flows = here.flows.at(connection)
     try:
-        email = installation.postmaster.email(connection, message, library, message.sent_at or installation.clock())
+        email = installation.postmaster.email(connection, message, flows, contact, message.sent_at or now)
     except JourneyflowError:
         return nothing
     sender = email.sender_email if email.sender_name is None else f"{email.sender_name} <{email.sender_email}>"

@@ -23,6 +23,7 @@ from journeyflow.cli import (
     migrate,
     publish,
     schema,
+    send_test,
     serve,
     simulate,
 )
@@ -98,6 +99,7 @@ app.command("plan")(publish.plan)
 app.command("apply")(publish.apply)
 app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
+app.command("send-test")(send_test.send_test)
 app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one.")
 app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")

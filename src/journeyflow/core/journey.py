@@ -18,7 +18,7 @@ from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.triggers import Trigger
 from journeyflow.core.values import Duration, Model, Name, NodeName, Path, PositiveDuration, ReferencePath, Slug
-from journeyflow.core.workspace import ZoneName
+from journeyflow.core.workspace import Tracking, ZoneName
 
 Node = Annotated[
     WaitNode | WaitForNode | BranchNode | EmailNode | TagNode | UpdateNode | CouponNode | EndNode,
@@ -75,6 +75,7 @@ class Journey(Model):
     reentry: Reentry = Reentry()
     on_duplicate: Literal["ignore", "restart"] = "ignore"
     goal: Goal | None = None
+    tracking: Tracking | None = None
     start: NodeName
     nodes: Annotated[dict[NodeName, Node], Field(min_length=1, max_length=NODES_MAX)]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
 
+from journeyflow.core.check.finding import Finding, similar
+from journeyflow.core.check.texts import text_findings
 from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
@@ -14,18 +14,6 @@ from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error in the document ``kind`` ``id`` at ``path``."""
-
-    kind: str
-    id: str
-    path: str
-    code: str
-    message: str
-    value: str
 
 
 def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
@@ -37,11 +25,7 @@ def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
         yield from _windows(journey, documents.workspace or DEFAULT)
         yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _texts(journey, renderer)
-    for name, template in documents.templates.items():
-        try:
-            renderer.message(template)
-        except TemplateError as error:
-            yield Finding("template", name, "body", "JF013", f"expected Liquid that compiles: {error}", name)
+    yield from text_findings(documents, renderer)
 
 
 def _edges(journey: Journey) -> Iterator[Finding]:
@@ -51,15 +35,7 @@ def _edges(journey: Journey) -> Iterator[Finding]:
     for path, target in targets:
         if target not in journey.nodes and (target != "end" or path == "start"):
             expected = f"expected the name of a node{'' if path == 'start' else ', or end'}"
-            yield Finding("journey", journey.journey, path, "JF010", expected + _similar(target, journey.nodes), target)
-
-
-def _similar(wanted: str, known: object) -> str:
-    names = [str(name) for name in known] if hasattr(known, "__iter__") else []
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+            yield Finding("journey", journey.journey, path, "JF010", expected + similar(target, journey.nodes), target)
 
 
 def _loops(journey: Journey) -> Iterator[Finding]:
@@ -117,7 +93,7 @@ def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
     for path, kind, target in named:
         if target not in known[kind]:
             words = kind.replace("_", " ")
-            message = f"expected the id of a {words}{_similar(target, known[kind])}"
+            message = f"expected the id of a {words}{similar(target, known[kind])}"
             yield Finding("journey", journey.journey, path, "JF012", message, target)
 
 

@@ -15,6 +15,7 @@ from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Visit
 from journeyflow.core.nodes.gates import Envelope, Later, Pass, Skip, ask, is_transactional
 from journeyflow.core.values import JSON, NodeName, PositiveDuration, Slug
+from journeyflow.core.view import StoredTemplate
 from journeyflow.core.workspace import EmailAddress
 
 MARKETING_EXPIRES: Final = timedelta(hours=12)
@@ -54,7 +55,7 @@ class EmailNode(ActionNode):
         answer = ask(visit, envelope, template.compiled)
         if isinstance(answer, Later):
             return Stand(answer.until, answer.reason)
-        message = self._message(visit, envelope, answer, template.version)
+        message = self._message(visit, envelope, answer, template)
         visit.decision.effects.messages.append(message)
         self._record(visit, message)
         if isinstance(answer, Skip):
@@ -73,15 +74,18 @@ class EmailNode(ActionNode):
         text = text.strip()
         return text if _ADDRESS.fullmatch(text) else None
 
-    def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, version: int) -> Message:
+    def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, template: StoredTemplate) -> Message:
         run, now = visit.run, visit.now
         identity = message_id(run.id, visit.name, visit.number)
         addressed = (identity, visit.decision.contact.key, run.journey, run.version, visit.name, run.id)
-        described = ("email", self.template, version, envelope.address, self.topic, envelope.transactional)
+        described = ("email", self.template, template.version, envelope.address, self.topic, envelope.transactional)
         if isinstance(answer, Skip):
             return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {})
         expires_at = self._expires_at(now, envelope.transactional)
-        return Message(*addressed, *described, "queued", None, now, expires_at, answer.values, self._overrides(visit))
+        overrides = self._overrides(visit)
+        if template.parts:
+            overrides["parts"] = {**template.parts}
+        return Message(*addressed, *described, "queued", None, now, expires_at, answer.values, overrides)
 
     def _expires_at(self, now: datetime, transactional: bool) -> datetime | None:
         if self.expires is not None:
