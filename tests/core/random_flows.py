@@ -10,6 +10,7 @@ from tests.core.world import World
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.journey import Journey
+from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.workspace import Workspace
@@ -26,6 +27,19 @@ TEMPLATES = [
 POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
+]
+SURVEYS = [
+    Survey.model_validate(
+        {
+            "survey": "taste",
+            "question": "What do you like?",
+            "choices": [
+                {"id": "x", "label": "X", "tag": "x"},
+                {"id": "y", "label": "Y", "tag": "y", "set": {"n": 2, "taste.y": True}},
+                {"id": "neither", "label": "Neither"},
+            ],
+        }
+    )
 ]
 WORKSPACES = [
     Workspace(workspace="plain"),
@@ -72,7 +86,8 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
     max_leaves=3,
 )
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated"])}, optional={"where": conditions}
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Survey Answered"])},
+    optional={"where": conditions},
 )
 waits: st.SearchStrategy[Document] = st.sampled_from(
     [
@@ -200,7 +215,7 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     journeys("one"),
     journeys("two"),
@@ -277,6 +292,7 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
 
 
 contacts = st.sampled_from(["ann", *CONTACTS])
+answers: st.SearchStrategy[JSON] = st.sampled_from(["x", "y", "neither", "unknown"])
 plain_events = st.builds(
     lambda contact, name, number: _event(contact, name, {"n": number}, 0, None, False),
     contacts,
@@ -290,9 +306,12 @@ happenings = st.builds(
         st.builds(
             _event,
             contacts,
-            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed"]),
+            st.sampled_from(
+                [*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed", "Survey Answered"]
+            ),
             st.fixed_dictionaries(
-                {}, optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")}
+                {"survey": st.just("taste"), "answer": answers},
+                optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")},
             ),
             st.sampled_from([0, 0, 0, 60, 3600, 90_000, -60, -900]),
             st.sampled_from([None, None, "m1", "m2"]),

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from hypothesis import strategies as st
-from tests.core.random_flows import CONTACTS, EVENTS, conditions, matches, triggers
+from tests.core import random_flows
+from tests.core.random_flows import CONTACTS, EVENTS, answers, conditions, matches, triggers
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -27,7 +28,13 @@ TEMPLATES: list[Document] = [
     {"template": "plain", "subject": "Hello", "body": "Dear {{ contact.first_name }}"},
     {"template": "fragile", "subject": "{{ 6 | divided_by: contact.n }}", "body": "x"},
     {"template": "coded", "subject": "Hi", "body": "{{ vars.coupon.code }}"},
+    {"template": "framed", "subject": "Hi", "layout": "frame", "body": "{{ vars.coupon.code }}"},
 ]
+PARTS: list[Document] = [
+    {"layout": "frame", "body": '{% render "name" %}{{ content }}'},
+    {"partial": "name", "body": '{{ contact.first_name }} {{ 6 | divided_by: contact.n }} {% survey "taste" %}'},
+]
+SURVEYS: list[Document] = [one.model_dump(mode="json") for one in random_flows.SURVEYS]
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
@@ -85,7 +92,7 @@ plain_events: st.SearchStrategy[Document] = st.builds(lambda name: {"event": nam
 heard = mostly(True, [False]).flatmap(lambda plain: plain_events if plain else matches)
 emails: st.SearchStrategy[Document] = st.builds(
     lambda template, more: {"type": "email", "template": template, **more},
-    mostly("plain", ["fragile", "coded"]),
+    mostly("plain", ["fragile", "coded", "framed"]),
     mostly({"topic": "offers"}, [{"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
 )
 tags: st.SearchStrategy[Document] = st.builds(
@@ -169,7 +176,7 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *PARTS, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     *[journeys(name) for name in JOURNEYS],
 )
@@ -178,7 +185,14 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 
 pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
-ODD_NAMES = ["Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
+ODD_NAMES = [
+    "Unsubscribed",
+    "Subscribed",
+    "Email Bounced",
+    "Email Marked as Spam",
+    "Coupon Redeemed",
+    *["Survey Answered"] * 3,
+]
 
 
 def _attributes(contact: str) -> st.SearchStrategy[Document]:
@@ -195,7 +209,8 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
 @st.composite
 def _event(draw: st.DrawFn, at: datetime) -> Input:
     optional: dict[str, st.SearchStrategy[JSON]] = {"n": small, "day": days, "type": st.just("hard")}
-    properties = draw(st.fixed_dictionaries({}, optional=optional))
+    asked: dict[str, st.SearchStrategy[JSON]] = {"survey": st.just("taste"), "answer": answers}
+    properties = draw(st.fixed_dictionaries(asked, optional=optional))
     name = draw(rarely(st.sampled_from(ODD_NAMES))) or draw(events)
     late = draw(mostly(0, [60, 3_600, 90_000, -60, -900]))
     message_id = draw(mostly(None, ["m1", "m2"]))

@@ -20,7 +20,7 @@ from journeyflow.rendering.analysis import ReadPath, check_filters, dates_of, re
 from journeyflow.rendering.compose import PART_TAGS, Origin
 from journeyflow.rendering.filters import add_filters, is_date
 from journeyflow.rendering.limits import OUTPUT_BYTES_MAX, MeteredTemplate, set_limits
-from journeyflow.rendering.part_tags import add_part_tags, add_written_tags
+from journeyflow.rendering.part_tags import add_part_tags, add_written_tags, check_part_tags
 from journeyflow.rendering.survey_tag import Surveys, add_survey_tag
 from journeyflow.rendering.tokens import check_blocks, line_of
 
@@ -123,6 +123,7 @@ class Liquid:
         try:
             template = self._written.from_string(source)
             check_filters(template)
+            check_part_tags(template)
             return surveys_of(template)
         except Exception as error:
             raise TemplateError(_explained(error, (Origin("", source),))) from error

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from liquid import Environment, RenderContext
+from liquid import BoundTemplate, Environment, RenderContext
 from liquid.ast import BlockNode, Node, Partial
 from liquid.builtin.expressions import Identifier, StringLiteral
 from liquid.builtin.tags.for_tag import ForLoop
+from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.include_tag import IncludeNode, IncludeTag
 from liquid.builtin.tags.render_tag import RenderNode, RenderTag
 from liquid.exceptions import LiquidInterrupt, LiquidSyntaxError
@@ -49,6 +50,25 @@ def add_written_tags(environment: Environment) -> None:
     """Let the environment read texts whose partials have not been put in."""
     environment.add_tag(_WrittenRenderTag)
     environment.add_tag(_WrittenIncludeTag)
+
+
+def check_part_tags(template: BoundTemplate) -> None:
+    """See that partials are named by tags of their own, where they can be put in.
+
+    :raises LiquidSyntaxError: where one stands among the lines of ``{% liquid %}``.
+    """
+    static = RenderContext(template)
+    for node in template.nodes:
+        _check_part_tags(node, static, in_lines=False)
+
+
+def _check_part_tags(node: Node, static: RenderContext, *, in_lines: bool) -> None:
+    if in_lines and isinstance(node, _WrittenRender | _WrittenInclude):
+        raise LiquidSyntaxError(
+            f"{node.tag} can't stand inside {{% liquid %}}; give it a tag of its own", token=node.token
+        )
+    for child in node.children(static):
+        _check_part_tags(child, static, in_lines=in_lines or isinstance(node, LiquidNode))
 
 
 # --- with what they show ---------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ def text_findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]
     parts: list[Layout | Partial] = [*documents.layouts.values(), *documents.partials.values()]
     for part in parts:
         found = [*_own(part, documents, renderer), *_compiled_alone(part, documents, renderer)]
+        if isinstance(part, Partial) and not found:
+            found.extend(_circle(part, documents, renderer))
         if found:
             broken.add(f"{kind_of(part)}:{id_of(part)}")
         yield from found
@@ -54,6 +56,30 @@ def _compiled_alone(part: Layout | Partial, documents: Documents, renderer: Rend
         yield Finding(kind, id_, "body", "JF013", f"expected Liquid that compiles: {error}", id_)
         return
     yield from _surveys(kind, id_, surveys, documents)
+
+
+def _circle(partial: Partial, documents: Documents, renderer: Renderer) -> Iterator[Finding]:
+    """The shortest way on which a partial shows itself."""
+    ways = [(partial.partial,)]
+    seen: set[str] = set()
+    for way in ways:  # grows while it is gone through
+        for id_ in _shown_by(documents.partials.get(way[-1]), renderer):
+            if id_ == partial.partial:
+                message = f"expected a partial that does not show itself: {' → '.join([*way, id_])}"
+                yield Finding("partial", id_, "body", "JF013", message, id_)
+                return
+            if id_ not in seen:
+                seen.add(id_)
+                ways.append((*way, id_))
+
+
+def _shown_by(partial: Partial | None, renderer: Renderer) -> list[str]:
+    if partial is None:
+        return []
+    try:
+        return [mention.id for mention in renderer.partials(partial)]
+    except TemplateError:  # told of where it stands
+        return []
 
 
 def _surveys(kind: str, id_: str, surveys: Iterable[str], documents: Documents) -> Iterator[Finding]:
