@@ -65,6 +65,7 @@ class SentTest(BaseModel):
     template: str
     to: str
     subject: str
+    channel: str = Field(description="through what: `smtp`, ...; `mailbox` sends nothing")
     provider_id: str | None = Field(description="what the provider calls it, where it says so")
 
 
@@ -105,12 +106,19 @@ def _preview(here: Context, id_: str, sample: Sample) -> Shape:
 async def send_test(here: Here, id: Id, wanted: TestMessage) -> Shape:
     """Send a template as it would go out, at once and through the channel that is set; nothing is used up."""
     email = await run_in_threadpool(_test_email, here, id, wanted)
-    channel = open_channel(here.installation.settings.email_url.get_secret_value())
+    url = here.installation.settings.email_url.get_secret_value()
+    channel = open_channel(url)
     try:
         provider_id = await channel.deliver(email)
     finally:
         await channel.close()
-    return {"template": id, "to": email.to, "subject": email.subject, "provider_id": provider_id}
+    return {
+        "template": id,
+        "to": email.to,
+        "subject": email.subject,
+        "channel": url.partition("://")[0].lower(),
+        "provider_id": provider_id,
+    }
 
 
 def _test_email(here: Context, id_: str, wanted: TestMessage) -> Email:

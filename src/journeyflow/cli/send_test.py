@@ -39,5 +39,8 @@ def send_test(
         sent = client.post(f"/v1/templates/{path_part(template)}/send-test", body)
     if as_json:
         console.give(sent)
+    elif sent["channel"] == "mailbox":
+        console.say(f"not sent to {sent['to']}, but would be: {sent['subject']}")
+        console.warn("the mails of this installation go to mailbox://; JOURNEYFLOW_EMAIL_URL names a mail server")
     else:
         console.say(f"sent to {sent['to']}: {sent['subject']}")
