@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 from tests.core.world import World, flow
 
 from journeyflow.core.survey import Survey
+from journeyflow.core.values import JSON
 
 TASTE = """
 survey: taste
@@ -27,8 +30,8 @@ def world() -> World:
     return world
 
 
-def answer(world: World, choice: object, survey: object = "taste", **options: object) -> None:
-    world.track("ann", "Survey Answered", {"survey": survey, "answer": choice}, **options)  # type: ignore[arg-type]  # whatever comes in
+def answer(world: World, choice: JSON, survey: JSON = "taste", **options: Any) -> None:  # Any: those of World.track
+    world.track("ann", "Survey Answered", {"survey": survey, "answer": choice}, **options)
     world.settle()
 
 
@@ -99,7 +102,7 @@ def test_the_same_answer_again_and_one_with_the_same_tag_change_nothing(world: W
     ("survey", "choice"),
     [("unknown", "tea"), ("taste", "water"), ("taste", None), (None, "tea"), ("taste", ["tea"]), (["taste"], "tea")],
 )
-def test_an_unknown_survey_or_answer_is_stored_and_nothing_else(world: World, survey: object, choice: object) -> None:
+def test_an_unknown_survey_or_answer_is_stored_and_nothing_else(world: World, survey: JSON, choice: JSON) -> None:
     answer(world, choice, survey)
 
     assert [name for name, _ in world.made("ann")] == ["Survey Answered"]

@@ -13,7 +13,8 @@ from journeyflow.rendering.survey_tag import ShownSurvey
 
 RENDERER = LiquidRenderer()
 SHOP = "<html><head><style>p { color: red }</style></head><body><h1>{{ contact.shop }}</h1>{{ content }}</body></html>"
-MJML = "<mjml><mj-body>{{ content }}<mj-section><mj-column><mj-text>Foot</mj-text></mj-column></mj-section></mj-body></mjml>"
+FOOT = "<mj-section><mj-column><mj-text>Foot</mj-text></mj-column></mj-section>"
+MJML = f"<mjml><mj-body>{{{{ content }}}}{FOOT}</mj-body></mjml>"
 
 
 def parts(partials: dict[str, str], **layouts: str) -> Parts:
@@ -57,7 +58,7 @@ def test_a_layout_of_mjml_takes_sections_of_mjml() -> None:
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
 def test_a_layout_of_mjml_takes_text_inside_a_text(format: str) -> None:
-    frame = "<mjml><mj-body><mj-section><mj-column><mj-text>{{ content }}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    frame = MJML.replace("{{ content }}", "").replace("Foot", "{{ content }}")
     body = "<p>Hello</p>" if format == "html" else "Hello"
     template = Template.model_validate(
         {"template": "t", "subject": "S", "format": format, "body": body, "layout": "frame"}

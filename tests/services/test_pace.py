@@ -16,9 +16,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def paced(count: int, seconds: int = 1) -> Pace:
-    pace = Pace()
-    pace.rates = {"email": Rate(count, seconds)}
-    return pace
+    return Pace([("email", Rate(count, seconds))])
 
 
 def test_a_channel_with_a_rate_has_room_for_as_many_as_it_says() -> None:

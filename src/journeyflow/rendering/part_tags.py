@@ -13,8 +13,8 @@ from liquid import BoundTemplate, Environment, RenderContext
 from liquid.ast import BlockNode, Node, Partial
 from liquid.builtin.expressions import Identifier, StringLiteral
 from liquid.builtin.tags.for_tag import ForLoop
-from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.include_tag import IncludeNode, IncludeTag
+from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.render_tag import RenderNode, RenderTag
 from liquid.exceptions import LiquidInterrupt, LiquidSyntaxError
 from liquid.expression import Expression

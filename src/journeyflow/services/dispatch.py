@@ -51,7 +51,7 @@ class Postmaster:
         No more than the workspace's sending rate admits. The outcomes are written in the same transaction.
         """
         flows = self._cache.current(connection)
-        self.pace.rates = {**flows.library.workspace.sending_rate}
+        self.pace.follow(flows.library.workspace.sending_rate.items())
         claimed = outbox.claim(connection, now, now + LEASE, limit, self.pace.room(now))
         people = contacts.load(connection, {message.contact for message in claimed}, now)
         known = memory.read_addresses(connection, {address_hash(one.channel, one.to or "") for one in claimed})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,9 +19,13 @@ WORTH_WAKING: Final = 0.1
 class Pace:
     """What was handed over on each channel lately. ``rates`` are those in force; a channel without one is free."""
 
-    def __init__(self) -> None:
-        self.rates: Mapping[str, Rate] = {}
+    def __init__(self, rates: Iterable[tuple[str, Rate]] = ()) -> None:
+        self.rates = dict(rates)
         self._sent: dict[str, deque[tuple[datetime, int]]] = {}
+
+    def follow(self, rates: Iterable[tuple[str, Rate]]) -> None:
+        """Other rates are in force; what was sent before them counts."""
+        self.rates = dict(rates)
 
     def room(self, now: datetime) -> dict[str, int]:
         """How many messages may go out now, for each channel with a rate."""

@@ -60,7 +60,7 @@ def _compiled_alone(part: Layout | Partial, documents: Documents, renderer: Rend
 
 def _circle(partial: Partial, documents: Documents, renderer: Renderer) -> Iterator[Finding]:
     """The shortest way on which a partial shows itself."""
-    ways = [(partial.partial,)]
+    ways: list[tuple[str, ...]] = [(partial.partial,)]
     seen: set[str] = set()
     for way in ways:  # grows while it is gone through
         for id_ in _shown_by(documents.partials.get(way[-1]), renderer):
