@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from journeyflow.api import (
     contacts,
+    coupons,
     documents,
     errors,
     imports,
@@ -19,6 +20,7 @@ from journeyflow.api import (
     messages,
     operations,
     preferences,
+    reference,
     runs,
     segment_protocol,
     surveys,
@@ -39,12 +41,14 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    coupons,
     keys,
     preferences,
     tracking,
     surveys,
     templates,
     operations,
+    reference,
 )
 
 
@@ -67,7 +71,7 @@ def create_app(
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, exists, func, select
 
-from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.journey import Journey
@@ -180,10 +179,6 @@ class FlowsCache:
             self._flows = self._load(connection)
             self._epoch = now
         return self._flows
-
-    def pool(self, id_: str) -> CouponPool | None:
-        """A coupon pool of the flows last loaded."""
-        return None if self._flows is None else self._flows.library.pools.get(id_)
 
     def _load(self, connection: Connection) -> Flows:
         rows = [_stored(row) for row in connection.execute(select(documents).where(documents.c.status == "published"))]

@@ -147,10 +147,8 @@ def check_content(layout: Layout) -> None:
     """
     places = _places_of_content(layout.body)
     if len(places) > 1:
-        line = line_of(layout.body, places[1].start)
-        raise TemplateError(
-            f"line {line}: expected {{{{ content }}}} once, where the template goes; it comes again here"
-        )
+        cause = "expected {{ content }} once, where the template goes; it comes again here"
+        raise TemplateError(cause, line_of(layout.body, places[1].start))
     if not places:
         raise TemplateError("expected {{ content }} once, where the template goes; it stands nowhere")
 

@@ -78,7 +78,7 @@ class CompiledText:
         try:
             return self._template.fill(values, surveys)
         except Exception as error:
-            raise TemplateError(_explained(error, self._origins)) from error
+            raise _explained(error, self._origins) from error
 
 
 def _plainly(values: object, path: ReadPath) -> object:
@@ -126,7 +126,7 @@ class Liquid:
             check_part_tags(template)
             return surveys_of(template)
         except Exception as error:
-            raise TemplateError(_explained(error, (Origin("", source),))) from error
+            raise _explained(error, (Origin("", source),)) from error
 
     def _compile(self, source: str, kind: Kind, origins: Origins) -> CompiledText:
         if len(source) > SOURCE_LENGTH_MAX:
@@ -138,7 +138,7 @@ class Liquid:
             assert isinstance(template, MeteredTemplate)
             return CompiledText(template, origins)
         except Exception as error:
-            raise TemplateError(_explained(error, origins)) from error
+            raise _explained(error, origins) from error
 
 
 def _environment(kind: Kind) -> Environment:
@@ -165,22 +165,24 @@ class _MeteredEnvironment(Environment):
     template_class: type[BoundTemplate] = MeteredTemplate
 
 
-def _explained(error: Exception, origins: Origins) -> str:
+def _explained(error: Exception, origins: Origins) -> TemplateError:
     """``line 3: divided_by: can't divide by 0, in {{ total | divided_by: 0 }}``."""
     cause = str(error.message) if isinstance(error, LiquidError) and error.args else str(error) or type(error).__name__
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         cause = "it is nested too deeply"
     token = error.token if isinstance(error, LiquidError) else None
     if token is None or not 0 <= token.start_index <= len(token.source):
-        return cause
+        return TemplateError(cause)
     start, tag = _tag_around(token.source, token.start_index)
     where = f", in {shorten(tag, 80)}" if tag else ""
     for origin in origins:
         place = start if token.source == origin.source else origin.source.find(tag)
         if place >= 0:
-            within = f"{origin.place}, " if origin.place else ""
-            return f"{within}line {line_of(origin.source, place)}: {cause}{where}"
-    return cause + where
+            line = line_of(origin.source, place)
+            if origin.place:  # the line is none of the text that names it
+                return TemplateError(f"{origin.place}, line {line}: {cause}{where}")
+            return TemplateError(cause + where, line)
+    return TemplateError(cause + where)
 
 
 def shorten(text: str, length: int) -> str:

@@ -161,20 +161,22 @@ def compile_email(
     :param text: the plain-text part; without it one is made of the HTML.
     :param layout: the id of the layout around the body.
     :param parts: the layouts and partials that may be named.
-    :raises TemplateError: naming the part, the line and the cause.
+    :raises TemplateError: naming the part, the line and the cause; ``others`` are those of further parts.
     """
     maker = _Maker(liquid, parts)
-    made_subject = maker.part("subject", Kind.LINE, subject)
-    made_preheader = maker.part("preheader", Kind.LINE, preheader or "")
-    made_text = None if text is None else maker.part("text", Kind.PLAIN, text)
-    _part("body", lambda: liquid.check(body))  # as it was written, for the sake of the line numbers
-    html = maker.body(body, format, layout)
-    if made_text is None:
-        made_text = maker.text_of(html)
-    made_html = maker.html_of(html, preheader)
-    return CompiledEmail(
-        made_subject, made_preheader, made_html, made_text, tidy_text=text is None, made_of=maker.named
-    )
+    errors: list[TemplateError] = []
+    made_subject = _gathered(errors, lambda: maker.part("subject", Kind.LINE, subject))
+    made_preheader = _gathered(errors, lambda: maker.part("preheader", Kind.LINE, preheader or ""))
+    made_text = None if text is None else _gathered(errors, lambda: maker.part("text", Kind.PLAIN, text))
+    shown_preheader = preheader if made_preheader is not None else None
+    made_body = _gathered(errors, lambda: maker.parts(body, format, layout, shown_preheader, with_text=text is None))
+    if made_subject is None or made_preheader is None or made_body is None or errors:
+        first, *others = errors
+        raise TemplateError(first.cause, first.line, first.part, others) from first
+    html, text_of_body = made_body
+    plain = made_text or text_of_body
+    assert plain is not None, "a text that is not given is made of the body"
+    return CompiledEmail(made_subject, made_preheader, html, plain, tidy_text=text is None, made_of=maker.named)
 
 
 class _Body(NamedTuple):
@@ -208,8 +210,17 @@ class _Maker:
         known = len(self._composer.used)
         expanded = self._composer.expanded(source, by_line=by_line)
         for id_, shown in list(self._composer.used.items())[known:]:
-            _part(f"partial {id_}", partial(self._liquid.check, shown.body))
+            _of_other(f"partial {id_}", partial(self._liquid.check, shown.body))
         return expanded
+
+    def parts(
+        self, body: str, format: Format, layout: str | None, preheader: str | None, *, with_text: bool
+    ) -> tuple[CompiledText, CompiledText | None]:
+        """The HTML part, and with ``with_text`` the plain one."""
+        _part("body", lambda: self._liquid.check(body))  # as it was written, for the sake of the line numbers
+        made = self.body(body, format, layout)
+        text = self.text_of(made) if with_text else None
+        return self.html_of(made, preheader), text
 
     def body(self, source: str, format: Format, layout: str | None) -> _Body:
         expanded = _part("body", lambda: self._expanded(source, by_line=format == "markdown"))
@@ -219,7 +230,7 @@ class _Maker:
             return _Body(protected, html, (Origin("", source), *self._composer.origins))
         found = self._parts.layouts.get(layout)
         if found is None:
-            raise TemplateError(f"layout: there is no layout {layout!r}")
+            raise TemplateError(f"there is no layout {layout!r}", part="layout")
         self._layout = found
         protected = Protected(self._inside(found, expanded, format))
         base_css = markdown.BUTTON_CSS if format == "markdown" else ""
@@ -231,10 +242,11 @@ class _Maker:
         """The layout's source with the body's in it."""
         if format == "mjml" and layout.format != "mjml":
             raise TemplateError(
-                f"layout: a body in MJML needs a layout in MJML, and {layout.layout} is {layout.format}"
+                f"a body in MJML needs a layout in MJML, and {layout.layout} is {layout.format}", part="layout"
             )
-        _part(f"layout {layout.layout}", lambda: self._liquid.check(layout.body))
-        shown = _part(f"layout {layout.layout}", lambda: self._expanded(layout.body))
+        name = f"layout {layout.layout}"
+        _of_other(name, lambda: self._liquid.check(layout.body))
+        shown = _of_other(name, lambda: self._expanded(layout.body))
         content = expanded
         if format == "markdown":
             protected = Protected(expanded)
@@ -246,7 +258,7 @@ class _Maker:
         try:
             return self._liquid.compile_composed(source, Kind.FROM_HTML, body.origins)
         except TemplateError as error:
-            raise TemplateError(f"text: no plain text can be made of the body ({error}); give `text`") from error
+            raise TemplateError(f"no plain text can be made of the body ({error}); give `text`", part="text") from error
 
     def html_of(self, body: _Body, preheader: str | None) -> CompiledText:
         shown = body.protected.restore(body.html)
@@ -272,7 +284,24 @@ def _part(name: str, make: Callable[[], Made]) -> Made:
     try:
         return make()
     except TemplateError as error:
-        raise TemplateError(f"{name}: {error}") from error
+        raise error.within(name) from error
+
+
+def _of_other(name: str, make: Callable[[], Made]) -> Made:
+    """What is wrong in another document, told of the one that is made of it: its line is none of this one's."""
+    try:
+        return make()
+    except TemplateError as error:
+        raise TemplateError(f"{name}: {error.located}") from error
+
+
+def _gathered(errors: list[TemplateError], make: Callable[[], Made]) -> Made | None:
+    """What is made; an error is noted, so that those of other parts are told with it."""
+    try:
+        return make()
+    except TemplateError as error:
+        errors.append(error)
+        return None
 
 
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")

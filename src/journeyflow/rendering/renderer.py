@@ -91,7 +91,7 @@ def _named(path: str, source: str) -> list[NamedPart]:
     try:
         return list(partials_in(source))
     except TemplateError as error:
-        raise TemplateError(f"{path}: {error}") from error
+        raise error.within(path) from error
 
 
 def _texts(document: Template | Layout | Partial) -> Iterator[tuple[str, str]]:

@@ -94,4 +94,4 @@ def test_partials_that_show_themselves_are_told() -> None:
 def test_mjml_in_a_layout_of_html_is_told() -> None:
     template = "{template: letter, subject: x, format: mjml, layout: shop, body: '<mj-section></mj-section>'}"
 
-    assert found(template, LAYOUT) == [("template", "letter", "body", "JF013")]
+    assert found(template, LAYOUT) == [("template", "letter", "layout", "JF013")]
