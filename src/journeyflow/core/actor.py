@@ -20,11 +20,13 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    Move,
     Remove,
     Reply,
     SetTags,
     SetTopics,
 )
+from journeyflow.core.resume import follow
 from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
 from journeyflow.core.walk import Walker
 
@@ -85,6 +87,9 @@ class Actor:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
+        if self.flows.resumptions:
+            ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
         return earliest
 
     def _next_fact(self) -> datetime | None:
@@ -107,7 +112,9 @@ class Actor:
             self.effects.timers.append((contact.key, due))
 
     def _pass_time(self, due: datetime) -> None:
-        """Facts first, together, then one run (rule 1.4)."""
+        """Ends of pauses; then facts, together, then one run (rule 1.4)."""
+        if self.flows.resumptions and self._resume(due):
+            return
         fact = self._next_fact()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
@@ -128,6 +135,16 @@ class Actor:
                     moving.append((run, partial(self.walker.take, run, None, case)))
         moving.extend(self._break_silences(due))
         self._walk(moving)
+
+    def _resume(self, due: datetime) -> bool:
+        """Follow the earliest end of a pause up to an instant; whether there was one."""
+        pending = [(one, run) for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+        at = min((one.at for one, _ in pending), default=None)
+        if at is None or at > due:
+            return False
+        moving = [(run, follow(self.walker, run, one)) for one, run in pending if one.at == at]
+        self._walk([(run, go_on) for run, go_on in moving if go_on is not None])
+        return True
 
     # --- inactivity ---------------------------------------------------------------------------------------------------
 
@@ -191,6 +208,9 @@ class Actor:
                 self.walker.exit(run, "removed")
         elif isinstance(item, Reply):
             self._answer(item)
+        elif isinstance(item, Move):
+            runs = [run for run in self.contact.runs if run.active and run.id == item.run]
+            self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
         elif isinstance(item, Forget):
             self._forget()
 
@@ -469,7 +489,10 @@ class Actor:
     # --- what the journeys' states ask for ----------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
+        """Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3).
+
+        How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+        """
         runs = self.contact.runs
         if not runs:
             return
@@ -484,7 +507,7 @@ class Actor:
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")
                 self._drain()
-            elif run.held is not None and not self.walker.is_held(run):
+            elif run.held is not None and run.due_at is None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
                 self._drain()

@@ -69,9 +69,11 @@ class Run:
     ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
     waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused, at the
-    end of its wait or before its node, or because its node has ``hold``, before it. ``left`` keeps for each wait the
-    instant it was last left (rule 4.9); ``steps`` counts the visits at ``steps_at``. ``queued`` are messages that may
-    still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
+    end of its wait or before its node, or because its node has ``hold``, before it; ``held_at`` is the instant at which
+    it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``resumed_at``
+    names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
+    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its end
+    a run concerns goals and withdrawals until ``open_until``.
     """
 
     id: str
@@ -92,6 +94,9 @@ class Run:
     check_at: datetime | None = None
     standing: bool = False
     held: Literal["wait", "node", "hold"] | None = None
+    held_at: datetime | None = None
+    moved_from: datetime | None = None
+    resumed_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     converted: bool = False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from journeyflow.core.conditions import EventCondition, leaves
@@ -14,6 +14,7 @@ from journeyflow.core.triggers import InactivityTrigger, Trigger
 from journeyflow.core.view import Library
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
+ResumeMode = Literal["now", "over", "shift", "skip"]
 
 
 class Published(NamedTuple):
@@ -45,12 +46,26 @@ class Silence(NamedTuple):
     key: str
 
 
+class Resumption(NamedTuple):
+    """The end of a pause, and how runs go on whose time came meanwhile (rule 8.2). ``over`` is for that mode alone."""
+
+    journey: str
+    at: datetime
+    paused_at: datetime
+    mode: ResumeMode
+    over: timedelta = timedelta()
+
+    def concerns(self, run: Run) -> bool:
+        """Whether the run was there during the pause and has not followed its end yet."""
+        return run.entered_at < self.at and (run.resumed_at is None or run.resumed_at < self.at)
+
+
 @dataclass(slots=True)
 class Flows:
     """Everything published: ``current`` is the newest version of each journey, ``versions`` all that runs may be on.
 
     ``states`` says how each journey stands; ``armed`` since when each inactivity trigger watches, by journey and
-    trigger key.
+    trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all contacts have followed.
     """
 
     library: Library
@@ -58,6 +73,7 @@ class Flows:
     versions: Mapping[tuple[str, int], Published]
     states: Mapping[str, JourneyState]
     armed: Mapping[tuple[str, str], datetime]
+    resumptions: Mapping[str, Sequence[Resumption]] = field(default_factory=dict)
     entrances: dict[str, list[Entrance]] = field(default_factory=dict)
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
@@ -123,6 +139,15 @@ class Flows:
     def of(self, run: Run) -> Published:
         """The version that a run is on."""
         return self.versions[run.journey, run.version]
+
+    def resumption(self, run: Run) -> Resumption | None:
+        """The earliest end of a pause that the run has yet to follow."""
+        pending = self.resumptions.get(run.journey, ()) if self.resumptions and run.active else ()
+        return next((one for one in pending if one.concerns(run)), None)
+
+    def paused(self, run: Run) -> bool:
+        """Whether the run stands still: its journey does, or went on and the run has not followed yet."""
+        return self.states.get(run.journey) == "paused" or (bool(self.resumptions) and self.resumption(run) is not None)
 
     def rank(self, run: Run) -> tuple[int, datetime, str, str]:
         """The order of rule 1.4."""

@@ -19,6 +19,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    Move,
     Remove,
     Reply,
     SetTags,
@@ -125,6 +126,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "enroll", {"journey": item.journey, "properties": item.properties}
         case Remove():
             return "remove", {"run": item.run}
+        case Move():
+            return "move", {"run": item.run, "node": item.node, "version": item.version}
         case Forget():
             return "forget", {}
         case Reply():
@@ -154,6 +157,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Enroll(at, data["journey"], data["properties"])
         case "remove":
             return Remove(at, data["run"])
+        case "move":
+            return Move(at, data["run"], data["node"], data["version"])
         case "forget":
             return Forget(at)
         case "reply":

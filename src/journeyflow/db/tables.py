@@ -88,6 +88,17 @@ journeys = _table(
     CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
 )
 
+resumptions = _table(
+    "resumptions",
+    "reference",
+    _key("journey", Slug),
+    _key("at", Instant),
+    _must("paused_at", Instant),
+    _must("mode", Slug),
+    _must("over", BigInteger),
+    CheckConstraint("mode IN ('now', 'over', 'shift', 'skip')", name="mode"),
+)
+
 armings = _table("armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant))
 
 keys = _table(
@@ -162,6 +173,7 @@ runs = _table(
     _must("status", Slug),
     Column("node", Slug),
     Column("due_at", Instant),
+    Column("held_at", Instant),
     _must("entered_at", Instant),
     Column("ended_at", Instant),
     Column("open_until", Instant),

@@ -91,6 +91,10 @@ class _Teller:
                 return self._ran(record)
             case "message":
                 return self._message(record)
+            case "moved":
+                return self._moved(record)
+            case "skipped" if record.type not in ("wait", "wait_for") and detail.get("reason") == "past":
+                return "skipped: its time had passed while the journey was paused"
             case "skipped":
                 return SKIPPED.get(str(detail.get("reason")), f"skipped: {detail.get('reason')}")
             case "failed":
@@ -130,6 +134,11 @@ class _Teller:
             said = f"left: {events.pop()} came (exit_on)"
         occurred = detail.get("occurred_at")
         return said if occurred is None else f"{said}; the event itself is of {local_text(occurred, self._zone)}"
+
+    def _moved(self, record: TrailRecord) -> str:
+        came_from, version = record.detail.get("from"), record.detail.get("from_version")
+        of = "" if version == record.version else f" of version {version}"
+        return f"moved here from {came_from}{of}"
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

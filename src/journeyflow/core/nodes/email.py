@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
@@ -26,6 +26,8 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 class EmailNode(ActionNode):
     """Sends an e-mail from a template."""
+
+    sends: ClassVar[bool] = True
 
     type: Literal["email"]
     template: Slug
