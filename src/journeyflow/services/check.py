@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.lint import warnings
 from journeyflow.core.check.problem import CODES, Problem
-from journeyflow.core.check.references import Finding, findings
+from journeyflow.core.check.references import findings
 from journeyflow.core.check.source import Source
 from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents

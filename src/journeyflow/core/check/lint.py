@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.rules.cases import hidden_cases
 from journeyflow.core.check.rules.company import goals_that_go_on, messages_without_topic, shared_triggers
 from journeyflow.core.check.rules.texts import unknown_roots, unknown_variables

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.graph import Graph
-from journeyflow.core.check.references import Finding
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
@@ -39,7 +39,7 @@ class Around:
         found = {}
         for name, template in self.documents.templates.items():
             with suppress(TemplateError):
-                found[name] = self.renderer.message(template)
+                found[name] = self.renderer.message(template, self.documents.parts)
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.rules.logic import always, follows, never
 from journeyflow.core.check.subject import Subject
 from journeyflow.core.conditions import Condition

@@ -7,7 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Around, Subject, saves
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.nodes.base import LIQUID_ROOTS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import time, timedelta
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Subject, saves
 from journeyflow.core.conditions import All, Condition, EventCondition, PropertyCondition, leaves
 from journeyflow.core.nodes.base import Node
