@@ -20,6 +20,7 @@ from journeyflow.api import (
     messages,
     operations,
     preferences,
+    reference,
     runs,
     segment_protocol,
 )
@@ -41,6 +42,7 @@ ROUTERS: Final = (
     keys,
     preferences,
     operations,
+    reference,
 )
 
 
@@ -63,7 +65,7 @@ def create_app(
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

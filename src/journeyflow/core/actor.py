@@ -17,6 +17,7 @@ from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
     Remove,
@@ -190,6 +191,19 @@ class Actor:
                 self.walker.exit(run, "removed")
         elif isinstance(item, Reply):
             self._answer(item)
+        elif isinstance(item, Forget):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Runs leave, what is queued is withdrawn, and the contact is nobody again (rule 7.1)."""
+        for run in self._ranked(self.contact.runs):
+            if run.active:
+                self.walker.exit(run, "contact_deleted")
+            else:
+                self.walker.withdraw(run, "contact_deleted")
+        self.contact.forget()
+        self.decision.view.fresh.clear()
+        self.effects.forgotten.append(self.contact.key)
 
     def _exist(self, announced: bool) -> None:
         if not self.contact.exists:
@@ -238,8 +252,7 @@ class Actor:
         self.decision.change_tags(item.tags, (), announced=False)
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True)
-        published = self.flows.current.get(item.journey)
+        published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
 
