@@ -41,15 +41,6 @@ class Installation:
         """A fresh coupon code."""
         return self.codes.make(connection, pool, contact)
 
-    def webhooks(self) -> WebhookChannel:
-        """What makes calls, as the settings say.
-
-        :raises InvalidValue: when the secret is none.
-        """
-        secret = self.settings.webhook_secret
-        key = None if secret is None else read_secret(secret.get_secret_value())
-        return WebhookChannel(key, self.settings.webhook_private_hosts)
-
     @contextmanager
     def first_keys(self) -> Iterator[list[tuple[str, str]]]:
         """The (scope, key) that a first start makes, to be shown inside the block.
@@ -58,6 +49,15 @@ class Installation:
         """
         with write(self.engine) as connection:
             yield _first_keys(connection, self.settings, self.clock)
+
+    def webhooks(self) -> WebhookChannel:
+        """What makes calls, as the settings say.
+
+        :raises InvalidValue: when the secret is none.
+        """
+        secret = self.settings.webhook_secret
+        key = None if secret is None else read_secret(secret.get_secret_value())
+        return WebhookChannel(key, self.settings.webhook_private_hosts)
 
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:

@@ -19,6 +19,8 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
+    Move,
     Remove,
     Reply,
     SetTags,
@@ -125,11 +127,15 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "enroll", {"journey": item.journey, "properties": item.properties}
         case Remove():
             return "remove", {"run": item.run}
+        case Move():
+            return "move", {"run": item.run, "node": item.node, "version": item.version}
+        case MessageFailed():
+            return "message_failed", {"message": item.message, "channel": item.channel}
+        case Forget():
+            return "forget", {}
         case Reply():
             called = {"run": item.run, "node": item.node, "visit": item.visit}
             return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}
-        case Forget():
-            return "forget", {}
         case Wake():
             return "wake", {}
 
@@ -154,10 +160,14 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Enroll(at, data["journey"], data["properties"])
         case "remove":
             return Remove(at, data["run"])
+        case "move":
+            return Move(at, data["run"], data["node"], data["version"])
+        case "message_failed":
+            return MessageFailed(at, data["message"], data["channel"])
+        case "forget":
+            return Forget(at)
         case "reply":
             called = (data["run"], data["node"], data["visit"])
             return Reply(at, *called, data["status"], data["body"], data["error"])
-        case "forget":
-            return Forget(at)
         case _:
             return Wake(at)
