@@ -72,8 +72,8 @@ class Run:
     end of its wait or before its node, or because its node has ``hold``, before it; ``held_at`` is the instant at which
     it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``resumed_at``
     names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
-    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its end
-    a run concerns goals and withdrawals until ``open_until``.
+    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its
+    end a run concerns goals and withdrawals until ``open_until``.
     """
 
     id: str
