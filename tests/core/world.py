@@ -26,6 +26,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
     Move,
     Remove,
     Reply,
@@ -78,7 +79,13 @@ class WorldMemory(SimulationMemory):
     def keep(self, effects: Effects) -> None:
         super().keep(effects)
         self.outbox.update(message.id for message in effects.messages if message.status == "queued")
-        self.outbox.difference_update(message for _, message in effects.withdrawn)
+        for contact, message in effects.withdrawn:
+            self.forget(contact, message)
+
+    def forget(self, contact: str, message: str) -> None:
+        """That message is not sent any more, nor remembered as one that was."""
+        self.outbox.discard(message)
+        self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
 class World:
@@ -236,6 +243,11 @@ class World:
         self.settle()
         self.memory.outbox.clear()
         return self
+
+    def fail(self, message: Message) -> World:
+        """The dispatcher can't send a message, and tells its contact."""
+        self.memory.forget(message.contact, message.id)
+        return self.put(message.contact, MessageFailed(self.now, message.id, message.channel))
 
     # --- what operators do --------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class Message(BaseModel):
     node: str
     run: str
     channel: str
-    template: str
+    template: str | None = Field(description="null where the node itself has the text")
     to: str | None
     subject: str | None = Field(description="as it was sent; null before")
     status: MessageStatus

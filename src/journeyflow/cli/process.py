@@ -14,7 +14,8 @@ import uvicorn
 
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation
-from journeyflow.channels.factory import open_channel
+from journeyflow.channels.factory import open_channel, open_short_channel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.db.outbox import Outcome
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
@@ -91,13 +92,17 @@ def _start_engine(
 ) -> Callable[[], None]:
     """Turns, deliveries and what happens periodically; what wakes the turns."""
     one = installation
-    channel = open_channel(one.settings.email_url.get_secret_value())
+    outlet = Outlet(
+        open_channel(one.settings.email_url.get_secret_value()),
+        open_short_channel(one.settings.sms_url.get_secret_value()),
+        open_short_channel(one.settings.push_url.get_secret_value()),
+    )
 
     def on_outcome(outcome: Outcome, redelivered: bool) -> None:
         metrics.on_outcome(outcome, redelivered)
         happenings.on_outcome(outcome)
 
-    dispatcher = Dispatcher(one.engine, one.postmaster, channel, one.clock, on_outcome)
+    dispatcher = Dispatcher(one.engine, one.postmaster, outlet, one.clock, on_outcome)
 
     def on_turn(done: Done, seconds: float) -> None:
         metrics.on_turn(done, seconds)

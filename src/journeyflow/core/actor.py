@@ -11,6 +11,7 @@ from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Aggregate, Contact, Memory, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
+from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.flows import Entrance, Flows, Published, Silence
 from journeyflow.core.inputs import (
@@ -20,6 +21,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
     Move,
     Remove,
     Reply,
@@ -55,6 +57,7 @@ class Actor:
         """
         until = self.now if until is None else until
         self._settle()
+        self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
         due = self.next_due()
@@ -71,6 +74,7 @@ class Actor:
             else:
                 break
             self._drain()
+            self._reconsider_messages()
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
@@ -206,6 +210,8 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, MessageFailed):
+            self._lose(item)
         elif isinstance(item, Reply):
             self._answer(item)
         elif isinstance(item, Move):
@@ -248,6 +254,8 @@ class Actor:
             event = Event(
                 event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported
             )
+        if event.name in ENGAGEMENT:
+            event = belonging(self.decision, event)
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
@@ -275,6 +283,13 @@ class Actor:
         published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
+
+    def _lose(self, item: MessageFailed) -> None:
+        for run in self.contact.runs:
+            if any(message.id == item.message for message in run.queued):
+                self.walker.lose(run, item.message)
+        self.decision.view.correspondence.withdraw(item.message)
+        self.walker.ask_again({item.channel})
 
     def _answer(self, reply: Reply) -> None:
         """A reply to a call that nobody waits for any more is dropped."""
@@ -363,6 +378,14 @@ class Actor:
     def _ranked(self, runs: list[Run]) -> list[Run]:
         """A list of its own, in the order of rule 1.4."""
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
+
+    def _reconsider_messages(self) -> None:
+        """What was queued or withdrawn may be what another run waits for; who moves may queue more."""
+        correspondence = self.decision.view.correspondence
+        while correspondence.changed and self.flows.awaits_messages:
+            correspondence.changed = False
+            self._walk(self._reconsider())
+            self._drain()
 
     def _drain(self) -> None:
         """Rule 2.7: the events the engine made, and the runs that nodes began, in order."""

@@ -10,8 +10,11 @@ from typing import Literal, NamedTuple
 from journeyflow.core.conditions import EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
+from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.triggers import InactivityTrigger, Trigger
 from journeyflow.core.view import Library
+from journeyflow.core.workspace import Channel
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
 ResumeMode = Literal["now", "over", "shift", "skip"]
@@ -82,6 +85,12 @@ class Flows:
     """The names of events whose history some condition reads."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    channels: set[Channel] = field(default_factory=set)
+    """The channels that some journey sends messages by."""
+    messages_for: timedelta | None = None
+    """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
+    awaits_messages: bool = False
+    """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
     holding: set[str] = field(default_factory=set)
     """The journeys of which some version has a node on hold."""
 
@@ -89,6 +98,7 @@ class Flows:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        self._look_at_messages()
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
@@ -115,6 +125,22 @@ class Flows:
                 self.starred.append((name[:-1], entrance))
             else:
                 self.entrances.setdefault(name, []).append(entrance)
+
+    def _look_at_messages(self) -> None:
+        workspace = self.library.workspace
+        self.library.tracking.update(
+            (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
+        )
+        spans = [cap.per for cap in workspace.frequency_caps]
+        for published in self.versions.values():
+            self.channels.update(
+                node.channel for node in published.journey.nodes.values() if isinstance(node, MessageNode)
+            )
+            for _, condition in published.journey.conditions():
+                asked = [leaf for leaf in leaves(condition) if isinstance(leaf, MessageCondition)]
+                spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
+                self.awaits_messages = self.awaits_messages or bool(asked)
+        self.messages_for = max(spans, default=None)
 
     def _questions(self) -> Iterator[EventCondition]:
         for published in self.versions.values():

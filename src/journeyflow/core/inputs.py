@@ -96,6 +96,15 @@ class Move:
 
 
 @dataclass(slots=True, frozen=True)
+class MessageFailed:
+    """A message failed before it was sent: it caused nothing, and its place in a cap is free again (rule 5.5)."""
+
+    at: datetime
+    message: str
+    channel: str
+
+
+@dataclass(slots=True, frozen=True)
 class Forget:
     """The contact is erased: its runs leave, and nothing that names it is kept."""
 
@@ -126,4 +135,4 @@ class Wake:
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply | Move
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply | Move | MessageFailed

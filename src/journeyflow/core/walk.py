@@ -58,11 +58,14 @@ class Walker:
         """Take back what the run queued, as far as it is not being sent."""
         decision = self.decision
         run.last_message = None  # one that is withdrawn caused nothing (rule 7.3)
+        freed: set[str] = set()
         for message in run.queued:
             if not decision.memory.still_queued(decision.contact.key, message.id):
                 run.last_message = message.id
             else:
                 decision.effects.withdrawn.append((decision.contact.key, message.id))
+                decision.view.correspondence.withdraw(message.id)
+                freed.add(message.channel)
                 detail: dict[str, JSON] = {
                     "channel": message.channel,
                     "template": message.template,
@@ -72,6 +75,24 @@ class Walker:
                 }
                 decision.record(run, "message", detail, message.node, message.channel)
         run.queued = []
+        self.ask_again(freed)
+
+    def ask_again(self, channels: set[str]) -> None:
+        """Messages of these channels that wait for a cap ask again at once: a place in it is free (rule 5.9)."""
+        if not channels:
+            return
+        for run in self.decision.contact.runs:
+            waits = run.active and run.deferred_at is not None and run.due_at is not None and run.held is None
+            if waits and self.node(run).type in channels:
+                run.due_at = self.decision.now
+                self.decision.effects.runs[run.id] = (self.decision.contact.key, run)
+
+    def lose(self, run: Run, message: str) -> None:
+        """A message of the run failed before it was sent: it caused nothing (rule 7.3), nor can it be withdrawn."""
+        run.queued = [one for one in run.queued if one.id != message]
+        if run.last_message == message:
+            run.last_message = run.queued[-1].id if run.queued else None
+        self.decision.effects.runs[run.id] = (self.decision.contact.key, run)
 
     def _complete(self, run: Run) -> None:
         self._record_end(run, "completed", {})
@@ -251,6 +272,7 @@ class Walker:
             self.exit(run, "end:loop")
             return None
         run.node = name
+        run.deferred_at = None
         run.visits[name] = run.visits.get(name, 0) + 1
         self._count(run, "visits", name)
         visit = self.visit(run)

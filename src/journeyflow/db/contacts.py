@@ -165,6 +165,7 @@ def _run(
         left={name: from_micros(at) for name, at in state["left"].items()} if "left" in state else {},
         steps_at=instant(get("steps_at")),
         steps=get("steps", 0),
+        deferred_at=instant(get("deferred_at")),
     )
 
 
@@ -211,6 +212,8 @@ def _run_state(run: Run) -> dict[str, object]:
         if run.moved_from is not None:
             state["moved_from"] = to_micros(run.moved_from)
         state["steps_at"], state["steps"] = micros(run.steps_at), run.steps
+        if run.deferred_at is not None:
+            state["deferred_at"] = to_micros(run.deferred_at)
         if run.left:
             state["left"] = {node: to_micros(at) for node, at in run.left.items()}
     return state

@@ -254,7 +254,7 @@ class FlowsCache:
     def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
         key = (row.id, row.version)
         if key not in self._templates:
-            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model))
+            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model), model.tracking)
         return self._templates[key]
 
 

@@ -19,6 +19,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
     Move,
     Remove,
     Reply,
@@ -128,6 +129,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case Move():
             return "move", {"run": item.run, "node": item.node, "version": item.version}
+        case MessageFailed():
+            return "message_failed", {"message": item.message, "channel": item.channel}
         case Forget():
             return "forget", {}
         case Reply():
@@ -159,6 +162,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "move":
             return Move(at, data["run"], data["node"], data["version"])
+        case "message_failed":
+            return MessageFailed(at, data["message"], data["channel"])
         case "forget":
             return Forget(at)
         case "reply":

@@ -340,6 +340,9 @@ messages = _table(
     Column("provider_id", Text),
     _must("values", Json),
     _must("overrides", Json),
+    Column("opened_at", Instant),
+    Column("clicked_at", Instant),
+    Column("number", Integer, nullable=False, server_default="0"),
     CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,
@@ -351,6 +354,7 @@ Index(
     postgresql_where=messages.c.due_at.isnot(None),
 )
 Index("ix_messages_id", messages.c.id)
+Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
 
 calls = _table(

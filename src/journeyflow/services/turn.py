@@ -136,7 +136,8 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
     effects = Effects()
     keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
-    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    recent_after = None if flows.messages_for is None else now - flows.messages_for
+    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code, flows.channels | {"email"}, recent_after)
     for key in keys:
         contact = actors.get(key)
         if contact is None:
