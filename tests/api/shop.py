@@ -119,7 +119,7 @@ class Shop:
 
     def _on_turn(self, done: Done, seconds: float) -> None:
         self.metrics.on_turn(done, seconds)
-        self.happenings.on_turn(done.trail, done.alerts)
+        self.happenings.on_turn(done)
 
     def work(self) -> None:
         """What wakes the engine of a server lets this one take all its turns, in the same thread."""
