@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.core.asking import Asked, condition
 
 from journeyflow.core.check.problem import CODES
-from journeyflow.core.check.rules.logic import always, follows, never
+from journeyflow.core.check.rules.logic import Reasoner
 from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_data, check_folder
@@ -189,10 +189,19 @@ def test_what_is_said_to_follow_does_so_for_everybody(narrow: JSON, wide: JSON, 
     somebody = Asked({} if number is None else {"n": number}, ["x"] if tagged else [])
     one, other = condition(narrow), condition(wide)
 
-    if follows(one, other) and somebody.holds(one):
+    if Reasoner().follows(one, other) and somebody.holds(one):
         assert somebody.holds(other)
-    assert not (always(one) and not somebody.holds(one))
-    assert not (never(one) and somebody.holds(one))
+    assert Reasoner().constant(one) in (None, somebody.holds(one))
+
+
+def test_who_has_to_think_too_long_says_no() -> None:
+    deep: JSON = {"tag": "x"}
+    for _ in range(9):
+        deep = {"all": [{"any": [deep, {"tag": "a"}]}, {"tag": "b"}]}
+    one, other = condition(deep), condition({"any": [deep, {"tag": "c"}]})
+
+    assert Reasoner().follows(one, other)
+    assert not Reasoner(steps_max=0).follows(one, other)
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
