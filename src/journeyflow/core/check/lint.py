@@ -30,9 +30,9 @@ OF_JOURNEYS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
 
 
 def warnings(around: Around, of: Set[tuple[str, str]]) -> Iterator[Finding]:
-    """Whatever is doubtful in those documents, by (kind, id); they are without errors."""
+    """Whatever is doubtful in those documents, by (kind, id), which are without errors; of archived ones nothing."""
     for journey in around.documents.journeys.values():
-        if ("journey", journey.journey) in of:
+        if ("journey", journey.journey) in of and journey.status != "archived":
             subject = Subject(journey, around)
             for rule in OF_JOURNEYS:
                 yield from rule(subject)

@@ -71,9 +71,10 @@ class Subject:
                 if not is_transactional(workspace, node.topic, node.transactional):
                     yield name, node
 
-    def shown_by(self, node: MessageNode) -> CompiledMessage | None:
-        """The template of a message, where there is one that compiles."""
-        return None if node.template is None else self.around.compiled.get(node.template)
+    def reads(self, node: MessageNode) -> tuple[tuple[str, ...], ...]:
+        """The paths that the template of a message reads, where there is one that compiles."""
+        compiled = self.around.compiled.get(node.template or "")
+        return () if compiled is None else compiled.reads
 
     def finding(self, code: str, path: str, message: str, value: object = "") -> Finding:
         """Something doubtful at a place of the journey."""
