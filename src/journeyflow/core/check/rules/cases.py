@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from journeyflow.core.check.finding import Finding
-from journeyflow.core.check.references import Finding
 from journeyflow.core.check.rules.logic import Reasoner
 from journeyflow.core.check.subject import Subject
 from journeyflow.core.nodes.branch import BranchCase, BranchNode
