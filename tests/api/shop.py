@@ -11,14 +11,18 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import delete
 
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.db import tables
 from journeyflow.db.sqlite import write
 from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.stream import Stream
+from journeyflow.services.turn import Done
 from journeyflow.settings import Settings
 from journeyflow.worker.turns import TurnLoop
 
@@ -101,6 +105,7 @@ class Shop:
     clock: Hands
     metrics: Metrics = field(default_factory=Metrics)
     working: bool = True
+    happenings: Stream = field(default_factory=Stream)
     ingest: Ingest = field(init=False)
     engine: TurnLoop = field(init=False)
     app: FastAPI = field(init=False)
@@ -108,9 +113,13 @@ class Shop:
 
     def __post_init__(self) -> None:
         one = self.installation
-        self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self.metrics.on_turn)
+        self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self._on_turn)
         self.ingest = Ingest(one.engine, self.work)
-        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics)
+        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics, happenings=self.happenings)
+
+    def _on_turn(self, done: Done, seconds: float) -> None:
+        self.metrics.on_turn(done, seconds)
+        self.happenings.on_turn(done)
 
     def work(self) -> None:
         """What wakes the engine of a server lets this one take all its turns, in the same thread."""
@@ -155,6 +164,12 @@ class Shop:
         body = {"userId": contact, "traits": traits}
         assert self.client("write").post("/v1/identify", json=body).status_code == 200
         self.settle()
+
+    def erase(self, contact: str) -> None:
+        """Of a contact nothing but its messages is left."""
+        with write(self.installation.engine) as connection:
+            for table in (tables.runs, tables.contacts):
+                connection.execute(delete(table).where(table.c.contact == contact))
 
     def publish(self, *documents: JSONObject) -> None:
         answer = self.client("admin").post("/v1/documents:apply", json={"documents": documents})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -139,7 +140,7 @@ def test_every_error_that_is_described_is_a_problem(document: JSONObject) -> Non
     for name, operation in operations_of(document).items():
         for status, response in operation["responses"].items():
             if status.startswith(("4", "5")) and not name.endswith("/readyz"):
-                page = "/u/" in name or "/p/" in name
+                page = any(place in name for place in (" /u/", " /p/", " /s/", " /t/c/"))
                 wanted = "text/html" if page else "application/problem+json"
                 assert list(response["content"]) == [wanted], (name, status)
 
@@ -177,3 +178,19 @@ def test_everything_that_issue_2_lists_is_there(document: JSONObject) -> None:
     names = {name.strip() for line in wanted.strip().splitlines() for name in line.split("|")}
 
     assert names <= operations_of(document).keys()
+
+
+# --- the reference page ----------------------------------------------------------------------------------------------
+
+
+def test_the_reference_page_loads_nothing_from_elsewhere(shop: Shop) -> None:
+    visitor = shop.visitor()
+
+    page = visitor.get("/docs")
+
+    loaded = re.findall(r"""(?:src|href|url)(?:=|: )["']([^"']+)["']""", page.text)
+    assert sorted(loaded) == ["docs/favicon.png", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css", "openapi.json"]
+    assert "://" not in page.text
+    assert [visitor.get(f"/{one}").status_code for one in loaded] == [200] * 4
+    assert visitor.get("/docs/../pyproject.toml").status_code == 404
+    assert visitor.get("/docs/redoc.standalone.js").status_code == 422

@@ -10,6 +10,7 @@ from tests.cli.calls import call, data, done
 
 from journeyflow.cli.check import github_line
 from journeyflow.core.check.problem import Problem
+from journeyflow.core.documents import KINDS
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_folder_that_is_not_there_is_an_error() -> None:
 def test_there_is_one_schema_for_all_kinds_and_one_for_each() -> None:
     every, one = data("schema"), data("schema", "journey")
 
-    assert len(every["oneOf"]) == 4
+    assert len(every["oneOf"]) == len(KINDS)
     assert every["$schema"] == one["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert {"journey", "start", "nodes"} <= set(one["required"])
     assert one["additionalProperties"] is False
@@ -84,4 +85,33 @@ def test_an_unknown_kind_names_those_there_are() -> None:
     result = call("schema", "newsletter")
 
     assert result.exit_code == 1
-    assert "workspace, journey, template, coupon_pool" in result.stderr
+    assert ", ".join(KINDS) in result.stderr
+
+
+# --- warnings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(flows: Path) -> Path:
+    (flows / "lost.yaml").write_text("journey: lost\nstart: a\nnodes:\n  a: {type: end}\n  b: {type: end}\n")
+    return flows
+
+
+def test_a_warning_is_told_and_the_exit_code_is_0(doubtful: Path) -> None:
+    place = f"{doubtful}/lost.yaml:5: JF101 nodes.b: no way from the start leads to this node (got b)"
+
+    assert done("check", doubtful).splitlines() == [place, "4 documents: 1 warning"]
+
+
+def test_as_json_and_for_github_a_warning_is_called_one(doubtful: Path) -> None:
+    found = data("check", doubtful, "--format", "json")
+
+    assert (found["errors"], found["warnings"], found["problems"][0]["severity"]) == (0, 1, "warning")
+    assert done("check", doubtful, "--format", "github").startswith(f"::warning file={doubtful}/lost.yaml,line=5,")
+
+
+def test_a_folder_with_warnings_is_applied_and_they_are_told(doubtful: Path) -> None:
+    result = call("apply", doubtful)
+
+    assert result.exit_code == 0
+    assert "JF101 nodes.b" in result.stderr

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.cli.calls import Serving, call, data, done, serving
+
+from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.settings import Settings
 
 
 def sign_up(server: Serving, contact: str) -> None:
@@ -38,6 +42,29 @@ def test_it_says_where_it_listens_and_shows_new_keys_once(flows: Path) -> None:
         assert server.process.stdout.read() == ""
 
 
+def shown_in_vain(installation: Installation) -> dict[str, str]:
+    """The keys of a first start whose output goes nowhere."""
+    shown: dict[str, str] = {}
+    with suppress(BrokenPipeError), installation.first_keys() as made:
+        shown.update(made)
+        raise BrokenPipeError
+    return shown
+
+
+def test_keys_that_were_never_shown_are_made_and_shown_by_the_next_start(workplace: Path) -> None:
+    installation = open_installation(Settings(database_url="journeyflow.db"))  # and dies before it listens
+    lost = shown_in_vain(installation)  # or as it shows them
+    installation.engine.dispose()
+
+    with serving() as server:
+        key = server.told("admin key: ")
+        assert server.send("/v1/contacts", key, contact="ann").status_code == 200
+        assert server.send("/v1/contacts", lost["admin"], contact="ann").status_code == 401
+
+    listed = data("keys", "list", "--json")
+    assert [one["scope"] for one in listed] == ["admin", "write"]
+
+
 def test_an_event_leads_to_a_mail_and_explain_tells_why(flows: Path) -> None:
     with serving("--flows", flows) as server:
         key = server.told("write key: ")
@@ -50,6 +77,19 @@ def test_an_event_leads_to_a_mail_and_explain_tells_why(flows: Path) -> None:
         assert "entered by event Signed Up" in story
         assert "message hello queued to ann@example.com" in story
         assert "nodes.worth.cases[0].when: attribute vip = true (wanted: eq true): held" in story
+
+
+def test_it_tells_a_listener_what_happens_and_does_not_wait_for_it_when_it_stops(flows: Path) -> None:
+    with serving("--flows", flows) as server:
+        headers = {"Authorization": f"Bearer {server.told('admin key: ')}"}
+        with httpx.stream("GET", f"{server.address}/v1/stream", headers=headers, timeout=60) as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith(":")
+            sign_up(server, "ann")
+            told = next(line for line in lines if line.startswith("event: "))
+            stopped = server.stop()
+
+    assert (told, stopped) == ("event: entered", 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,6 +10,7 @@ from tests.core.world import World
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.journey import Journey
+from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.workspace import Workspace
@@ -17,28 +18,53 @@ from journeyflow.core.workspace import Workspace
 Document = dict[str, JSON]
 
 EVENTS = ["A", "B", "C"]
+SAID = ["Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed", "Survey Answered"]
+ENGAGEMENT = ["Email Opened", "Email Link Clicked"]
 CONTACTS = ["ann", "bob"]
 TEMPLATES = [
     Template(template="plain", subject="Hello", body="Dear {{ contact.first_name }}"),
     Template(template="fragile", subject="{{ 6 | divided_by: contact.n }}", body="x"),
     Template(template="coded", subject="Hi", body="{{ vars.coupon.code }}"),
+    Template(template="short", channel="sms", body="Hi {{ contact.first_name }}"),
 ]
 POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
 ]
+SURVEYS = [
+    Survey.model_validate(
+        {
+            "survey": "taste",
+            "question": "What do you like?",
+            "choices": [
+                {"id": "x", "label": "X", "tag": "x"},
+                {"id": "y", "label": "Y", "tag": "y", "set": {"n": 2, "taste.y": True}},
+                {"id": "neither", "label": "Neither"},
+            ],
+        }
+    )
+]
+TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES = [
-    Workspace(workspace="plain"),
+    Workspace.model_validate({"workspace": "plain", "topics": TOPICS}),
     Workspace.model_validate(
         {
             "workspace": "shop",
             "timezone": "Europe/Warsaw",
             "quiet_hours": {"from": "12:00", "to": "14:00"},
-            "topics": [
-                {"id": "offers", "name": "Offers"},
-                {"id": "account", "name": "Account", "transactional": True},
-            ],
+            "topics": TOPICS,
             "max_event_age": "2h",
+        }
+    ),
+    Workspace.model_validate(
+        {
+            "workspace": "capped",
+            "frequency_caps": [
+                {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
+                {"channel": "email", "max": 4, "per": "1d"},
+                {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
+            ],
+            "tracking": {"clicks": False},
         }
     ),
 ]
@@ -63,6 +89,7 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
             small,
         ),
         st.builds(lambda name: {"event": name, "sum": "n", "gte": 3}, st.sampled_from(EVENTS)),
+        st.deferred(lambda: messages),
     ),
     lambda inner: st.one_of(
         st.builds(lambda parts: {"all": parts}, st.lists(inner, max_size=2)),
@@ -71,8 +98,22 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
     ),
     max_leaves=3,
 )
+messages: st.SearchStrategy[JSON] = st.builds(
+    lambda choice, asked: {"message": choice, **asked},
+    st.sampled_from(
+        [
+            {"channel": "email"},
+            {"channel": "email", "within": "1h"},
+            {"channel": "email", "last": 2, "settled": "10m"},
+            {"channel": "email", "last": 1, "within": "1d", "settled": "0s", "journey": "one"},
+            {"channel": "sms", "template": "short", "within": "3h"},
+        ]
+    ),
+    st.sampled_from([{"opened": {"eq": 0}}, {"opened": {"gte": 1}}, {"clicked": {"lt": 2}}, {"sent": {"gte": 2}}]),
+)
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated"])}, optional={"where": conditions}
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed", "Survey Answered"])},
+    optional={"where": conditions},
 )
 waits: st.SearchStrategy[Document] = st.sampled_from(
     [
@@ -96,6 +137,13 @@ actions: st.SearchStrategy[Document] = st.one_of(
         st.sampled_from(["plain", "fragile", "coded"]),
         st.sampled_from([{}, {"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
     ),
+    st.sampled_from(
+        [
+            {"type": "sms", "text": "{{ trigger.n }} of {{ contact.n }}"},
+            {"type": "sms", "template": "short", "on_skip": "end"},
+            {"type": "push", "text": "Hi", "transactional": True},
+        ]
+    ),
     st.builds(
         lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y"])] * 2
     ),
@@ -105,12 +153,64 @@ actions: st.SearchStrategy[Document] = st.one_of(
     st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
 )
 
+splits: st.SearchStrategy[Document] = st.builds(
+    lambda per, weights: {"type": "split", "per": per, "arms": [{"weight": weight} for weight in weights]},
+    st.sampled_from(["contact", "run"]),
+    st.lists(st.integers(1, 5), min_size=1, max_size=3),
+)
+calls: st.SearchStrategy[Document] = st.builds(
+    lambda more: {"type": "webhook", "url": "https://crm.example/{{ contact.n }}", **more},
+    st.sampled_from(
+        [
+            {},
+            {"json": {"n": {"ref": "trigger.n"}}},
+            {"save_as": "coupon", "sample": {"code": "from afar"}},
+            {"on_failure": "end", "timeout": "5m"},
+            {"save_as": "reply", "url": "{{ contact.day }}"},
+            {"save_as": "reply", "headers": {"X-N": "{{ 1 | divided_by: contact.n }}"}},
+        ]
+    ),
+)
+topics: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"type": "topic", "subscribe": ["offers"]},
+        {"type": "topic", "unsubscribe": ["offers"], "subscribe": ["account"]},
+    ]
+)
 
-KINDS = ["wait", "wait_for", "branch", "act", "act", "act", "end"]
+
+def reaching(name: str) -> st.SearchStrategy[Document]:
+    """What a journey does to others: only the first begins runs of the second, or they would begin each other's."""
+    removals: st.SearchStrategy[Document] = st.builds(
+        lambda target, more: {"type": "remove", "journey": target, **more},
+        st.sampled_from(["one", "two"]),
+        st.sampled_from([{}, {"properties": {"n": {"ref": "trigger.n"}}}]),
+    )
+    if name != "one":
+        return removals
+    return st.one_of(
+        removals,
+        st.builds(lambda number: {"type": "enroll", "journey": "two", "properties": {"n": number}}, small),
+        st.builds(
+            lambda more: {"type": "emit", "event": "Signal", "properties": more},
+            st.sampled_from([{}, {"n": {"ref": "trigger.n"}, "text": "{{ event.n }}"}]),
+        ),
+    )
+
+
+def calmly(document: Document) -> Document:
+    """A journey that waits for replies does not come back at once: in a circle it would never come to rest."""
+    text = str(document["nodes"])
+    if "'webhook'" not in text:
+        return document
+    return {**document, "reentry": {"policy": "after", "gap": "1h"}, "on_duplicate": "ignore"}
+
+
+KINDS = ["wait", "wait_for", "branch", "split", "act", "act", "act", "call", "reach", "end"]
 
 
 @st.composite
-def nodes(draw: st.DrawFn) -> dict[str, JSON]:
+def nodes(draw: st.DrawFn, name: str) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a wait, so that every loop passes through one."""
     kinds = [
         draw(st.sampled_from(["wait_for", "act", "wait"])),
@@ -122,13 +222,16 @@ def nodes(draw: st.DrawFn) -> dict[str, JSON]:
     for place, kind in enumerate(kinds):
         following = [*names[place + 1 : place + 3], "end"]
         onwards = st.sampled_from([*following[:1] * 4, *following, *back])
-        found[names[place]] = draw(_node(kind, onwards))
+        held: Document = {"hold": True} if draw(st.integers(0, 40)) == 0 else {}
+        found[names[place]] = {**draw(_node(kind, onwards, name)), **held}
     return found
 
 
 @st.composite
-def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str], name: str) -> Document:
     edge = {"next": draw(onwards)}
+    if kind == "split":
+        return {**draw(splits), **edge}
     if kind == "end":
         return {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
     if kind == "wait":
@@ -142,7 +245,8 @@ def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Docume
     if kind == "branch":
         return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=3))), **edge}
     only_if = draw(st.none() | conditions)
-    return {**draw(actions), **edge, **({} if only_if is None else {"only_if": only_if})}
+    action = {"call": calls, "reach": reaching(name)}.get(kind, st.one_of(actions, actions, topics))
+    return {**draw(action), **edge, **({} if only_if is None else {"only_if": only_if})}
 
 
 def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
@@ -169,6 +273,12 @@ triggers: st.SearchStrategy[Document] = st.one_of(
 )
 
 
+def triggers_of(name: str) -> st.SearchStrategy[Document]:
+    """The second journey listens to what the first emits."""
+    signal: Document = {"type": "event", "event": "Signal"}
+    return triggers if name == "one" else st.one_of(triggers, triggers, st.just(signal))
+
+
 reentries: st.SearchStrategy[JSON] = st.sampled_from(
     [{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}, {"policy": "once"}]
 )
@@ -187,20 +297,21 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
             lambda match, more: {**match, **more}, matches, st.sampled_from([{}, {"within": "1h", "value": "n"}])
         ),
         "priority": st.integers(0, 100),
+        "holdout": st.sampled_from([20, 50]),
     }
     document: Document = {
         "journey": name,
-        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": "A"}],
+        "triggers": [*draw(st.lists(triggers_of(name), max_size=2)), {"type": "event", "event": "A"}],
         "start": "n0",
-        "nodes": draw(nodes()),
+        "nodes": draw(nodes(name)),
         "reentry": draw(reentries),
         **draw(st.fixed_dictionaries({}, optional=optional)),
     }
-    return Journey.model_validate(document)
+    return Journey.model_validate(calmly(document))
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     journeys("one"),
     journeys("two"),
@@ -226,6 +337,7 @@ attributes: st.SearchStrategy[dict[str, JSON]] = st.fixed_dictionaries(
         "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
         "day": st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None]),
         "email": st.sampled_from(["ann@shop.example", "nowhere", None]),
+        "phone": st.sampled_from(["+48 600 100 200", 48600100200, "none"]),
         "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
     },
 )
@@ -258,6 +370,11 @@ def _tag(contact: str, tag: str, on: bool) -> Happening:
     return Happening("0s", contact, f"{'+' if on else '-'}{tag}", do)
 
 
+def _reply(world: World, contact: str, error: str | None) -> object:
+    called = world.calls(contact)
+    return world.reply(contact, called[-1].node, body={"n": 1}, error=error) if called else None
+
+
 def _by_hand(what: str, contact: str, journey: str) -> Happening:
     def remove(world: World) -> object:
         found = world.runs(contact, journey)
@@ -270,13 +387,18 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
         "pause entries": lambda world: world.pause_entries(journey),
         "resume": lambda world: world.resume(journey) if world.states[journey] != "archived" else None,
         "archive": lambda world: world.archive(journey),
+        "reply": lambda world: _reply(world, contact, None),
+        "bad reply": lambda world: _reply(world, contact, "HTTP 500"),
         "send": lambda world: world.send_queued(),
         "empty": lambda world: world.memory.empty.add("fresh"),
     }
-    return Happening("0s", contact if what in ("enroll", "remove") else None, f"{what} {journey}", doing[what])
+    return Happening(
+        "0s", contact if what in ("enroll", "remove", "reply", "bad reply") else None, f"{what} {journey}", doing[what]
+    )
 
 
 contacts = st.sampled_from(["ann", *CONTACTS])
+answers: st.SearchStrategy[JSON] = st.sampled_from(["x", "y", "neither", "unknown"])
 plain_events = st.builds(
     lambda contact, name, number: _event(contact, name, {"n": number}, 0, None, False),
     contacts,
@@ -290,9 +412,10 @@ happenings = st.builds(
         st.builds(
             _event,
             contacts,
-            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed"]),
+            st.sampled_from([*EVENTS, *ENGAGEMENT, *SAID]),
             st.fixed_dictionaries(
-                {}, optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")}
+                {"survey": st.just("taste"), "answer": answers},
+                optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")},
             ),
             st.sampled_from([0, 0, 0, 60, 3600, 90_000, -60, -900]),
             st.sampled_from([None, None, "m1", "m2"]),
@@ -303,7 +426,10 @@ happenings = st.builds(
         st.builds(
             _by_hand,
             st.sampled_from(
-                ["enroll", "remove", "pause", "pause entries", "resume", "resume", "archive", "send", "empty"]
+                [
+                    *["enroll", "remove", "pause", "pause entries", "resume", "resume", "archive", "send", "empty"],
+                    *["reply", "reply", "bad reply"],
+                ]
             ),
             contacts,
             st.sampled_from(["one", "two"]),

@@ -17,9 +17,23 @@ from journeyflow.core.check.references import findings
 from journeyflow.core.contact import Contact, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
-from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
-from journeyflow.core.flows import Flows, JourneyState, Published
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
+from journeyflow.core.flows import Flows, JourneyState, Published, ResumeMode, Resumption
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Forget,
+    Identify,
+    Input,
+    MessageFailed,
+    Move,
+    Remove,
+    Reply,
+    SetTags,
+    SetTopics,
+    Wake,
+)
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview
 from journeyflow.core.triggers import InactivityTrigger
@@ -46,8 +60,8 @@ class _Anything(set[str]):
 class WorldMemory(SimulationMemory):
     """What a simulation remembers, with an outbox that messages stay in and pools that can run out."""
 
-    def __init__(self, pools: dict[str, CouponPool]) -> None:
-        super().__init__(_Anything(), pools, seed=0)
+    def __init__(self) -> None:
+        super().__init__(_Anything(), seed=0)
         self.outbox: set[str] = set()
         self.empty: set[str] = set()
         self.asked: list[str] = []
@@ -58,14 +72,20 @@ class WorldMemory(SimulationMemory):
         fresh = any(one.id == message and one.status == "queued" for one in self.effects.messages)
         return fresh or message in self.outbox
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         self.asked.append(identity)
-        return None if pool in self.empty else super().coupon_code(pool, contact, identity)
+        return None if pool.coupon_pool in self.empty else super().coupon_code(pool, contact, identity)
 
     def keep(self, effects: Effects) -> None:
         super().keep(effects)
         self.outbox.update(message.id for message in effects.messages if message.status == "queued")
-        self.outbox.difference_update(message for _, message in effects.withdrawn)
+        for contact, message in effects.withdrawn:
+            self.forget(contact, message)
+
+    def forget(self, contact: str, message: str) -> None:
+        """That message is not sent any more, nor remembered as one that was."""
+        self.outbox.discard(message)
+        self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
 class World:
@@ -80,9 +100,11 @@ class World:
         self.versions = {(one.id, one.version): one for one in self.current.values()}
         self.states: dict[str, JourneyState] = dict.fromkeys(self.current, "live")
         self.armed: dict[tuple[str, str], datetime] = {}
+        self.paused: dict[str, datetime] = {}
+        self.resumptions: dict[str, list[Resumption]] = {}
         self._arm()
         self.flows = self._flows()
-        self.memory = WorldMemory(self.documents.pools)
+        self.memory = WorldMemory()
         self.contacts: dict[str, Contact] = {}
         self.effects: list[Effects] = []
         self._arriving: dict[str, list[Input]] = {}
@@ -185,10 +207,36 @@ class World:
         return self.put(contact, SetTopics(self.now, topics))
 
     def enroll(self, contact: str, journey: str, **properties: JSON) -> World:
+        """Let a contact in by hand; one of whom nothing is known comes into being first."""
+        if contact not in self.contacts and contact not in self._arriving:
+            self.appear(contact)
         return self.put(contact, Enroll(self.now, journey, properties))
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def move(self, contact: str, run: str, node: str, version: int | None = None) -> World:
+        return self.put(contact, Move(self.now, run, node, version))
+
+    def put_wake(self, contact: str) -> World:
+        """Something looks at the contact."""
+        return self.put(contact, Wake(self.now)).settle()
+
+    def forget(self, contact: str) -> World:
+        return self.put(contact, Forget(self.now))
+
+    def reply(
+        self, contact: str, node: str, *, status: int | None = 200, body: JSON = None, error: str | None = None
+    ) -> World:
+        """What became of the contact's last call at that node arrives."""
+        self.settle()
+        calls = [one for effects in self.effects for one in effects.calls if (one.contact, one.node) == (contact, node)]
+        return self.put(contact, Reply(self.now, calls[-1].run, node, calls[-1].visit, status, body, error))
+
+    def calls(self, contact: str | None = None) -> list[Call]:
+        """What was written to the outbox of calls."""
+        self.settle()
+        return [one for effects in self.effects for one in effects.calls if contact in (None, one.contact)]
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""
@@ -196,16 +244,36 @@ class World:
         self.memory.outbox.clear()
         return self
 
+    def fail(self, message: Message) -> World:
+        """The dispatcher can't send a message, and tells its contact."""
+        self.memory.forget(message.contact, message.id)
+        return self.put(message.contact, MessageFailed(self.now, message.id, message.channel))
+
     # --- what operators do --------------------------------------------------------------------------------------------
 
     def pause(self, journey: str) -> World:
+        self.settle()
+        self.paused[journey] = self.now
         return self._set_state(journey, "paused")
 
     def pause_entries(self, journey: str) -> World:
         return self._set_state(journey, "entries_paused")
 
-    def resume(self, journey: str) -> World:
-        return self._set_state(journey, "live")
+    def resume(self, journey: str, mode: ResumeMode = "now", over: str = "0s") -> World:
+        """The pause ends, and every contact follows its end at once."""
+        self.end_pause(journey, mode, over)
+        return self._look_again()
+
+    def end_pause(self, journey: str, mode: ResumeMode = "now", over: str = "0s") -> World:
+        """The pause ends; a contact follows its end when something touches it."""
+        self.settle()
+        self.states[journey] = "live"
+        paused_at = self.paused.pop(journey, self.now)
+        if paused_at < self.now:
+            end = Resumption(journey, self.now, paused_at, mode, parse_duration(over))
+            self.resumptions.setdefault(journey, []).append(end)
+        self.flows = self._flows()
+        return self
 
     def archive(self, journey: str) -> World:
         return self._set_state(journey, "archived")
@@ -234,7 +302,10 @@ class World:
         return self.settle()
 
     def _flows(self) -> Flows:
-        return Flows(self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed))
+        resumptions = {journey: list(ends) for journey, ends in self.resumptions.items()}
+        return Flows(
+            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), resumptions
+        )
 
     def _arm(self) -> None:
         for published in self.current.values():
@@ -361,7 +432,11 @@ def told(record: TrailRecord) -> Step:
     if record.kind == "waiting":
         until = parse_instant(detail["until"])
         words.append("for ever" if until is None else short(until))
+    if record.kind == "ran" and "arm" in detail:
+        words.append(str(detail["arm"]))
+    if record.kind == "ran" and "done" in detail:
+        words.append("done" if detail["done"] else "not done")
     if record.kind == "ran" and "case" in detail:
         words.append("else" if detail["case"] is None else f"case {detail['case']}")
-    words.extend(str(detail[name]) for name in ("by", "outcome", "reason") if detail.get(name) is not None)
+    words.extend(str(detail[name]) for name in ("by", "outcome", "reason", "error") if detail.get(name) is not None)
     return tuple(words)

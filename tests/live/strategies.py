@@ -11,7 +11,20 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from hypothesis import strategies as st
-from tests.core.random_flows import CONTACTS, EVENTS, conditions, matches, triggers
+from tests.core import random_flows
+from tests.core.random_flows import (
+    CONTACTS,
+    EVENTS,
+    answers,
+    calls,
+    calmly,
+    conditions,
+    matches,
+    reaching,
+    splits,
+    topics,
+    triggers_of,
+)
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -27,20 +40,41 @@ TEMPLATES: list[Document] = [
     {"template": "plain", "subject": "Hello", "body": "Dear {{ contact.first_name }}"},
     {"template": "fragile", "subject": "{{ 6 | divided_by: contact.n }}", "body": "x"},
     {"template": "coded", "subject": "Hi", "body": "{{ vars.coupon.code }}"},
+    {"template": "short", "channel": "sms", "body": "Hi {{ contact.first_name }}"},
+    {"template": "framed", "subject": "Hi", "layout": "frame", "body": "{{ vars.coupon.code }}"},
 ]
+PARTS: list[Document] = [
+    {"layout": "frame", "body": '{% render "name" %}{{ content }}'},
+    {"partial": "name", "body": '{{ contact.first_name }} {{ 6 | divided_by: contact.n }} {% survey "taste" %}'},
+]
+SURVEYS: list[Document] = [one.model_dump(mode="json") for one in random_flows.SURVEYS]
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
+    {"coupon_pool": "uploaded", "codes": "uploaded", "reuse": "never"},
+    {"coupon_pool": "listed", "codes": [f"L-{number}" for number in range(500)], "reuse": "never"},
 ]
 TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES: list[Document] = [
     {"workspace": "shop", "sender": {"email": "hello@shop.example"}, "topics": TOPICS},
     {
         "workspace": "shop",
+        "sender": {"email": "hello@shop.example"},
         "timezone": "Europe/Warsaw",
         "quiet_hours": {"from": "12:00", "to": "14:00"},
         "topics": TOPICS,
         "max_event_age": "2h",
+    },
+    {
+        "workspace": "shop",
+        "sender": {"email": "hello@shop.example"},
+        "topics": TOPICS,
+        "frequency_caps": [
+            {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
+            {"channel": "email", "max": 4, "per": "1d"},
+            {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
+        ],
+        "tracking": {"clicks": False},
     },
 ]
 
@@ -78,15 +112,27 @@ LONG_WAITS: list[Document] = [
     {"until_time": {"at": "12:30"}},
     {"until_time": {"at": "09:30", "weekdays": ["mon", "tue"]}},
 ]
-CODES: list[Document] = [{"type": "coupon", "pool": "kept"}, {"type": "coupon", "pool": "fresh"}]
+CODES: list[Document] = [
+    {"type": "coupon", "pool": "kept"},
+    {"type": "coupon", "pool": "fresh"},
+    {"type": "coupon", "pool": "listed"},
+    {"type": "coupon", "pool": "uploaded"},
+]
 small = st.integers(0, 3)
 events = st.sampled_from(EVENTS)
 plain_events: st.SearchStrategy[Document] = st.builds(lambda name: {"event": name}, events)
 heard = mostly(True, [False]).flatmap(lambda plain: plain_events if plain else matches)
 emails: st.SearchStrategy[Document] = st.builds(
     lambda template, more: {"type": "email", "template": template, **more},
-    mostly("plain", ["fragile", "coded"]),
+    mostly("plain", ["fragile", "coded", "framed"]),
     mostly({"topic": "offers"}, [{"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
+)
+texts: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"type": "sms", "text": "{{ trigger.n }} of {{ contact.n }}", "topic": "offers"},
+        {"type": "sms", "template": "short"},
+        {"type": "push", "text": "Hi", "transactional": True},
+    ]
 )
 tags: st.SearchStrategy[Document] = st.builds(
     lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y", "z"])] * 2
@@ -99,13 +145,13 @@ updates: st.SearchStrategy[Document] = st.sampled_from(
         {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
     ]
 )
-actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
+actions = st.one_of(emails, emails, texts, tags, updates, topics, st.sampled_from(CODES))
 
 
 @st.composite
-def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
+def _nodes(draw: st.DrawFn, name: str) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a long wait."""
-    likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait"]
+    likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait", "split", "call", "reach"]
     first = draw(st.sampled_from([[], ["code"]]))
     kinds = [*first, *draw(st.lists(st.sampled_from(likely), min_size=2, max_size=6))]
     names = ["coupon" if kind == "code" else f"n{place}" for place, kind in enumerate(kinds)]
@@ -114,14 +160,17 @@ def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
         back = [name for name, one in zip(names, kinds, strict=True) if one == "long wait"]
         following = [*names[place + 1 : place + 3] * 3, *back, "stop"]
         onwards = st.sampled_from(following)
-        found[names[place]] = draw(_node(kind, onwards))
+        held = _given(hold=draw(rarely(rarely(st.just(True)))))
+        found[names[place]] = {**draw(_node(kind, onwards, name)), **held}
     stop: Document = {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
     return {**found, "stop": stop}
 
 
 @st.composite
-def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str], name: str) -> Document:
     edge: Document = {"next": draw(onwards)}
+    if kind == "split":
+        return {**draw(splits), **edge}
     if kind in ("wait", "long wait"):
         wait = draw(st.sampled_from(SHORT_WAITS if kind == "wait" else LONG_WAITS))
         return {"type": "wait", **wait, **edge, **({"on_past": draw(onwards)} if "until" in wait else {})}
@@ -132,7 +181,10 @@ def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Docume
         return {"type": "wait_for", "cases": list(cases), "timeout": timeout, "on_timeout": draw(onwards), **edge}
     if kind == "branch":
         return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=2))), **edge}
-    action = {"email": emails, "code": st.sampled_from(CODES), "act": actions}[kind]
+    doing = {
+        "email": emails, "code": st.sampled_from(CODES), "act": actions, "call": calls, "reach": reaching(name),
+    }  # fmt: skip
+    action = doing[kind]
     return {**draw(action), **edge, **_given(only_if=draw(rarely(conditions)))}
 
 
@@ -146,13 +198,13 @@ REENTRIES: list[JSON] = [{"policy": "always"}, {"policy": "always"}, {"policy": 
 @st.composite
 def journeys(draw: st.DrawFn, name: str) -> Document:
     """One journey of all that there is; one of its triggers is an event without conditions."""
-    nodes = draw(_nodes())
+    nodes = draw(_nodes(name))
     goal = st.builds(
         lambda match, more: {**match, **more}, heard, st.sampled_from([{}, {"within": "1h", "value": "n"}])
     )
-    return {
+    document: Document = {
         "journey": name,
-        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": draw(events)}],
+        "triggers": [*draw(st.lists(triggers_of(name), max_size=2)), {"type": "event", "event": draw(events)}],
         "start": next(iter(nodes)),
         "nodes": nodes,
         **_given(
@@ -164,12 +216,14 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
             on_duplicate=draw(st.sampled_from([None, "restart"])),
             goal=draw(st.none() | goal),
             priority=draw(st.sampled_from([None, 20, 80])),
+            holdout=draw(mostly(None, [50])),
         ),
     }
+    return calmly(document)
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *PARTS, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     *[journeys(name) for name in JOURNEYS],
 )
@@ -178,7 +232,16 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 
 pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
-ODD_NAMES = ["Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
+ENGAGEMENT = ["Email Opened", "Email Opened", "Email Link Clicked", "Email Delivered"]
+ODD_NAMES = [
+    *ENGAGEMENT,
+    "Unsubscribed",
+    "Subscribed",
+    "Email Bounced",
+    "Email Marked as Spam",
+    "Coupon Redeemed",
+    *["Survey Answered"] * 3,
+]
 
 
 def _attributes(contact: str) -> st.SearchStrategy[Document]:
@@ -187,6 +250,7 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
         "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
         "day": days,
         "email": mostly(f"{contact}@shop.example", ["nowhere", None]),
+        "phone": mostly(f"+48 600 100 {len(contact)}{ord(contact[0])}", [48600100200 + ord(contact[0]), "none"]),
         "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
     }
     return st.fixed_dictionaries({}, optional=optional)
@@ -195,7 +259,9 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
 @st.composite
 def _event(draw: st.DrawFn, at: datetime) -> Input:
     optional: dict[str, st.SearchStrategy[JSON]] = {"n": small, "day": days, "type": st.just("hard")}
-    properties = draw(st.fixed_dictionaries({}, optional=optional))
+    optional |= {"template": st.sampled_from(["plain", "gone"]), "machine": st.booleans()}
+    asked: dict[str, st.SearchStrategy[JSON]] = {"survey": st.just("taste"), "answer": answers}
+    properties = draw(st.fixed_dictionaries(asked, optional=optional))
     name = draw(rarely(st.sampled_from(ODD_NAMES))) or draw(events)
     late = draw(mostly(0, [60, 3_600, 90_000, -60, -900]))
     message_id = draw(mostly(None, ["m1", "m2"]))

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from journeyflow.api import (
     contacts,
+    coupons,
     documents,
     errors,
     imports,
@@ -19,14 +20,20 @@ from journeyflow.api import (
     messages,
     operations,
     preferences,
+    reference,
     runs,
     segment_protocol,
+    stream,
+    surveys,
+    templates,
+    tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
     segment_protocol,
@@ -36,9 +43,15 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    coupons,
     keys,
     preferences,
+    tracking,
+    surveys,
+    templates,
     operations,
+    stream,
+    reference,
 )
 
 
@@ -49,6 +62,7 @@ def create_app(
     *,
     trusted: bool = False,
     metrics: Metrics | None = None,
+    happenings: Stream | None = None,
 ) -> FastAPI:
     """The API of an installation.
 
@@ -56,12 +70,13 @@ def create_app(
     :param wake: tells engine and dispatcher of this process, if there are any, that there is work; from any thread.
     :param trusted: takes every request as admin's; only for calls inside this very process.
     :param metrics: what the engine of this process feeds as well.
+    :param happenings: where the engine of this process tells what happens.
     """
     app = FastAPI(
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
@@ -74,6 +89,7 @@ def create_app(
         metrics=Metrics() if metrics is None else metrics,
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(FlowsCache(installation.renderer)),
+        stream=Stream() if happenings is None else happenings,
         trusted=trusted,
     )
     for module in ROUTERS:

@@ -12,8 +12,10 @@ from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.channels.base import Email
+from journeyflow.core.contact import Contact
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
-from journeyflow.db import outbox
+from journeyflow.db import contacts, outbox
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.contacts import Shape, message_shape
@@ -56,16 +58,20 @@ def show_message(here: Here, id: Id) -> Shape:
 
 
 def _shown(connection: Connection, here: Context, message: StoredMessage) -> Shape:
-    """What is in the mail; nothing where it was skipped, or its template fails."""
+    """What is in the message; nothing where it was skipped, or its template fails."""
     nothing: Shape = {"html": None, "text": None, "headers": {}}
     if message.status == "skipped":
         return nothing
     installation = here.installation
-    library = here.flows.at(connection).library
+    now = installation.clock()
+    contact = contacts.load(connection, [message.contact], now).get(message.contact) or Contact(message.contact)
+    flows = here.flows.at(connection)
     try:
-        email = installation.postmaster.email(connection, message, library, message.sent_at or installation.clock())
+        email = installation.postmaster.outgoing(connection, message, flows, contact, message.sent_at or now)
     except JourneyflowError:
         return nothing
+    if not isinstance(email, Email):
+        return {**nothing, "text": email.text}
     sender = email.sender_email if email.sender_name is None else f"{email.sender_name} <{email.sender_email}>"
     headers = {"From": sender, "To": email.to, "Subject": email.subject}
     if email.reply_to is not None:

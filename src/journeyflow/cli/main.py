@@ -16,13 +16,16 @@ from journeyflow.cli import (
     check,
     console,
     contacts,
+    coupons,
     doctor,
     explain,
     journeys,
     keys,
     migrate,
     publish,
+    runs,
     schema,
+    send_test,
     serve,
     simulate,
 )
@@ -98,8 +101,11 @@ app.command("plan")(publish.plan)
 app.command("apply")(publish.apply)
 app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
-app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one.")
-app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
+app.command("send-test")(send_test.send_test)
+app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one; erase one.")
+app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
+app.add_typer(journeys.app, name="journeys", help="List, show, pause, resume and archive journeys; let contacts in.")
+app.add_typer(runs.app, name="runs", help="Show runs, end them, or move them to another node.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

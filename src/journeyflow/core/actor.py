@@ -11,18 +11,24 @@ from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Aggregate, Contact, Memory, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
+from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.flows import Entrance, Flows, Published, Silence
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
+    MessageFailed,
+    Move,
     Remove,
+    Reply,
     SetTags,
     SetTopics,
 )
+from journeyflow.core.resume import follow
 from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
 from journeyflow.core.walk import Walker
 
@@ -42,6 +48,7 @@ class Actor:
         self.effects = effects
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
+        self.decision.gatekeeper = self
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -50,6 +57,7 @@ class Actor:
         """
         until = self.now if until is None else until
         self._settle()
+        self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
         due = self.next_due()
@@ -66,6 +74,7 @@ class Actor:
             else:
                 break
             self._drain()
+            self._reconsider_messages()
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
@@ -82,6 +91,9 @@ class Actor:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
+        if self.flows.resumptions:
+            ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
         return earliest
 
     def _next_fact(self) -> datetime | None:
@@ -104,7 +116,9 @@ class Actor:
             self.effects.timers.append((contact.key, due))
 
     def _pass_time(self, due: datetime) -> None:
-        """Facts first, together, then one run (rule 1.4)."""
+        """Ends of pauses; then facts, together, then one run (rule 1.4)."""
+        if self.flows.resumptions and self._resume(due):
+            return
         fact = self._next_fact()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
@@ -125,6 +139,16 @@ class Actor:
                     moving.append((run, partial(self.walker.take, run, None, case)))
         moving.extend(self._break_silences(due))
         self._walk(moving)
+
+    def _resume(self, due: datetime) -> bool:
+        """Follow the earliest end of a pause up to an instant; whether there was one."""
+        pending = [(one, run) for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+        at = min((one.at for one, _ in pending), default=None)
+        if at is None or at > due:
+            return False
+        moving = [(run, follow(self.walker, run, one)) for one, run in pending if one.at == at]
+        self._walk([(run, go_on) for run, go_on in moving if go_on is not None])
+        return True
 
     # --- inactivity ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +210,26 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, MessageFailed):
+            self._lose(item)
+        elif isinstance(item, Reply):
+            self._answer(item)
+        elif isinstance(item, Move):
+            runs = [run for run in self.contact.runs if run.active and run.id == item.run]
+            self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
+        elif isinstance(item, Forget):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Runs leave, what is queued is withdrawn, and the contact is nobody again (rule 7.1)."""
+        for run in self._ranked(self.contact.runs):
+            if run.active:
+                self.walker.exit(run, "contact_deleted")
+            else:
+                self.walker.withdraw(run, "contact_deleted")
+        self.contact.forget()
+        self.decision.view.fresh.clear()
+        self.effects.forgotten.append(self.contact.key)
 
     def _exist(self, announced: bool) -> None:
         if not self.contact.exists:
@@ -210,6 +254,8 @@ class Actor:
             event = Event(
                 event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported
             )
+        if event.name in ENGAGEMENT:
+            event = belonging(self.decision, event)
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
@@ -234,10 +280,53 @@ class Actor:
         self.decision.change_tags(item.tags, (), announced=False)
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True)
-        published = self.flows.current.get(item.journey)
+        published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
+
+    def _lose(self, item: MessageFailed) -> None:
+        for run in self.contact.runs:
+            if any(message.id == item.message for message in run.queued):
+                self.walker.lose(run, item.message)
+        self.decision.view.correspondence.withdraw(item.message)
+        self.walker.ask_again({item.channel})
+
+    def _answer(self, reply: Reply) -> None:
+        """A reply to a call that nobody waits for any more is dropped."""
+        for run in self.contact.runs:
+            if run.id == reply.run and run.standing and run.held is None and run.node == reply.node:
+                if self.walker.visit(run).number == reply.visit:
+                    self._walk([(run, partial(self.walker.answer, run, reply))])
+                return
+
+    # --- for the nodes enroll and remove ------------------------------------------------------------------------------
+
+    def enroll(self, journey: str, properties: dict[str, JSON], told: Callable[[bool], None]) -> None:
+        """Let the contact in, if the journey does; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        published = self.flows.current.get(journey)
+        if published is None or self.flows.states.get(journey) != "live":
+            told(False)
+            return
+        doorman = Doorman(self.decision, self.walker)
+        verdict = doorman.judge(published, None, properties, [])
+        admitted = verdict.refusal is None and self.decision.lengthen_chain(f"enroll {journey}")
+        told(admitted)
+        if admitted or verdict.refusal is not None:
+            run = doorman.carry_out(verdict)
+            if run is not None:
+                self.decision.made.append(run)
+
+    def remove(self, journey: str, properties: dict[str, JSON] | None, told: Callable[[bool], None]) -> None:
+        """End the contact's runs; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        runs = [run for run in self._ranked(self.contact.runs) if run.active and run.journey == journey]
+        published = self.flows.current.get(journey)
+        if runs and properties is not None and published is not None:
+            key = Doorman(self.decision, self.walker).key(published, properties)
+            runs = [run for run in runs if run.key == key]
+        removed = bool(runs) and self.decision.lengthen_chain(f"remove {journey}")
+        told(removed)
+        for run in runs if removed else ():
+            self.walker.exit(run, "removed")
 
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 
@@ -290,10 +379,22 @@ class Actor:
         """A list of its own, in the order of rule 1.4."""
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
 
+    def _reconsider_messages(self) -> None:
+        """What was queued or withdrawn may be what another run waits for; who moves may queue more."""
+        correspondence = self.decision.view.correspondence
+        while correspondence.changed and self.flows.awaits_messages:
+            correspondence.changed = False
+            self._walk(self._reconsider())
+            self._drain()
+
     def _drain(self) -> None:
-        """Rule 2.7: the events the engine made, in order."""
+        """Rule 2.7: the events the engine made, and the runs that nodes began, in order."""
         while self.decision.made:
-            self._step(self.decision.made.popleft())
+            made = self.decision.made.popleft()
+            if isinstance(made, Event):
+                self._step(made)
+            else:
+                self._walk([(made, partial(self.walker.begin, made))])
 
     def _exit_on(self, run: Run, event: Event) -> None:
         if not run.active and not run.queued:
@@ -336,7 +437,8 @@ class Actor:
         if because:
             detail["because"] = because
         self.decision.record(run, "converted", detail, None, None)
-        self.decision.count(run.journey, run.version, "", "converted")
+        kind = "holdout_converted" if run.status == "holdout" else "converted"
+        self.decision.count(run.journey, run.version, "", kind)
 
     def _reconsider(self, event: Event | None = None) -> list[Continuation]:
         """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
@@ -395,7 +497,8 @@ class Actor:
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
     ) -> list[Continuation]:
-        run = Doorman(self.decision, self.walker).offer(published, index, properties, because)
+        doorman = Doorman(self.decision, self.walker)
+        run = doorman.carry_out(doorman.judge(published, index, properties, because))
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:
@@ -409,7 +512,10 @@ class Actor:
     # --- what the journeys' states ask for ----------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
+        """Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3).
+
+        How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+        """
         runs = self.contact.runs
         if not runs:
             return
@@ -418,14 +524,13 @@ class Actor:
         states = self.flows.states
         unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
         for run in self._ranked([run for run in unsettled if run.active]):
-            state = states.get(run.journey)
             if not run.active:  # what another of them did has ended it
                 continue
-            if state == "archived":
+            if states.get(run.journey) == "archived":
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")
                 self._drain()
-            elif run.held is not None and state != "paused":
+            elif run.held is not None and run.due_at is None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
                 self._drain()

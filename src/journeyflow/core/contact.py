@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.values import JSON
 
 RunStatus = Literal["active", "completed", "exited", "holdout"]
@@ -57,7 +58,7 @@ class QueuedMessage(NamedTuple):
     id: str
     node: str
     channel: str
-    template: str
+    template: str | None
     to: str | None
 
 
@@ -67,10 +68,13 @@ class Run:
 
     ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
-    waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused: at the
-    end of its wait, or before its node. ``left`` keeps for each wait the instant it was last left (rule 4.9); ``steps``
-    counts the visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its end a run concerns
-    goals and withdrawals until ``open_until``.
+    waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused, at the
+    end of its wait or before its node, or because its node has ``hold``, before it; ``held_at`` is the instant at which
+    it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``resumed_at``
+    names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
+    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its
+    end a run concerns goals and withdrawals until ``open_until``. ``deferred_at`` is when the message of the present
+    visit first had to wait for a frequency cap.
     """
 
     id: str
@@ -90,7 +94,10 @@ class Run:
     due_at: datetime | None = None
     check_at: datetime | None = None
     standing: bool = False
-    held: Literal["wait", "node"] | None = None
+    held: Literal["wait", "node", "hold"] | None = None
+    held_at: datetime | None = None
+    moved_from: datetime | None = None
+    resumed_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     converted: bool = False
@@ -100,6 +107,7 @@ class Run:
     left: dict[str, datetime] = field(default_factory=dict)
     steps_at: datetime | None = None
     steps: int = 0
+    deferred_at: datetime | None = None
 
     @property
     def active(self) -> bool:
@@ -120,9 +128,10 @@ class Contact:
     """One contact's whole state.
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
-    event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
-    its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records``
-    number the contact's events and trail records. ``timer_at`` is the instant of the one timer that is set.
+    event name, ``leaves`` by the key of a condition leaf, ``answers`` the last choice by survey. ``fired`` says for
+    each inactivity trigger which last event its silence was handled for; ``entries`` is by journey, for journeys
+    without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at`` is the instant
+    of the one timer that is set.
     """
 
     key: str
@@ -135,6 +144,7 @@ class Contact:
     fired: dict[str, datetime] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     coupons: list[Coupon] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     events: int = 0
     records: int = 0
@@ -145,6 +155,12 @@ class Contact:
         """Whether anything has made the contact yet (rule 1.6)."""
         return self.created_at is not None
 
+    def forget(self) -> None:
+        """Be nobody again, as before anything had come in."""
+        blank = Contact(self.key)
+        for one in fields(self):
+            setattr(self, one.name, getattr(blank, one.name))
+
 
 class PastEvent(NamedTuple):
     """An event that was handled: ``number`` is its place among the contact's events."""
@@ -153,6 +169,24 @@ class PastEvent(NamedTuple):
     occurred_at: datetime
     handled_at: datetime
     properties: dict[str, JSON]
+
+
+class PastMessage(NamedTuple):
+    """A message that was queued, and neither withdrawn nor failed; ``opened`` and ``clicked`` are by a person.
+
+    ``template`` is ``None`` where the node itself has the text.
+    """
+
+    id: str
+    channel: str
+    template: str | None
+    journey: str
+    node: str
+    run: str
+    transactional: bool
+    queued_at: datetime
+    opened: bool = False
+    clicked: bool = False
 
 
 @dataclass(slots=True)
@@ -182,10 +216,14 @@ class Memory(Protocol):
         """Whether the contact has had an event of that id within the last 30 days."""
         ...
 
+    def messages(self, contact: str, since: datetime | None) -> Iterable[PastMessage]:
+        """The contact's messages queued after ``since``, oldest first; not those that were withdrawn or have failed."""
+        ...
+
     def still_queued(self, contact: str, message: str) -> bool:
         """Whether that message is not being sent yet, so that it can be withdrawn."""
         ...
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         """A fresh code of a pool for an effect's identity, never given out before; ``None`` when there is none."""
         ...

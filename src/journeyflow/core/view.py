@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
+from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
 from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
-from journeyflow.core.template import Template
+from journeyflow.core.survey import Survey
+from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
-from journeyflow.core.workspace import Workspace
+from journeyflow.core.workspace import Tracking, Workspace, nearest
 
 
 class CompiledText(Protocol):
     """A Liquid text, ready to be filled in."""
+
+    @property
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that the text reads, such as ``("contact", "first_name")``."""
+        ...
 
     def render(self, values: Mapping[str, JSON]) -> str:
         """The text with the values filled in.
@@ -42,12 +50,25 @@ class CompiledMessage(Protocol):
         """Whether filling it in can fail, so that it has to be tried before the message is queued."""
         ...
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The other documents that the template is made of, as ``layout:shop``, ``partial:end``, ``survey:taste``."""
+        ...
+
     def attempt(self, values: Mapping[str, JSON]) -> None:
         """Fill it in and throw the result away.
 
         :raises TemplateError: when it fails.
         """
         ...
+
+
+class Mention(NamedTuple):
+    """A document that a text names: where (the field, and the line in it), and its id."""
+
+    path: str
+    line: int
+    id: str
 
 
 class Renderer(Protocol):
@@ -60,19 +81,39 @@ class Renderer(Protocol):
         """
         ...
 
-    def message(self, template: Template) -> CompiledMessage:
-        """Compile a whole template.
+    def message(self, template: Template, parts: Parts) -> CompiledMessage:
+        """Compile a whole template, the layout and the partials that it names included.
 
-        :raises TemplateError: on a syntax error, naming the part and the line.
+        :raises TemplateError: on a syntax error, or a part that is not there; names the part and the line.
+        """
+        ...
+
+    def part(self, part: Layout | Partial) -> tuple[str, ...]:
+        """See that the body of a layout or partial compiles by itself; the ids of the surveys that it shows.
+
+        :raises TemplateError: on a syntax error, naming the line.
+        """
+        ...
+
+    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
+        """The partials that the texts of a document itself name, once each.
+
+        :raises TemplateError: where that can't be told, because a tag is not closed or names none.
         """
         ...
 
 
 class StoredTemplate(NamedTuple):
-    """A template in use: its version and what it was compiled to."""
+    """A template in use: its version, what it was compiled to, what it says of tracking, and what went into it.
+
+    ``parts`` are the versions of its parts by kind and id, ``layout:shop``; a message keeps them, so that it is filled
+    in with these very versions.
+    """
 
     version: int
     compiled: CompiledMessage
+    tracking: Tracking | None = None
+    parts: Mapping[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -83,6 +124,9 @@ class Library:
     templates: Mapping[str, StoredTemplate]
     pools: Mapping[str, CouponPool]
     renderer: Renderer
+    surveys: Mapping[str, Survey] = field(default_factory=dict)
+    tracking: dict[str, Tracking] = field(default_factory=dict)
+    """What journeys say of tracking, by id."""
     _topics: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +135,15 @@ class Library:
     def topic_default(self, topic: str) -> bool:
         """Whether who has said nothing is subscribed to the topic."""
         return self._topics.get(topic, False)
+
+    def tracks(self, what: Literal["opens", "clicks"], journey: str | None, template: str | None) -> bool:
+        """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
+        stored = None if template is None else self.templates.get(template)
+        of_journey = None if journey is None else self.tracking.get(journey)
+        if (stored is None or stored.tracking is None) and of_journey is None:
+            return bool(getattr(self.workspace.tracking, what))
+        said = nearest(None if stored is None else stored.tracking, of_journey, self.workspace.tracking)
+        return bool(getattr(said, what))
 
 
 class View:
@@ -104,6 +157,7 @@ class View:
         "_zone",
         "_zone_of",
         "contact",
+        "correspondence",
         "effects",
         "event",
         "fresh",
@@ -115,8 +169,17 @@ class View:
         "timezone",
     )
 
-    def __init__(self, contact: Contact, now: datetime, library: Library, memory: Memory, effects: Effects) -> None:
+    def __init__(
+        self,
+        contact: Contact,
+        now: datetime,
+        library: Library,
+        memory: Memory,
+        effects: Effects,
+        correspondence: Correspondence | None = None,
+    ) -> None:
         self.contact = contact
+        self.correspondence = Correspondence(contact.key, memory) if correspondence is None else correspondence
         self.now = now
         self.library = library
         self.memory = memory
@@ -131,7 +194,7 @@ class View:
 
     def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> View:
         """The same contact and instant, seen from a run or from an event that may begin one."""
-        seen = View(self.contact, self.now, self.library, self.memory, self.effects)
+        seen = View(self.contact, self.now, self.library, self.memory, self.effects, self.correspondence)
         seen.fresh = self.fresh
         seen.run, seen.event, seen.timezone = run, event, timezone
         seen.origin = event
@@ -193,14 +256,29 @@ class View:
 
     @property
     def retention(self) -> timedelta:
+        """How long events are kept."""
         return self.library.workspace.retention.events
 
+    @property
+    def kept(self) -> timedelta:
+        """How long messages are kept."""
+        return self.library.workspace.retention.messages
+
+    def tracks(
+        self, what: Literal["opened", "clicked"], channel: str, journey: str | None, template: str | None
+    ) -> bool:
+        """Whether it would be known that such messages were opened (or clicked): of e-mails, if the contact likes."""
+        declined = self.contact.attributes.get("tracking") is False
+        return (
+            channel == "email"
+            and not declined
+            and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
+        )
+
     def address(self) -> Address:
-        """What is known of the contact's e-mail address."""
-        email = self.contact.attributes.get("email")
-        if not isinstance(email, str) or not email.strip():
-            return Address()
-        return self.address_of("email", email)
+        """What is known of the contact's e-mail address; of another one of its addresses where it has none."""
+        known = first_written(self.contact.attributes)
+        return Address() if known is None else self.address_of(*known)
 
     def address_of(self, channel: str, address: str) -> Address:
         """What is known of any address, changes of the present turn included."""
@@ -210,6 +288,10 @@ class View:
         return self.memory.address(channel, address) if changed is None else changed
 
     def subscribed(self, topic: str) -> bool:
-        """Whether the contact consents to the topic."""
+        """Whether the contact consents to the topic, and has not unsubscribed from everything."""
+        return self.consents(topic) and not self.address().unsubscribed
+
+    def consents(self, topic: str) -> bool:
+        """Whether the contact consents to the topic, "everything" aside."""
         consent = self.contact.topics.get(topic)
-        return (self.library.topic_default(topic) if consent is None else consent) and not self.address().unsubscribed
+        return self.library.topic_default(topic) if consent is None else consent

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, exists, func, select
 
-from journeyflow.core.coupon_pool import CouponPool
-from journeyflow.core.documents import KINDS
-from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
-from journeyflow.core.template import Template
+from journeyflow.core.template import Parts, Template
 from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
-from journeyflow.core.workspace import DEFAULT, Workspace
+from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
-from journeyflow.db.tables import armings, documents, installation, journeys
+from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +109,22 @@ def versions(connection: Connection, kind: str, id_: str, limit: int | None = No
     return [_stored(row) for row in connection.execute(query)]
 
 
+def version(connection: Connection, kind: str, id_: str, number: int) -> StoredDocument | None:
+    """One version of one document."""
+    mine = (documents.c.kind == kind) & (documents.c.id == id_) & (documents.c.version == number)
+    row = connection.execute(select(documents).where(mine)).first()
+    return None if row is None else _stored(row)
+
+
 def add(
     connection: Connection, kind: str, id_: str, document: dict[str, JSON], status: str, at: datetime
 ) -> StoredDocument:
     """The next version of a document."""
     mine = (documents.c.kind == kind) & (documents.c.id == id_)
-    version = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
+    number = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
     digest = digest_of(document)
-    bulk.insert(connection, documents, [(kind, id_, version, status, to_micros(at), digest, dump(document), None)])
-    return StoredDocument(kind, id_, version, status, at, digest, document)
+    bulk.insert(connection, documents, [(kind, id_, number, status, to_micros(at), digest, dump(document), None)])
+    return StoredDocument(kind, id_, number, status, at, digest, document)
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------
@@ -142,6 +148,30 @@ def remove_journey(connection: Connection, journey: str) -> None:
     """Forget how a journey that was removed stood."""
     connection.execute(delete(journeys).where(journeys.c.id == journey))
     connection.execute(delete(armings).where(armings.c.journey == journey))
+    connection.execute(delete(resumptions).where(resumptions.c.journey == journey))
+
+
+def add_resumption(connection: Connection, one: Resumption) -> None:
+    """The end of a pause, which every contact in the journey follows when its turn comes."""
+    over = one.over // timedelta(microseconds=1)
+    bulk.insert(connection, resumptions, [(one.journey, to_micros(one.at), to_micros(one.paused_at), one.mode, over)])
+
+
+def end_resumption(connection: Connection, journey: str, at: datetime) -> None:
+    """All have followed the end of a pause."""
+    mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
+    connection.execute(delete(resumptions).where(mine))
+    raise_epoch(connection)
+
+
+def _resumptions(connection: Connection) -> dict[str, list[Resumption]]:
+    found: dict[str, list[Resumption]] = {}
+    for row in connection.execute(select(resumptions).order_by(resumptions.c.journey, resumptions.c.at)):
+        one = Resumption(
+            row.journey, from_micros(row.at), from_micros(row.paused_at), row.mode, timedelta(microseconds=row.over)
+        )
+        found.setdefault(row.journey, []).append(one)
+    return found
 
 
 def armed(connection: Connection, journey: str) -> bool:
@@ -181,10 +211,6 @@ class FlowsCache:
             self._epoch = now
         return self._flows
 
-    def pool(self, id_: str) -> CouponPool | None:
-        """A coupon pool of the flows last loaded."""
-        return None if self._flows is None else self._flows.library.pools.get(id_)
-
     def _load(self, connection: Connection) -> Flows:
         rows = [_stored(row) for row in connection.execute(select(documents).where(documents.c.status == "published"))]
         newest_rows = newest(connection)
@@ -196,7 +222,8 @@ class FlowsCache:
         }
         armed = {(row.journey, row.trigger): from_micros(row.at) for row in connection.execute(select(armings))}
         library = self._library(in_use.values())
-        return Flows(library, current, published, {row.id: row.state for row in states.values()}, armed)
+        stand = {row.id: row.state for row in states.values()}
+        return Flows(library, current, published, stand, armed, _resumptions(connection))
 
     def _published(self, row: StoredDocument) -> Published:
         model = self._model(row)
@@ -209,25 +236,21 @@ class FlowsCache:
             self._models[key] = KINDS[row.kind].model_validate(row.document)
         return self._models[key]
 
-    def _library(self, rows: Iterable[StoredDocument]) -> Library:
-        workspace: Workspace = DEFAULT
-        templates: dict[str, StoredTemplate] = {}
-        pools: dict[str, CouponPool] = {}
-        for row in rows:
-            model = self._model(row)
-            if isinstance(model, Workspace):
-                workspace = model
-            elif isinstance(model, Template):
-                templates[row.id] = self._compiled(row, model)
-            elif isinstance(model, CouponPool):
-                pools[row.id] = model
-        return Library(workspace, templates, pools, self._renderer)
+    def _library(self, rows: Collection[StoredDocument]) -> Library:
+        found = Documents.of(self._model(row) for row in rows)
+        versions = {f"{row.kind}:{row.id}": row.version for row in rows}
+        templates = {id_: self._compiled(one, found.parts, versions) for id_, one in found.templates.items()}
+        return Library(found.workspace or DEFAULT, templates, found.pools, self._renderer, found.surveys)
 
-    def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
-        key = (row.id, row.version)
-        if key not in self._templates:
-            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model))
-        return self._templates[key]
+    def _compiled(self, template: Template, parts: Parts, versions: Mapping[str, int]) -> StoredTemplate:
+        """The template with the parts that are in use now; the work of the last time where none of them changed."""
+        key = (template.template, versions[f"template:{template.template}"])
+        kept = self._templates.get(key)
+        if kept is None or any(versions.get(name) != version for name, version in kept.parts.items()):
+            compiled = self._renderer.message(template, parts)
+            used = {name: versions[name] for name in compiled.needs if name in versions}
+            kept = self._templates[key] = StoredTemplate(key[1], compiled, template.tracking, used)
+        return kept
 
 
 def _newest_published(rows: list[StoredDocument], alive: list[StoredDocument]) -> list[StoredDocument]:

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData(
@@ -74,6 +86,17 @@ journeys = _table(
     Column("published_at", Instant),
     Column("paused_at", Instant),
     CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
+)
+
+resumptions = _table(
+    "resumptions",
+    "reference",
+    _key("journey", Slug),
+    _key("at", Instant),
+    _must("paused_at", Instant),
+    _must("mode", Slug),
+    _must("over", BigInteger),
+    CheckConstraint("mode IN ('now', 'over', 'shift', 'skip')", name="mode"),
 )
 
 armings = _table("armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant))
@@ -150,6 +173,7 @@ runs = _table(
     _must("status", Slug),
     Column("node", Slug),
     Column("due_at", Instant),
+    Column("held_at", Instant),
     _must("entered_at", Instant),
     Column("ended_at", Instant),
     Column("open_until", Instant),
@@ -210,6 +234,35 @@ coupons = _table(
     _must("allocated_at", Instant),
     _must("expires_at", String(40)),
     Column("redeemed_at", Instant),
+)
+
+codes = _table(
+    "codes",
+    "distributed",
+    _key("shard", SmallInteger),  # the pool's: its codes are given to contacts of all shards
+    _key("pool", Slug),
+    _key("code", String(128)),
+    _must("number", BigInteger),
+    _must("state", Slug),
+    CheckConstraint("state IN ('left', 'given', 'withdrawn')", name="state"),
+)
+Index(
+    "ix_codes_left",
+    codes.c.shard,
+    codes.c.pool,
+    codes.c.number,
+    codes.c.code,
+    sqlite_where=codes.c.state == text("'left'"),
+    postgresql_where=codes.c.state == text("'left'"),
+)
+
+pool_counts = _table(
+    "pool_counts",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("pool", Slug),
+    _key("kind", Slug),
+    _must("count", BigInteger),
 )
 
 # --- work ------------------------------------------------------------------------------------------------------------
@@ -287,18 +340,59 @@ messages = _table(
     Column("provider_id", Text),
     _must("values", Json),
     _must("overrides", Json),
+    Column("opened_at", Instant),
+    Column("clicked_at", Instant),
+    Column("number", Integer, nullable=False, server_default="0"),
     CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,
 )
 Index(
-    "ix_messages_due_at",
+    "ix_messages_channel_due_at",
+    messages.c.channel,
     messages.c.due_at,
     sqlite_where=messages.c.due_at.isnot(None),
     postgresql_where=messages.c.due_at.isnot(None),
 )
 Index("ix_messages_id", messages.c.id)
+Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
+
+calls = _table(
+    "calls",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("id", Id),
+    _must("journey", Slug),
+    _must("version", Integer),
+    _must("run", Id),
+    _must("node", Slug),
+    _must("visit", Integer),
+    _must("method", Slug),
+    _must("url", Text),
+    _must("headers", Json),
+    Column("body", Text),
+    _must("awaited", SmallInteger),
+    _must("host_written", SmallInteger),
+    _must("status", Slug),
+    Column("reason", Text),
+    Column("reply_status", Integer),
+    _must("queued_at", Instant),
+    _must("expires_at", Instant),
+    Column("due_at", Instant),
+    _must("attempts", SmallInteger),
+    Column("ended_at", Instant),
+    CheckConstraint("status IN ('queued', 'sending', 'answered', 'failed')", name="status"),
+    CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
+    rowid=True,
+)
+Index(
+    "ix_calls_due_at",
+    calls.c.due_at,
+    sqlite_where=calls.c.due_at.isnot(None),
+    postgresql_where=calls.c.due_at.isnot(None),
+)
 
 statistics = _table(
     "statistics",

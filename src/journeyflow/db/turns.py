@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
-from journeyflow.core.effects import Effects, Message, TrailRecord
+from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import calls, codes
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
+from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (
     addresses,
     claims,
@@ -92,12 +95,15 @@ def save(connection: Connection, effects: Effects, now: datetime) -> None:
         ],
     )
     bulk.insert(connection, messages, [_message_row(message) for message in effects.messages])
+    calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
+    _engage(connection, effects.engaged)
     bulk.insert_new(connection, timers, [(to_micros(at), shard_of(contact), contact) for contact, at in effects.timers])
     _save_coupons(connection, effects)
     _save_addresses(connection, effects, now)
     bulk.add(connection, refusals, [_refusal_row(trigger, record) for trigger, record in effects.refusals])
     _save_statistics(connection, effects, now)
+    forget(connection, effects.forgotten)
 
 
 def _save_events(connection: Connection, effects: Effects) -> None:
@@ -135,7 +141,7 @@ def _message_row(message: Message) -> tuple[object, ...]:
         message.node,
         message.run,
         message.channel,
-        message.template,
+        message.template or "",
         message.template_version,
         message.to,
         message.topic,
@@ -152,6 +158,9 @@ def _message_row(message: Message) -> tuple[object, ...]:
         None,
         dump(message.values),
         dump(message.overrides),
+        None,
+        None,
+        message.number,
     )
 
 
@@ -160,6 +169,18 @@ def _withdraw(connection: Connection, withdrawn: Iterable[tuple[str, str]]) -> N
         mine = (messages.c.shard == shard_of(contact)) & (messages.c.contact == contact) & (messages.c.id == message)
         connection.execute(
             update(messages).where(mine, messages.c.status == "queued").values(status="cancelled", due_at=None)
+        )
+
+
+def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
+    """The first opening and the first click of each message by a person."""
+    for one in engaged:
+        column = messages.c.opened_at if one.what == "opened" else messages.c.clicked_at
+        mine = and_(messages.c.shard == shard_of(one.contact), messages.c.contact == one.contact)
+        connection.execute(
+            update(messages)
+            .where(mine, messages.c.id == one.message, column.is_(None))
+            .values({column: to_micros(one.at)})
         )
 
 
@@ -175,6 +196,10 @@ def _save_coupons(connection: Connection, effects: Effects) -> None:
             for one in effects.allocations
         ],
     )  # fmt: skip
+    codes.give(connection, [(one.coupon.pool, one.coupon.code) for one in effects.allocations if one.stocked])
+    moved = Counter((GROUP, one.coupon.pool, "given") for one in effects.allocations)
+    moved.update((GROUP, pool, "redeemed") for _, pool, _, _ in effects.redeemed)
+    codes.count(connection, moved)
     for contact, pool, code, at in effects.redeemed:
         mine = (coupons.c.shard == shard_of(contact)) & (coupons.c.pool == pool) & (coupons.c.code == code)
         connection.execute(update(coupons).where(mine).values(redeemed_at=to_micros(at)))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Run
 from journeyflow.core.errors import NotFound
 from journeyflow.core.identity import address_hash
@@ -117,6 +118,15 @@ def find(connection: Connection, key: str, now: datetime) -> Contact:
     return found
 
 
+def demand(connection: Connection, key: str, now: datetime) -> None:
+    """See that there is a contact, or is about to be one by what waits for its turn.
+
+    :raises NotFound: when there is none of that key.
+    """
+    if timeline.last_to_come(connection, key) is None:
+        find(connection, key, now)
+
+
 def describe(connection: Connection, key: str, library: Library, now: datetime) -> Shape:
     """One contact's shape.
 
@@ -137,8 +147,10 @@ def describe_page(
 
 
 def addresses_of(connection: Connection, people: Iterable[Contact]) -> dict[str, Address]:
-    """What is known of the address of each contact."""
-    digests = {one.key: address_hash("email", email) for one in people if (email := email_of(one)) is not None}
+    """What is known of the address of each contact: its e-mail, else another one."""
+    digests = {
+        one.key: address_hash(*address) for one in people if (address := first_written(one.attributes)) is not None
+    }
     known = memory.read_addresses(connection, set(digests.values()))
     return {one.key: known[digests[one.key]] if one.key in digests else Address() for one in people}
 

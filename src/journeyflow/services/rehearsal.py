@@ -12,14 +12,17 @@ from typing import Any, Final
 import orjson
 
 from journeyflow.core.contact import Coupon
-from journeyflow.core.effects import Message, TrailRecord
+from journeyflow.core.effects import Call, Message, TrailRecord
 from journeyflow.core.errors import InvalidValue, NotFound
 from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, SetTags
 from journeyflow.core.local_time import zone
+from journeyflow.core.survey import Survey
+from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, iso, parse_duration, parse_instant
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.rendering.message import Footer, RenderedEmail
 from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.rendering.survey_tag import ShownSurvey
 from journeyflow.services.check import check_folder
 from journeyflow.services.explain_steps import steps
 from journeyflow.services.explain_words import REFUSED, Document, because_lines, local
@@ -42,13 +45,15 @@ class SeenMessage:
     """A message of a journey as its contact sees it.
 
     ``status`` is ``sent``, or ``skipped`` with the ``reason`` of rule 5.1; of a skipped one there is no text. ``html``
-    and ``text`` are whole, with the footer that marketing mail carries.
+    and ``text`` are whole, with the footer that marketing mail carries; an SMS or a push message is its ``text`` alone.
+    ``template`` is ``None`` where the node itself has the text.
     """
 
     contact: str
     journey: str
     node: str
-    template: str
+    channel: str
+    template: str | None
     to: str | None
     topic: str | None
     at: datetime
@@ -58,6 +63,19 @@ class SeenMessage:
     preheader: str
     text: str
     html: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """What a webhook node asks of another system; ``json`` is the body, ``None`` where there is none."""
+
+    journey: str
+    node: str
+    at: datetime
+    method: str
+    url: str
+    headers: dict[str, str]
+    json: JSON
 
 
 _UNSEEN: Final = RenderedEmail("", "", "", "")
@@ -93,6 +111,7 @@ class JourneyTest:
         self._now = self._instant(at)
         self._records: list[TrailRecord] = []
         self._messages: list[Message] = []
+        self._calls: list[Call] = []
         self._known: set[str] = set()
         self._simulator = Simulator(
             self._documents,
@@ -101,6 +120,7 @@ class JourneyTest:
             seed,
             self._records.append,
             self._messages.append,
+            self._calls.append,
         )
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -135,10 +155,10 @@ class JourneyTest:
     def enroll(self, key: str, journey: str, /, **properties: object) -> None:
         """Let the contact into a journey by hand.
 
-        :raises NotFound: when there is no such journey.
+        :raises NotFound: when there is no such journey, or no such contact.
         """
         choose(self._documents, (journey,))
-        self._handle(key, Enroll(self._now, journey, _json(properties)))
+        self._handle(self._sure(key), Enroll(self._now, journey, _json(properties)))
 
     def advance(self, duration: str | timedelta) -> None:
         """Let time pass: ``run.advance("30m")``.
@@ -179,6 +199,18 @@ class JourneyTest:
     def skipped(self, key: str, /) -> list[SeenMessage]:
         """The messages that the contact did not get, each with its reason."""
         return self._with_status(key, "skipped")
+
+    def calls(self, key: str, /) -> list[SeenCall]:
+        """The webhooks that were called for the contact, in order; each has been answered with the node's sample."""
+        sure = self._sure(key)
+        return [
+            SeenCall(
+                one.journey, one.node, one.queued_at, one.method, one.url, one.headers,
+                None if one.body is None else orjson.loads(one.body),
+            )
+            for one in self._calls
+            if one.contact == sure
+        ]  # fmt: skip
 
     def exits(self, key: str, /) -> list[str]:
         """The reasons for which the contact's runs left, in order (rule 7.1); who completed did not leave."""
@@ -226,6 +258,7 @@ class JourneyTest:
             contact=message.contact,
             journey=message.journey,
             node=message.node,
+            channel=message.channel,
             template=message.template,
             to=message.to,
             topic=message.topic,
@@ -245,7 +278,12 @@ class JourneyTest:
             preferences_url=f"{LINKS}/p/{message.id}",
             appended=not message.transactional,
         )
-        return _renderer().message(self._documents.templates[message.template]).render(message.values, footer)
+        own = {"template": "text", "channel": message.channel, "body": message.overrides.get("text")}
+        name = message.template
+        template = Template.model_validate(own) if name is None else self._documents.templates[name]
+        compiled = _renderer().message(template, self._documents.parts)
+        surveys = {id_: _shown(self._documents.surveys[id_], message.id) for id_ in compiled.surveys}
+        return compiled.render(message.values, footer, surveys)
 
     def _stories(self, key: str) -> Iterator[list[str]]:
         """A paragraph for each run, refusals between them."""
@@ -274,6 +312,11 @@ class JourneyTest:
     def _local(self, record: TrailRecord) -> str:
         own = self._simulator.contact(record.contact).attributes.get("timezone")
         return local(record.at, zone(own, self._workspace.timezone))
+
+
+def _shown(survey: Survey, message: str) -> ShownSurvey:
+    links = ((one.label, f"{LINKS}/s/{message}/{survey.survey}/{one.id}") for one in survey.choices)
+    return ShownSurvey(survey.question, tuple(links))
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:

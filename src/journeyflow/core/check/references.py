@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterator, Set
+from typing import Final
 
-from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
+from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding, similar
+from journeyflow.core.check.texts import text_findings
+from journeyflow.core.conditions import Condition, EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
-from journeyflow.core.nodes.email import EmailNode
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error in the document ``kind`` ``id`` at ``path``."""
-
-    kind: str
-    id: str
-    path: str
-    code: str
-    message: str
-    value: str
+NOTHING_BROKEN: Final = Broken()
 
 
-def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
-    """Every wrong reference, loop without a wait and Liquid error of a set of documents."""
+def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_BROKEN) -> Iterator[Finding]:
+    """Every wrong reference, loop without a wait and Liquid error of a set of documents.
+
+    ``broken`` are others that belong to it and can't be judged.
+    """
     for journey in documents.journeys.values():
         yield from _edges(journey)
         yield from _loops(journey)
-        yield from _mentions(journey, documents)
-        yield from _windows(journey, documents.workspace or DEFAULT)
-        yield from _own_addresses(journey, documents.workspace or DEFAULT)
+        yield from _mentions(journey, documents, broken)
+        if not broken.workspace:
+            yield from _windows(journey, documents.workspace or DEFAULT)
+            yield from _own_addresses(journey, documents.workspace or DEFAULT)
+        yield from _channels(journey, documents)
         yield from _texts(journey, renderer)
-    for name, template in documents.templates.items():
-        try:
-            renderer.message(template)
-        except TemplateError as error:
-            yield Finding("template", name, "body", "JF013", f"expected Liquid that compiles: {error}", name)
+    yield from _caps(documents.workspace or DEFAULT)
+    yield from text_findings(documents, renderer, broken)
 
 
 def _edges(journey: Journey) -> Iterator[Finding]:
@@ -51,27 +46,27 @@ def _edges(journey: Journey) -> Iterator[Finding]:
     for path, target in targets:
         if target not in journey.nodes and (target != "end" or path == "start"):
             expected = f"expected the name of a node{'' if path == 'start' else ', or end'}"
-            yield Finding("journey", journey.journey, path, "JF010", expected + _similar(target, journey.nodes), target)
-
-
-def _similar(wanted: str, known: object) -> str:
-    names = [str(name) for name in known] if hasattr(known, "__iter__") else []
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+            yield Finding("journey", journey.journey, path, "JF010", expected + similar(target, journey.nodes), target)
 
 
 def _loops(journey: Journey) -> Iterator[Finding]:
     """Every cycle of nodes that no wait interrupts, once."""
-    moving = {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}
-    follows = {name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving}
+    for loop in loops(journey, {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}):
+        message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
+        yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+
+
+def loops(journey: Journey, names: Set[str]) -> Iterator[list[str]]:
+    """Loops that lead through nodes of these names alone."""
+    follows = {
+        name: [target for _, target in journey.nodes[name].exits() if target is not None and target in names]
+        for name in names
+    }
     done: set[str] = set()
-    for begin in sorted(moving):
+    for begin in sorted(names):
         loop = _loop_from(begin, follows, done)
         if loop:
-            message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
-            yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+            yield loop
 
 
 def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> list[str]:
@@ -99,40 +94,80 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
     return found
 
 
-def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
+def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterator[Finding]:
     known = {
-        "template": set(documents.templates),
-        "coupon_pool": set(documents.pools),
-        "topic": {topic.id for topic in (documents.workspace or DEFAULT).topics},
+        "template": {*documents.templates, *broken.ids("template")},
+        "coupon_pool": {*documents.pools, *broken.ids("coupon_pool")},
+        "journey": {*documents.journeys, *broken.ids("journey")},
     }
+    if broken.topics is not None:
+        known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
     named = [
         (f"nodes.{name}.{path}", kind, target)
         for name, node in journey.nodes.items()
         for path, kind, target in node.mentions()
     ]
     for path, condition in journey.conditions():
-        named.extend(
-            (f"{path}.topic", "topic", leaf.topic) for leaf in leaves(condition) if isinstance(leaf, TopicCondition)
-        )
+        for leaf in leaves(condition):
+            named.extend((f"{path}.{place}", kind, target) for place, kind, target in _named_by(leaf))
     for path, kind, target in named:
-        if target not in known[kind]:
+        if kind in known and target not in known[kind]:
             words = kind.replace("_", " ")
-            message = f"expected the id of a {words}{_similar(target, known[kind])}"
+            message = f"expected the id of a {words}{similar(target, known[kind])}"
             yield Finding("journey", journey.journey, path, "JF012", message, target)
 
 
+def _named_by(leaf: Condition) -> Iterator[tuple[str, str, str]]:
+    """The documents that a condition names: (path inside it, kind, id)."""
+    if isinstance(leaf, TopicCondition):
+        yield "topic", "topic", leaf.topic
+    elif isinstance(leaf, MessageCondition):
+        if leaf.message.template is not None:
+            yield "message.template", "template", leaf.message.template
+        if leaf.message.journey is not None:
+            yield "message.journey", "journey", leaf.message.journey
+
+
 def _windows(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
-    kept = workspace.retention.events
+    retention = workspace.retention
     for path, condition in journey.conditions():
         for leaf in leaves(condition):
-            if isinstance(leaf, EventCondition) and leaf.within is not None and leaf.within > kept:
-                message = f"expected at most the {kept.days}d for which the workspace keeps events"
-                yield Finding("journey", journey.journey, f"{path}.within", "JF014", message, f"{leaf.within.days}d")
+            if isinstance(leaf, EventCondition):
+                place, within, kept, what = "within", leaf.within, retention.events, "events"
+            elif isinstance(leaf, MessageCondition):
+                place, within, kept, what = "message.within", leaf.message.within, retention.messages, "messages"
+            else:
+                continue
+            if within is not None and within > kept:
+                message = f"expected at most the {kept.days}d for which the workspace keeps {what}"
+                yield Finding("journey", journey.journey, f"{path}.{place}", "JF014", message, f"{within.days}d")
+
+
+def _caps(workspace: Workspace) -> Iterator[Finding]:
+    kept = workspace.retention.messages
+    for index, cap in enumerate(workspace.frequency_caps):
+        if cap.per > kept:
+            message = f"expected at most the {kept.days}d for which the workspace keeps messages"
+            path = f"frequency_caps[{index}].per"
+            yield Finding("workspace", workspace.workspace, path, "JF014", message, f"{cap.per.days}d")
+
+
+def _channels(journey: Journey, documents: Documents) -> Iterator[Finding]:
+    """Templates that are for another channel than the node that names them."""
+    for name, node in journey.nodes.items():
+        template = documents.templates.get(node.template or "") if isinstance(node, MessageNode) else None
+        if template is not None and template.channel != node.type:
+            fitting = [one.template for one in documents.templates.values() if one.channel == node.type]
+            message = f"expected a template with channel: {node.type}, this one is for {template.channel}"
+            near = similar(template.template, fitting)
+            yield Finding(
+                "journey", journey.journey, f"nodes.{name}.template", "JF006", message + near, template.template
+            )
 
 
 def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
     for name, node in journey.nodes.items():
-        if not isinstance(node, EmailNode) or node.to is None:
+        if not isinstance(node, MessageNode) or node.to is None:
             continue
         if not is_transactional(workspace, node.topic, node.transactional):
             message = "expected to only on a transactional message: its own transactional: true, or its topic's"
@@ -146,4 +181,5 @@ def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:
                 renderer.text(text)
             except TemplateError as error:
                 message = f"expected Liquid that compiles: {error}"
-                yield Finding("journey", journey.journey, f"nodes.{name}.{path}", "JF013", message, text[:80])
+                place = f"nodes.{name}.{path}"
+                yield Finding("journey", journey.journey, place, "JF013", message, text[:80], error.line)
