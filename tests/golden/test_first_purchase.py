@@ -44,4 +44,4 @@ def test_nobody_is_thanked_for_an_order_that_is_no_more(run: JourneyTest, event:
     run.advance("30d")
 
     assert run.messages("ann") == []
-    assert run.tags("ann") == []
+    assert run.exits("ann") == ["exit_on"]
