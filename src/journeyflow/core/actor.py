@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
+from journeyflow.core.consent import Turned
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Aggregate, Contact, Memory, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
 from journeyflow.core.entry import Doorman
-from journeyflow.core.flows import Entrance, Flows, Published, Silence
+from journeyflow.core.facts import Facts, Firings
+from journeyflow.core.flows import Entrance, Flows, Published
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
@@ -23,6 +25,7 @@ from journeyflow.core.inputs import (
     SetTags,
     SetTopics,
 )
+from journeyflow.core.triggers import TopicTrigger
 from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
 from journeyflow.core.walk import Walker
 
@@ -32,9 +35,17 @@ Continuation = tuple[Run, Callable[[], None]]
 class Actor:
     """Handles what happened to one contact, at one instant of handling, and writes what follows into ``effects``."""
 
-    __slots__ = ("contact", "decision", "effects", "flows", "memory", "now", "walker")
+    __slots__ = ("contact", "decision", "effects", "facts", "flows", "memory", "now", "walker")
 
-    def __init__(self, contact: Contact, now: datetime, flows: Flows, memory: Memory, effects: Effects) -> None:
+    def __init__(
+        self,
+        contact: Contact,
+        now: datetime,
+        flows: Flows,
+        memory: Memory,
+        effects: Effects,
+        firings: Firings | None = None,
+    ) -> None:
         self.contact = contact
         self.now = now
         self.flows = flows
@@ -42,6 +53,7 @@ class Actor:
         self.effects = effects
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
+        self.facts = Facts(self.decision, flows, firings)
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -59,10 +71,12 @@ class Actor:
                 reached = upcoming.at
                 self.decision.begin_input(reached)
                 self._take(upcoming)
+                self.facts.saw(reached)
                 upcoming = next(waiting, None)
             elif due is not None and due <= until:
                 self.decision.begin_input(due)
                 self._pass_time(due)
+                self.facts.saw(due)
             else:
                 break
             self._drain()
@@ -77,21 +91,9 @@ class Actor:
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which time alone has work for this contact."""
-        earliest = self._next_fact()
+        earliest = self.facts.next()
         for run in self.contact.runs:
             due = run.due_at
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
-        return earliest
-
-    def _next_fact(self) -> datetime | None:
-        earliest: datetime | None = None
-        for run in self.contact.runs:
-            due = run.check_at
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
-        for silence in self.flows.silences:
-            due = self._silent_at(silence)
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
         return earliest
@@ -105,7 +107,7 @@ class Actor:
 
     def _pass_time(self, due: datetime) -> None:
         """Facts first, together, then one run (rule 1.4)."""
-        fact = self._next_fact()
+        fact = self.facts.next()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
             return
@@ -123,45 +125,15 @@ class Actor:
                     self.effects.runs[run.id] = (self.contact.key, run)
                 else:
                     moving.append((run, partial(self.walker.take, run, None, case)))
-        moving.extend(self._break_silences(due))
-        self._walk(moving)
-
-    # --- inactivity ---------------------------------------------------------------------------------------------------
-
-    def _silent_at(self, silence: Silence) -> datetime | None:
-        """When the present silence is long enough, unless it was handled already (rule 3.6)."""
-        found = silence.trigger.last(self.contact, self.decision.view)
-        if found is None or self.contact.fired.get(silence.key) == found[0]:
-            return None
-        due = found[0] + silence.trigger.for_
-        return due if due > silence.armed_at else None
-
-    def _break_silences(self, due: datetime) -> list[Continuation]:
-        begun: list[Continuation] = []
+        if self.decision.judge is not None:
+            self.decision.judge.pass_time(due)
+            self.decision.compare()
         entered: set[str] = set()
-        for silence in self.flows.silences:
-            silent_at = self._silent_at(silence)
-            found = silence.trigger.last(self.contact, self.decision.view)
-            if silent_at is None or silent_at > due or found is None:
-                continue
-            self.contact.fired[silence.key] = found[0]
-            if silence.published.id not in entered:
-                entered.add(silence.published.id)
-                properties: dict[str, JSON] = {"event": found[1], "last_at": iso(found[0])}
-                begun.extend(self._offer(silence.published, silence.place, properties, []))
-        return begun
-
-    def _forget_silences(self, event: Event) -> None:
-        """A silence that began with an event of history, and is long enough already, lets nobody in (rule 1.11)."""
-        for silence in self.flows.silences:
-            if any(watched.event == event.name for watched in silence.trigger.watched):
-                silent_at = self._silent_at(silence)
-                if (
-                    silent_at is not None
-                    and silent_at <= self.now
-                    and silent_at - silence.trigger.for_ == event.occurred_at
-                ):
-                    self.contact.fired[silence.key] = event.occurred_at
+        for timed, occasion in self.facts.take(due):
+            if timed.published.id not in entered:
+                entered.add(timed.published.id)
+                moving.extend(self._offer(timed.published, timed.place, occasion.properties, []))
+        self._walk(moving)
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
@@ -173,23 +145,31 @@ class Actor:
         elif isinstance(item, Appear):
             self._appear(item)
         elif isinstance(item, SetTags):
-            self._exist(not item.imported)
+            self._exist(not item.imported, item.at)
             self.decision.change_tags(item.add, item.remove, announced=not item.imported)
             self._after_change(item.imported)
         elif isinstance(item, SetTopics):
-            self._exist(True)
+            self._exist(True, item.at)
             for topic, consent in self.decision.change_topics(item.topics):
                 self.decision.make("Subscribed" if consent else "Unsubscribed", {"topic": topic})
-            self._walk(self._reconsider())
+            self._after_change(imported=False)
         elif isinstance(item, Enroll):
             self._enroll(item)
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
 
-    def _exist(self, announced: bool) -> None:
+    def _exist(self, announced: bool, at: datetime) -> None:
         if not self.contact.exists:
             self.decision.create(self.now, announced)
+            self._arrive(at, announced)
+
+    def _arrive(self, at: datetime, announced: bool) -> None:
+        """A contact that is new has no part in what was there before it: firings, and invitations to members."""
+        self.facts.pass_over(at)
+        for invitation in self.flows.invitations:
+            if announced or at > invitation.armed_at:
+                self.contact.fired[invitation.key] = invitation.armed_at
 
     def _repeated(self, message_id: str | None) -> bool:
         """Rule 1.5."""
@@ -204,7 +184,7 @@ class Actor:
     def _receive(self, event: Event) -> None:
         if self._repeated(event.message_id):
             return
-        self._exist(not event.imported)
+        self._exist(not event.imported, event.at)
         if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
             claimed = event.occurred_at
             event = Event(
@@ -213,7 +193,7 @@ class Actor:
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
-            self._forget_silences(event)
+            self.facts.forget_silences(event)
             self._after_change(imported=True)
         else:
             self._step(event)
@@ -221,20 +201,24 @@ class Actor:
     def _identify(self, item: Identify) -> None:
         if self._repeated(item.message_id):
             return
-        self._exist(not item.imported)
+        self._exist(not item.imported, item.at)
         changes = [((name,), value) for name, value in item.attributes.items()]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
-        if not self.contact.exists and item.created_at is not None:
+        new = not self.contact.exists and item.created_at is not None
+        if new and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)
+            self._arrive(item.at, item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
         self.decision.change_tags(item.tags, (), announced=False)
+        self.decision.compare(silently=not (new and item.announced))
+        self._welcome_members()
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True)
+        self._exist(True, item.at)
         published = self.flows.current.get(item.journey)
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
@@ -265,10 +249,11 @@ class Actor:
 
     def _step(self, event: Event) -> None:
         self._store(event)  # 2.1
-        apply_consent(self.decision, event)
+        turned = apply_consent(self.decision, event)
+        self.decision.compare()
         too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
         if too_old:
-            self._forget_silences(event)
+            self.facts.forget_silences(event)
         moving: list[Continuation] = []
         if self.contact.runs:
             runs = self._ranked(self.contact.runs)
@@ -283,7 +268,7 @@ class Actor:
             return
         entrances = self.flows.listening(event.name, event.own)
         if entrances:
-            moving.extend(self._enter(event, entrances))  # 2.5
+            moving.extend(self._enter(event, entrances, turned))  # 2.5
         self._walk(moving)  # 2.6
 
     def _ranked(self, runs: list[Run]) -> list[Run]:
@@ -291,9 +276,17 @@ class Actor:
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
 
     def _drain(self) -> None:
-        """Rule 2.7: the events the engine made, in order."""
-        while self.decision.made:
-            self._step(self.decision.made.popleft())
+        """Rule 2.7: the events the engine made, in order; then waits that look at journeys look again (rule 4.6)."""
+        decision = self.decision
+        while True:
+            decision.compare()
+            if decision.made:
+                self._step(decision.made.popleft())
+            elif decision.moved_journeys and self.flows.followed:
+                decision.moved_journeys = False
+                self._walk(self._reconsider())
+            else:
+                return
 
     def _exit_on(self, run: Run, event: Event) -> None:
         if not run.active and not run.queued:
@@ -357,8 +350,10 @@ class Actor:
     def _after_change(self, imported: bool) -> None:
         """Waiting runs look at what has changed; at history they don't (rule 1.11)."""
         if imported:
+            self.decision.compare(silently=True)
             self._check_all_again()
         else:
+            self.decision.compare()
             self._walk(self._reconsider())
 
     def _check_all_again(self) -> None:
@@ -373,24 +368,30 @@ class Actor:
             run.check_at = check_at
             self.effects.runs[run.id] = (self.contact.key, run)
 
-    def _enter(self, event: Event, entrances: list[Entrance]) -> list[Continuation]:
+    def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
         for entrance in entrances:
             if entrance.published.id in matched:
                 continue
-            because = self._fits(entrance, event)
+            because = self._fits(entrance, event, turned)
             if because is not None:
                 matched.add(entrance.published.id)
-                begun.extend(self._offer(entrance.published, entrance.place, event.properties, because))
+                properties = event.properties
+                if isinstance(entrance.trigger, TopicTrigger):
+                    properties = {**properties, "topic": entrance.trigger.topic}
+                begun.extend(self._offer(entrance.published, entrance.place, properties, because))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event) -> Because | None:
+    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
         """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
+        trigger = entrance.trigger
+        if isinstance(trigger, TopicTrigger):
+            return [] if trigger.topic in turned else None
         view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
         path = f"triggers[{entrance.place}]"
         because: Because = []
-        return because if entrance.trigger.fits(event, view, path, because) else None
+        return because if trigger.fits(event, view, path, because) else None
 
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
@@ -410,6 +411,10 @@ class Actor:
 
     def _settle(self) -> None:
         """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
+        if self.decision.judge is not None and self.contact.exists:
+            self.decision.judge.settle()
+        if self.flows.invitations and self.contact.exists:
+            self._welcome_members()
         runs = self.contact.runs
         if not runs:
             return
@@ -428,6 +433,20 @@ class Actor:
             elif run.held is not None and state != "paused":
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
+                self._drain()
+
+    def _welcome_members(self) -> None:
+        """Who was in a segment when a trigger with ``include_members`` was published is let in, once."""
+        for invitation in self.flows.invitations:
+            armed_at = invitation.armed_at
+            open_ = self.flows.states.get(invitation.published.id) == "live"
+            if not open_ or not self.contact.exists or self.now < armed_at or invitation.key in self.contact.fired:
+                continue
+            self.contact.fired[invitation.key] = armed_at
+            if self.decision.view.in_segment(invitation.segment):
+                self.decision.begin_input(armed_at)
+                properties: dict[str, JSON] = {"segment": invitation.segment}
+                self._walk(self._offer(invitation.published, invitation.place, properties, []))
                 self._drain()
 
 

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from journeyflow.core.contact import Address
 from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event
 
+Turned = frozenset[str]
+"""The topics to which consent has changed."""
+_NONE: Final[Turned] = frozenset()
 
-def apply(decision: Decision, event: Event) -> None:
-    """Take an incoming event's word for it; the engine's own events have been applied where they were made."""
-    if event.own:
-        return
+
+def apply(decision: Decision, event: Event) -> Turned:
+    """Take an incoming event's word for it; the engine's own events have been applied where they were made.
+
+    Returns the topics that the event turned: given or taken away, whichever it says (rule 5.8).
+    """
     if event.name in ("Unsubscribed", "Subscribed"):
-        _consent(decision, event, event.name == "Subscribed")
-    elif event.name == "Email Marked as Spam" or (
+        return _consent(decision, event, event.name == "Subscribed")
+    if event.own:
+        return _NONE
+    if event.name == "Email Marked as Spam" or (
         event.name == "Email Bounced" and event.properties.get("type") == "hard"
     ):
         _change_address(decision, event, suppressed=True)
     elif event.name == "Coupon Redeemed":
         _redeem(decision, event)
+    return _NONE
 
 
-def _consent(decision: Decision, event: Event, given: bool) -> None:
+def _consent(decision: Decision, event: Event, given: bool) -> Turned:
     topic = event.properties.get("topic")
-    if isinstance(topic, str) and topic:
-        decision.contact.topics[topic] = given
+    named = isinstance(topic, str) and topic != ""
+    if event.own:
+        return frozenset([str(topic)])
+    topics = {*(one.id for one in decision.library.workspace.topics), *decision.contact.topics}
+    if named:
+        topics = {str(topic)}
+    before = {one: decision.view.subscribed(one) for one in topics}
+    if named:
+        decision.contact.topics[str(topic)] = given
     else:
         _change_address(decision, event, unsubscribed=not given)
+    decision.consent_changed()
+    return frozenset(one for one in topics if before[one] != given and decision.view.subscribed(one) == given)
 
 
 def _change_address(

@@ -10,8 +10,9 @@ from typing import Final
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.journey import Journey
+from journeyflow.core.local_time import EARLIEST
+from journeyflow.core.segment import Segment
 from journeyflow.core.template import Template
-from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import Model
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -21,6 +22,7 @@ KINDS: Final[Mapping[str, type[Model]]] = {
     "journey": Journey,
     "template": Template,
     "coupon_pool": CouponPool,
+    "segment": Segment,
 }
 """First key of a document → its model; the value of that key is the document's id."""
 
@@ -43,6 +45,7 @@ class Documents:
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     pools: dict[str, CouponPool] = field(default_factory=dict)
+    segments: dict[str, Segment] = field(default_factory=dict)
 
     @classmethod
     def of(cls, documents: Iterator[Model] | list[Model]) -> Documents:
@@ -55,17 +58,19 @@ class Documents:
                 found.templates[document.template] = document
             elif isinstance(document, CouponPool):
                 found.pools[document.coupon_pool] = document
+            elif isinstance(document, Segment):
+                found.segments[document.segment] = document
             elif isinstance(document, Workspace):
                 found.workspace = found.workspace or document
         return found
 
-    def library(self, renderer: Renderer) -> Library:
-        """What runs look up live; every template is compiled.
+    def library(self, renderer: Renderer, begins: datetime = EARLIEST) -> Library:
+        """What runs look up live; every template is compiled. Segments and stages begin at an instant.
 
         :raises TemplateError: when a template does not compile (``problems`` finds these before).
         """
         templates = {name: StoredTemplate(1, renderer.message(one)) for name, one in self.templates.items()}
-        return Library(self.workspace or DEFAULT, templates, self.pools, renderer)
+        return Library(self.workspace or DEFAULT, templates, self.pools, renderer, self.segments, begins)
 
     def published(self, renderer: Renderer, since: datetime) -> Flows:
         """All journeys live since an instant, in version 1: what a simulation runs."""
@@ -76,6 +81,6 @@ class Documents:
             (one.id, trigger.key): since
             for one in current.values()
             for trigger in one.journey.triggers
-            if isinstance(trigger, InactivityTrigger)
+            if trigger.key is not None
         }
-        return Flows(self.library(renderer), current, versions, states, armed)
+        return Flows(self.library(renderer, since), current, versions, states, armed)

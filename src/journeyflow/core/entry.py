@@ -120,6 +120,7 @@ class Doorman:
             trigger=properties,
         )
         decision.contact.runs.append(run)
+        decision.journey_changed(published.id)
         detail: dict[str, JSON] = {"trigger": trigger, "properties": properties}
         if because:
             detail["because"] = because

@@ -12,6 +12,7 @@ from journeyflow.core.nodes.branch import BranchNode
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.end import EndNode
+from journeyflow.core.nodes.stage import StageNode
 from journeyflow.core.nodes.tag import TagNode
 from journeyflow.core.nodes.update import UpdateNode
 from journeyflow.core.nodes.wait import WaitNode
@@ -21,7 +22,7 @@ from journeyflow.core.values import Duration, Model, Name, NodeName, Path, Posit
 from journeyflow.core.workspace import ZoneName
 
 Node = Annotated[
-    WaitNode | WaitForNode | BranchNode | EmailNode | TagNode | UpdateNode | CouponNode | EndNode,
+    WaitNode | WaitForNode | BranchNode | EmailNode | TagNode | UpdateNode | CouponNode | StageNode | EndNode,
     Field(discriminator="type"),
 ]
 NODES_MAX = 500

@@ -86,6 +86,8 @@ class Walker:
         run.node = run.due_at = run.check_at = run.held = None
         run.open_until = self._open_until(run)
         self._count(run, status if reason is None else f"{status}:{reason}")
+        self.decision.journey_changed(run.journey)
+        self.decision.compare()
 
     def _open_until(self, run: Run) -> datetime | None:
         goal = self.journey(run).goal
@@ -165,6 +167,7 @@ class Walker:
 
     def begin(self, run: Run) -> None:
         """A new run takes its first step."""
+        self.decision.compare()
         self._walk(run, Go(self.journey(run).start))
 
     def _walk(self, run: Run, move: Move) -> None:
@@ -218,6 +221,7 @@ class Walker:
                 return Go(node.next)
         dropped = self.decision.dropped
         move = node.enter(visit)
+        self.decision.compare()
         if self.decision.dropped > dropped:
             visit.record("failed", {"error": f"more than {CHAIN_MAX} events in a chain; the rest was dropped"})
         return move

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from journeyflow.core.local_time import is_zone
+from journeyflow.core.stage import Stage
 from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
 
 
@@ -63,6 +64,15 @@ class Retention(Model):
     messages: PositiveDuration = timedelta(days=400)
 
 
+class Touchpoint(Model):
+    """A place where contacts meet the shop, for the customer journey map; its events happen there."""
+
+    id: Slug
+    name: Name | None = None
+    description: str | None = None
+    events: tuple[Name, ...] = ()
+
+
 class Workspace(Model):
     """The settings of the one workspace of an installation."""
 
@@ -77,6 +87,19 @@ class Workspace(Model):
     retention: Retention = Retention()
     locale: str | None = None
     currency: str | None = None
+    touchpoints: Annotated[tuple[Touchpoint, ...], Field(max_length=200)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _ids_once(self) -> Workspace:
+        for what, ids in (
+            ("stage", [one.id for one in self.stages]),
+            ("touchpoint", [one.id for one in self.touchpoints]),
+        ):
+            doubled = next((one for one in ids if ids.count(one) > 1), None)
+            if doubled is not None:
+                raise ValueError(f"expected each {what} once; {doubled} is there twice")
+        return self
 
     def topic(self, topic: str) -> Topic | None:
         """The topic of that id."""

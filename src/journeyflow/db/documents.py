@@ -15,8 +15,8 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS
 from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.journey import Journey
+from journeyflow.core.segment import Segment
 from journeyflow.core.template import Template
-from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -145,13 +145,13 @@ def remove_journey(connection: Connection, journey: str) -> None:
 
 
 def armed(connection: Connection, journey: str) -> bool:
-    """Whether the journey has inactivity triggers."""
+    """Whether the journey has triggers that time fires, or that let members in."""
     return bool(connection.scalar(select(exists().where(armings.c.journey == journey))))
 
 
 def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
-    """Inactivity triggers watch from now; those that did already, from when they did. Whether one is new."""
-    wanted = {trigger.key for trigger in journey.triggers if isinstance(trigger, InactivityTrigger)}
+    """Triggers that time fires watch from now; those that did already, from when they did. Whether one is new."""
+    wanted = {trigger.key for trigger in journey.triggers if trigger.key is not None}
     mine = armings.c.journey == journey.journey
     known = set(connection.scalars(select(armings.c.trigger).where(mine)))
     connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(wanted)))
@@ -213,6 +213,7 @@ class FlowsCache:
         workspace: Workspace = DEFAULT
         templates: dict[str, StoredTemplate] = {}
         pools: dict[str, CouponPool] = {}
+        segments: dict[str, Segment] = {}
         for row in rows:
             model = self._model(row)
             if isinstance(model, Workspace):
@@ -221,7 +222,9 @@ class FlowsCache:
                 templates[row.id] = self._compiled(row, model)
             elif isinstance(model, CouponPool):
                 pools[row.id] = model
-        return Library(workspace, templates, pools, self._renderer)
+            elif isinstance(model, Segment):
+                segments[row.id] = model
+        return Library(workspace, templates, pools, self._renderer, segments)
 
     def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
         key = (row.id, row.version)

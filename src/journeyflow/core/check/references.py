@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
 
-from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
+from journeyflow.core.check.conditions import condition_findings
+from journeyflow.core.check.finding import Finding, similar, unknown_id
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
@@ -16,27 +15,15 @@ from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error in the document ``kind`` ``id`` at ``path``."""
-
-    kind: str
-    id: str
-    path: str
-    code: str
-    message: str
-    value: str
-
-
 def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
     """Every wrong reference, loop without a wait and Liquid error of a set of documents."""
     for journey in documents.journeys.values():
         yield from _edges(journey)
         yield from _loops(journey)
         yield from _mentions(journey, documents)
-        yield from _windows(journey, documents.workspace or DEFAULT)
         yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _texts(journey, renderer)
+    yield from condition_findings(documents)
     for name, template in documents.templates.items():
         try:
             renderer.message(template)
@@ -51,15 +38,7 @@ def _edges(journey: Journey) -> Iterator[Finding]:
     for path, target in targets:
         if target not in journey.nodes and (target != "end" or path == "start"):
             expected = f"expected the name of a node{'' if path == 'start' else ', or end'}"
-            yield Finding("journey", journey.journey, path, "JF010", expected + _similar(target, journey.nodes), target)
-
-
-def _similar(wanted: str, known: object) -> str:
-    names = [str(name) for name in known] if hasattr(known, "__iter__") else []
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+            yield Finding("journey", journey.journey, path, "JF010", expected + similar(target, journey.nodes), target)
 
 
 def _loops(journey: Journey) -> Iterator[Finding]:
@@ -100,34 +79,26 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
 
 
 def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
+    workspace = documents.workspace or DEFAULT
     known = {
         "template": set(documents.templates),
         "coupon_pool": set(documents.pools),
-        "topic": {topic.id for topic in (documents.workspace or DEFAULT).topics},
+        "topic": {topic.id for topic in workspace.topics},
+        "segment": set(documents.segments),
+        "stage": {stage.id for stage in workspace.stages},
     }
     named = [
         (f"nodes.{name}.{path}", kind, target)
         for name, node in journey.nodes.items()
         for path, kind, target in node.mentions()
     ]
-    for path, condition in journey.conditions():
-        named.extend(
-            (f"{path}.topic", "topic", leaf.topic) for leaf in leaves(condition) if isinstance(leaf, TopicCondition)
-        )
+    for index, trigger in enumerate(journey.triggers):
+        named.extend((f"triggers[{index}].{path}", kind, target) for path, kind, target in trigger.mentions())
+    if journey.stage is not None and workspace.stages:
+        named.append(("stage", "stage", journey.stage))
     for path, kind, target in named:
         if target not in known[kind]:
-            words = kind.replace("_", " ")
-            message = f"expected the id of a {words}{_similar(target, known[kind])}"
-            yield Finding("journey", journey.journey, path, "JF012", message, target)
-
-
-def _windows(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
-    kept = workspace.retention.events
-    for path, condition in journey.conditions():
-        for leaf in leaves(condition):
-            if isinstance(leaf, EventCondition) and leaf.within is not None and leaf.within > kept:
-                message = f"expected at most the {kept.days}d for which the workspace keeps events"
-                yield Finding("journey", journey.journey, f"{path}.within", "JF014", message, f"{leaf.within.days}d")
+            yield unknown_id("journey", journey.journey, path, kind, target, known[kind])
 
 
 def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:

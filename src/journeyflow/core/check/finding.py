@@ -1,0 +1,34 @@
+"""Something wrong that shows only when documents are looked at together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An error in the document ``kind`` ``id`` at ``path``."""
+
+    kind: str
+    id: str
+    path: str
+    code: str
+    message: str
+    value: str
+
+
+def similar(wanted: str, known: Iterable[str]) -> str:
+    """What may have been meant, or what there is."""
+    names = [*known]
+    close = get_close_matches(wanted, names, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+
+
+def unknown_id(kind: str, id_: str, path: str, wanted_kind: str, target: str, known: Iterable[str]) -> Finding:
+    """An id that no document has."""
+    message = f"expected the id of a {wanted_kind.replace('_', ' ')}{similar(target, known)}"
+    return Finding(kind, id_, path, "JF012", message, target)
