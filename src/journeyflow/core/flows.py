@@ -56,10 +56,11 @@ class Timed(NamedTuple):
     zone: ZoneInfo | None
     tables: dict[ZoneInfo, Timetable]
 
-    def table(self, local: ZoneInfo) -> Timetable:
-        """When the schedule comes for a contact that is there."""
-        assert isinstance(self.trigger, ScheduleTrigger)
+    def table(self, local: ZoneInfo | None = None) -> Timetable:
+        """When the schedule comes; a ``local`` one for a contact that is there."""
         zone_ = self.zone or local
+        assert isinstance(self.trigger, ScheduleTrigger)
+        assert zone_ is not None, "a local schedule comes somewhere"
         if zone_ not in self.tables:
             self.tables[zone_] = self.trigger.timetable(zone_)
         return self.tables[zone_]
@@ -92,6 +93,8 @@ class Flows:
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     timed: list[Timed] = field(default_factory=list)
     """The triggers that time fires, in the order of journeys."""
+    schedules: list[Timed] = field(default_factory=list)
+    """Those of them that come for all contacts at one instant."""
     dated: bool = False
     """Whether any of them is a date or a schedule."""
     invitations: list[Invitation] = field(default_factory=list)
@@ -143,7 +146,10 @@ class Flows:
         fixed = None
         if isinstance(trigger, ScheduleTrigger) and not trigger.local:
             fixed = zone(trigger.timezone, published.journey.timezone, self.library.workspace.timezone)
-        self.timed.append(Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {}))
+        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {})
+        self.timed.append(timed)
+        if fixed is not None:
+            self.schedules.append(timed)
         self.dated = self.dated or not isinstance(trigger, InactivityTrigger)
 
     def _invite(self, published: Published) -> None:

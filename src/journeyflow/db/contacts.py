@@ -86,7 +86,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         records=state["records"],
         timer_at=instant(timer_at),
         segments={key: _membership(kept) for key, kept in state["segments"].items()} if "segments" in state else {},
-        stage=StageReached(*state["stage"][:2], instant(state["stage"][2])) if "stage" in state else None,
+        stage=_stage(state["stage"]) if "stage" in state else None,
         stage_set=state.get("stage_set"),
         seen_at=instant(state.get("seen_at")),
     )
@@ -142,6 +142,11 @@ def _put_standing(contact: Contact, state: dict[str, object]) -> None:
 
 def _membership(kept: Any) -> Membership:  # Any: a number, or two, as _put_standing wrote them
     return Membership(bool(kept[0]), from_micros(kept[1])) if isinstance(kept, list) else Membership(bool(kept), None)
+
+
+def _stage(kept: list[Any]) -> StageReached:  # Any: as _put_standing wrote them
+    key, stage, check_at = kept
+    return StageReached(key, stage, instant(check_at))
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS
@@ -158,6 +158,12 @@ def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
     new = wanted - known
     bulk.insert(connection, armings, [(journey.journey, key, to_micros(at)) for key in sorted(new)])
     return bool(new)
+
+
+def arm_again(connection: Connection, journey: str, triggers: Iterable[str], at: datetime) -> None:
+    """These triggers of a journey watch from now."""
+    mine = (armings.c.journey == journey) & armings.c.trigger.in_(list(triggers))
+    connection.execute(update(armings).where(mine).values(at=to_micros(at)))
 
 
 # --- flows -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import Connection
 
@@ -13,8 +13,12 @@ from journeyflow.core.check.source import Source
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
+from journeyflow.core.segment import Segment
+from journeyflow.core.standing import standing_of
+from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
+from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db import documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
 from journeyflow.services.check import check_data
@@ -95,11 +99,14 @@ def apply(
     kept = [(one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed]
     check_data([source.data for source in sources], kept, renderer).demand()
     by_key = {(source.kind, source.id): source for source in sources}
+    before = _definitions(connection) if any(change.kind in STANDING for change in changes) else frozenset()
     for change in changes:
         if change.what == "removed":
             _remove(connection, change.kind, change.id, now)
         else:
             _publish(connection, change.kind, change.id, by_key[change.kind, change.id].data, now)
+    if any(change.kind in STANDING for change in changes):
+        _judge_everybody(connection, before, now)
     if changes:
         documents.raise_epoch(connection)
     return changes
@@ -122,7 +129,10 @@ def put(
         )
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
+    before = _definitions(connection) if source.kind in STANDING else frozenset()
     stored = _publish(connection, source.kind, source.id, source.data, now)
+    if source.kind in STANDING:
+        _judge_everybody(connection, before, now)
     documents.raise_epoch(connection)
     return stored
 
@@ -142,6 +152,25 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
         raise Conflict(f"{kind} {id_} is needed: {problems[0].path} of {problems[0].value or 'another document'}")
     _remove(connection, kind, id_, now)
     documents.raise_epoch(connection)
+
+
+STANDING: Final = ("segment", "workspace")
+"""The kinds of documents that say where contacts stand."""
+
+
+def _definitions(connection: Connection) -> frozenset[str]:
+    """The keys of the definitions that contacts are judged by."""
+    workspace = DEFAULT
+    for found in documents.newest(connection, "workspace"):
+        workspace = Workspace.model_validate(found.document)
+    segments = {one.id: Segment.model_validate(one.document) for one in documents.newest(connection, "segment")}
+    return standing_of(workspace, segments).keys
+
+
+def _judge_everybody(connection: Connection, before: frozenset[str], now: datetime) -> None:
+    """Time alone can bring a contact into a segment that nobody has asked it about: so all are asked, once."""
+    if not _definitions(connection) <= before:
+        tasks.add(connection, "look_at_all", "", now)
 
 
 def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON], now: datetime) -> StoredDocument:
@@ -209,10 +238,20 @@ def resume(connection: Connection, journey: str, now: datetime) -> JourneyRow:
         raise Conflict(f"journey {journey} is {row.state}, not paused")
     live = JourneyRow(journey, "live", row.version, row.published_at, None)
     documents.put_journey(connection, live)
+    _arm_again(connection, journey, row.version, now)
     # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
     tasks.add(connection, "look_at_all" if documents.armed(connection, journey) else "look_at_journey", journey, now)
     documents.raise_epoch(connection)
     return live
+
+
+def _arm_again(connection: Connection, id_: str, version: int, now: datetime) -> None:
+    """Dates and schedules that came while nobody was let in are past; silences that began meanwhile still are."""
+    for stored in documents.versions(connection, "journey", id_):
+        if stored.version == version:
+            triggers = Journey.model_validate(stored.document).triggers
+            keys = [one.key for one in triggers if isinstance(one, DateTrigger | ScheduleTrigger)]
+            documents.arm_again(connection, id_, keys, now)
 
 
 def _row(connection: Connection, journey: str) -> JourneyRow:

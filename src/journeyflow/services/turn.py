@@ -14,9 +14,12 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Input
+from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.db import contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker, TurnMemory
+from journeyflow.db.tasks import Task
+from journeyflow.services import schedules
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -53,7 +56,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     """
     now = turns.advance_clock(connection, clock)
     flows = cache.current(connection)
-    batch, done = _take(connection, now, limit)
+    batch, done = _take(connection, flows, now, limit)
     keys = batch.contacts()
     if not keys:
         return done
@@ -65,7 +68,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     return done
 
 
-def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Done]:
+def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
     arrived = inbox.oldest(connection, limit)
     inputs: dict[str, list[Input]] = {}
@@ -83,15 +86,39 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, max(share, room - len(due)))
+    if flows.schedules:
+        schedules.fire(connection, flows, until, now)
+    visited, waiting = _visit(connection, flows, until, now, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until), done
 
 
-def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
+def _visit(
+    connection: Connection, flows: Flows, until: datetime, now: datetime, limit: int
+) -> tuple[list[str], bool]:  # fmt: skip
     task = tasks.oldest(connection)
-    return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
+    if task is None:
+        return [], False
+    if task.fire_at is not None and task.fire_at > until:  # what arrived before it goes first
+        return [], True
+    return tasks.slice_of(connection, task, limit, _segment_of(flows, task), now), True
+
+
+def _segment_of(flows: Flows, task: Task) -> str | None:
+    """The key of the segment that a firing is for."""
+    for timed in flows.schedules:
+        trigger = timed.trigger
+        if isinstance(trigger, ScheduleTrigger) and (timed.published.id, trigger.key) == (task.journey, task.trigger):
+            definitions = flows.library.standing.segments
+            return next((one.key for one in definitions if one.id == trigger.segment), None)
+    return None
+
+
+def next_due(connection: Connection, flows: Flows, now: datetime) -> datetime | None:
+    """When time next has work: a contact's timer, or a schedule."""
+    timer, firing = turns.next_due(connection), schedules.next_firing(connection, flows, now)
+    return firing if timer is None or (firing is not None and firing < timer) else timer
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
@@ -99,13 +126,14 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
     keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
     memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    firings = schedules.open_firings(connection, flows)
     for key in keys:
         contact = actors.get(key)
         if contact is None:
             contact = actors[key] = Contact(key)
         if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
             contact.timer_at = None
-        Actor(contact, now, flows, memory, effects).handle(batch.inputs.get(key, ()), batch.until)
+        Actor(contact, now, flows, memory, effects, firings).handle(batch.inputs.get(key, ()), batch.until)
     return effects
 
 
@@ -121,7 +149,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     """
     now = turns.advance_clock(connection, clock)
     flows = cache.current(connection)
-    batch, _ = _take(connection, now, limit)
+    batch, _ = _take(connection, flows, now, limit)
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
