@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from tests.core.random_segments import TOPICS, of_standing, segments, stage_nodes, stages, timed_triggers
 from tests.core.world import World
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.journey import Journey
+from journeyflow.core.segment import Segment
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.workspace import Workspace
@@ -27,20 +29,15 @@ POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
 ]
-WORKSPACES = [
-    Workspace(workspace="plain"),
-    Workspace.model_validate(
-        {
-            "workspace": "shop",
-            "timezone": "Europe/Warsaw",
-            "quiet_hours": {"from": "12:00", "to": "14:00"},
-            "topics": [
-                {"id": "offers", "name": "Offers"},
-                {"id": "account", "name": "Account", "transactional": True},
-            ],
-            "max_event_age": "2h",
-        }
-    ),
+WORKSPACES: list[Document] = [
+    {"workspace": "plain", "topics": TOPICS},
+    {
+        "workspace": "shop",
+        "timezone": "Europe/Warsaw",
+        "quiet_hours": {"from": "12:00", "to": "14:00"},
+        "topics": TOPICS,
+        "max_event_age": "2h",
+    },
 ]
 
 small = st.integers(0, 3)
@@ -63,6 +60,9 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
             small,
         ),
         st.builds(lambda name: {"event": name, "sum": "n", "gte": 3}, st.sampled_from(EVENTS)),
+        of_standing,
+        st.builds(lambda name: {"in_journey": name}, st.sampled_from(["one", "two"])),
+        st.builds(lambda name: {"been_in_journey": name, "within": "1h"}, st.sampled_from(["one", "two"])),
     ),
     lambda inner: st.one_of(
         st.builds(lambda parts: {"all": parts}, st.lists(inner, max_size=2)),
@@ -103,6 +103,7 @@ actions: st.SearchStrategy[Document] = st.one_of(
     st.just({"type": "update", "increment": {"n": 1}, "unset": ["day"]}),
     st.just({"type": "update", "set": {"day": {"ref": "trigger.day"}, "note": "{{ event.n }}"}}),
     st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
+    stage_nodes,
 )
 
 
@@ -166,6 +167,8 @@ triggers: st.SearchStrategy[Document] = st.one_of(
     st.builds(
         lambda name, after: {"type": "inactivity", "event": name, "for": after}, st.sampled_from(EVENTS), durations
     ),
+    timed_triggers,
+    timed_triggers,
 )
 
 
@@ -200,8 +203,16 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, stages_, segments_, *some: [
+        Workspace.model_validate({**workspace, "stages": stages_}),
+        *TEMPLATES,
+        *POOLS,
+        *[Segment.model_validate(one) for one in segments_],
+        *some,
+    ],
     st.sampled_from(WORKSPACES),
+    stages,
+    segments,
     journeys("one"),
     journeys("two"),
 )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 from tests.core.random_flows import CONTACTS, EVENTS, conditions, matches, triggers
+from tests.core.random_segments import TOPICS, segments, stage_nodes, stages
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -32,7 +33,6 @@ POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
 ]
-TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES: list[Document] = [
     {"workspace": "shop", "sender": {"email": "hello@shop.example"}, "topics": TOPICS},
     {
@@ -99,7 +99,7 @@ updates: st.SearchStrategy[Document] = st.sampled_from(
         {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
     ]
 )
-actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
+actions = st.one_of(emails, emails, tags, updates, stage_nodes, st.sampled_from(CODES))
 
 
 @st.composite
@@ -169,8 +169,16 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, stages_, segments_, *some: [
+        {**workspace, "stages": stages_},
+        *TEMPLATES,
+        *POOLS,
+        *segments_,
+        *some,
+    ],
     st.sampled_from(WORKSPACES),
+    stages,
+    segments,
     *[journeys(name) for name in JOURNEYS],
 )
 

@@ -44,6 +44,7 @@ class _Batch:
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
+    firings: dict[str, list[datetime]]
 
     def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
@@ -88,10 +89,11 @@ def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tu
         timers.setdefault(contact, []).append(at)
     if flows.schedules:
         schedules.fire(connection, flows, until, now)
+    firings = schedules.open_firings(connection, flows)  # before a task ends with its last slice
     visited, waiting = _visit(connection, flows, until, now, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
-    return _Batch(inputs, timers, visited, until), done
+    return _Batch(inputs, timers, visited, until, firings), done
 
 
 def _visit(
@@ -126,14 +128,13 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
     keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
     memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
-    firings = schedules.open_firings(connection, flows)
     for key in keys:
         contact = actors.get(key)
         if contact is None:
             contact = actors[key] = Contact(key)
         if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
             contact.timer_at = None
-        Actor(contact, now, flows, memory, effects, firings).handle(batch.inputs.get(key, ()), batch.until)
+        Actor(contact, now, flows, memory, effects, batch.firings).handle(batch.inputs.get(key, ()), batch.until)
     return effects
 
 
@@ -157,6 +158,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
+            batch.firings,
         )
         error = _attempt(connection, partial(_decide_and_save, connection, flows, alone, now, make_code))
         if error is not None:
