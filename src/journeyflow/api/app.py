@@ -21,6 +21,7 @@ from journeyflow.api import (
     preferences,
     runs,
     segment_protocol,
+    segments,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -35,6 +36,7 @@ ROUTERS: Final = (
     documents,
     journeys,
     runs,
+    segments,
     messages,
     keys,
     preferences,

@@ -23,6 +23,7 @@ from journeyflow.cli import (
     migrate,
     publish,
     schema,
+    segments,
     serve,
     simulate,
 )
@@ -100,6 +101,7 @@ app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
 app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one.")
 app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
+app.add_typer(segments.app, name="segments", help="List segments, count and list the contacts in one.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
