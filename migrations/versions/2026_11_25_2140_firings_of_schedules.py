@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, SmallInteger, String
 
 revision = "2026_11_25_2140"
-down_revision = "2026_11_22_0900"
+down_revision = "2026_11_25_2130"
 branch_labels = None
 depends_on = None
 
@@ -23,8 +23,3 @@ def upgrade() -> None:
         PrimaryKeyConstraint("shard", "journey", "trigger", "fire_at", name=op.f("pk_firings")),
         sqlite_with_rowid=False,
     )
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.drop_table("firings")

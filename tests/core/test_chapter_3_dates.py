@@ -215,7 +215,7 @@ def test_schedules_that_never_come_or_that_are_none_are_refused(document: dict[s
 def times(cron: str, zone: str, start: str, count: int) -> list[str]:
     table = Timetable(cron, None, ZoneInfo(zone))
     coming = table.first(instant(start))
-    found = []
+    found: list[str] = []
     while coming is not None and len(found) < count:
         found.append(short(coming.at))
         coming = table.after(coming)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from journeyflow.core import view
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import SetTags
+from journeyflow.core.segment import Segment
 from journeyflow.core.standing import Standing, standing_of
+from journeyflow.core.workspace import Workspace
 from journeyflow.services.simulate import simulate_inputs
 
 
@@ -32,16 +35,13 @@ def simulated(some: list[Document], inputs: Arrivals) -> list[TrailRecord]:
 def everything_is_asked() -> Iterator[None]:
     """Each definition is asked whatever has changed."""
 
-    def of(*given_: object) -> Standing:
-        found = standing_of(*given_)  # type: ignore[arg-type]  # handed on as it comes
-        segments = tuple(one._replace(asked_on=None) for one in found.segments)
-        return Standing(segments, found.stages, found.stages_key, None)
+    def of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
+        found = standing_of(workspace, segments)
+        asked = tuple(one._replace(asked_on=None) for one in found.segments)
+        return Standing(asked, found.stages, found.stages_key, None)
 
-    view.standing_of = of  # type: ignore[assignment]  # as above
-    try:
+    with patch.object(view, "standing_of", of):
         yield
-    finally:
-        view.standing_of = standing_of
 
 
 @several

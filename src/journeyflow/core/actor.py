@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
@@ -19,14 +19,17 @@ from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
     Remove,
+    Reply,
     SetTags,
     SetTopics,
 )
+from journeyflow.core.outcomes import convert, exit_on
 from journeyflow.core.triggers import TopicTrigger
-from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
+from journeyflow.core.values import JSON
 from journeyflow.core.walk import Walker
 
 Continuation = tuple[Run, Callable[[], None]]
@@ -54,6 +57,7 @@ class Actor:
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
         self.facts = Facts(self.decision, flows, firings)
+        self.decision.gatekeeper = self
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -158,6 +162,21 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, Reply):
+            self._answer(item)
+        elif isinstance(item, Forget):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Runs leave, what is queued is withdrawn, and the contact is nobody again (rule 7.1)."""
+        for run in self._ranked(self.contact.runs):
+            if run.active:
+                self.walker.exit(run, "contact_deleted")
+            else:
+                self.walker.withdraw(run, "contact_deleted")
+        self.contact.forget()
+        self.decision.view.fresh.clear()
+        self.effects.forgotten.append(self.contact.key)
 
     def _exist(self, announced: bool, at: datetime) -> None:
         if not self.contact.exists:
@@ -218,10 +237,46 @@ class Actor:
         self._welcome_members()
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True, item.at)
-        published = self.flows.current.get(item.journey)
+        published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
+
+    def _answer(self, reply: Reply) -> None:
+        """A reply to a call that nobody waits for any more is dropped."""
+        for run in self.contact.runs:
+            if run.id == reply.run and run.standing and run.held is None and run.node == reply.node:
+                if self.walker.visit(run).number == reply.visit:
+                    self._walk([(run, partial(self.walker.answer, run, reply))])
+                return
+
+    # --- for the nodes enroll and remove ------------------------------------------------------------------------------
+
+    def enroll(self, journey: str, properties: dict[str, JSON], told: Callable[[bool], None]) -> None:
+        """Let the contact in, if the journey does; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        published = self.flows.current.get(journey)
+        if published is None or self.flows.states.get(journey) != "live":
+            told(False)
+            return
+        doorman = Doorman(self.decision, self.walker)
+        verdict = doorman.judge(published, None, properties, [])
+        admitted = verdict.refusal is None and self.decision.lengthen_chain(f"enroll {journey}")
+        told(admitted)
+        if admitted or verdict.refusal is not None:
+            run = doorman.carry_out(verdict)
+            if run is not None:
+                self.decision.made.append(run)
+
+    def remove(self, journey: str, properties: dict[str, JSON] | None, told: Callable[[bool], None]) -> None:
+        """End the contact's runs; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        runs = [run for run in self._ranked(self.contact.runs) if run.active and run.journey == journey]
+        published = self.flows.current.get(journey)
+        if runs and properties is not None and published is not None:
+            key = Doorman(self.decision, self.walker).key(published, properties)
+            runs = [run for run in runs if run.key == key]
+        removed = bool(runs) and self.decision.lengthen_chain(f"remove {journey}")
+        told(removed)
+        for run in runs if removed else ():
+            self.walker.exit(run, "removed")
 
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 
@@ -258,9 +313,9 @@ class Actor:
         if self.contact.runs:
             runs = self._ranked(self.contact.runs)
             for run in runs:  # 2.2
-                self._exit_on(run, event)
+                exit_on(self.walker, run, event)
             for run in runs:  # 2.3
-                self._convert(run, event)
+                convert(self.walker, run, event)
             if not too_old:
                 moving = self._reconsider(event)  # 2.4
         if too_old:
@@ -276,60 +331,24 @@ class Actor:
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
 
     def _drain(self) -> None:
-        """Rule 2.7: the events the engine made, in order; then waits that look at journeys look again (rule 4.6)."""
+        """Rule 2.7: the events the engine made, and the runs that nodes began, in order.
+
+        Then waits that look at journeys look again (rule 4.6).
+        """
         decision = self.decision
         while True:
             decision.compare()
             if decision.made:
-                self._step(decision.made.popleft())
+                made = decision.made.popleft()
+                if isinstance(made, Event):
+                    self._step(made)
+                else:
+                    self._walk([(made, partial(self.walker.begin, made))])
             elif decision.moved_journeys and self.flows.followed:
                 decision.moved_journeys = False
                 self._walk(self._reconsider())
             else:
                 return
-
-    def _exit_on(self, run: Run, event: Event) -> None:
-        if not run.active and not run.queued:
-            return
-        journey = self.flows.of(run).journey
-        for index, match in enumerate(journey.exit_on):
-            if match.event != event.name:
-                continue
-            because: Because = []
-            view = self.decision.view.of(run, event.properties, journey.timezone)
-            if match.where is not None and not match.where.holds(view, f"exit_on[{index}].where", because):
-                continue
-            if not run.active:
-                self.walker.withdraw(run, "exit_on")
-                return
-            detail: dict[str, JSON] = {"because": because} if because else {}
-            if self.now - event.occurred_at > timedelta(seconds=1):
-                detail["occurred_at"] = iso(event.occurred_at)
-            self.walker.exit(run, "exit_on", detail)
-            return
-
-    def _convert(self, run: Run, event: Event) -> None:
-        """Rule 7.3."""
-        journey = self.flows.of(run).journey
-        goal = journey.goal
-        if goal is None or run.converted or goal.event != event.name:
-            return
-        if goal.within is not None and self.now > run.entered_at + goal.within:
-            return
-        because: Because = []
-        view = self.decision.view.of(run, event.properties, journey.timezone)
-        if goal.where is not None and not goal.where.holds(view, "goal.where", because):
-            return
-        run.converted = True
-        value = None if goal.value is None else look_up(event.properties, parse_path(goal.value))
-        detail: dict[str, JSON] = {
-            "value": None if isinstance(value, Missing) else value,
-            "since_message": run.last_message,
-        }
-        if because:
-            detail["because"] = because
-        self.decision.record(run, "converted", detail, None, None)
-        self.decision.count(run.journey, run.version, "", "converted")
 
     def _reconsider(self, event: Event | None = None) -> list[Continuation]:
         """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
@@ -396,7 +415,8 @@ class Actor:
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
     ) -> list[Continuation]:
-        run = Doorman(self.decision, self.walker).offer(published, index, properties, because)
+        doorman = Doorman(self.decision, self.walker)
+        run = doorman.carry_out(doorman.judge(published, index, properties, because))
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:
@@ -423,14 +443,13 @@ class Actor:
         states = self.flows.states
         unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
         for run in self._ranked([run for run in unsettled if run.active]):
-            state = states.get(run.journey)
             if not run.active:  # what another of them did has ended it
                 continue
-            if state == "archived":
+            if states.get(run.journey) == "archived":
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")
                 self._drain()
-            elif run.held is not None and state != "paused":
+            elif run.held is not None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
                 self._drain()

@@ -106,11 +106,16 @@ class Flows:
     """The journeys of which some condition asks whether the contact is, or was, in them."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    holding: set[str] = field(default_factory=set)
+    """The journeys of which some version has a node on hold."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        for published in self.versions.values():
+            if any(node.hold for node in published.journey.nodes.values()):
+                self.holding.add(published.id)
         for published in self.current.values():
             self._invite(published)
         for leaf in self._leaves():

@@ -37,6 +37,10 @@ class Sight(Protocol):
         """The same contact and instant, seen from a run or an event."""
         ...
 
+    def probe(self) -> Sight:
+        """The same view for looking at one past event after the other."""
+        ...
+
     def attribute(self, keys: PathKeys) -> JSON | Missing:
         """An attribute of the contact."""
         ...

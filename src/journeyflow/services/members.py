@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from journeyflow.core.contact import Contact
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.errors import NotFound
 from journeyflow.core.standing import Definition
@@ -85,5 +86,5 @@ def _in_order(people: dict[str, Contact], keys: Iterable[str]) -> list[Contact]:
     return [people[key] for key in keys if key in people]
 
 
-def _no_code(connection: Connection, pool: str, contact: str) -> str | None:
+def _no_code(connection: Connection, pool: CouponPool, contact: str) -> str | None:
     raise AssertionError("nobody gets a code by being looked at")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,15 +15,23 @@ from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Input
+from journeyflow.core.inputs import Forget, Input
 from journeyflow.core.triggers import ScheduleTrigger
-from journeyflow.db import contacts, failures, inbox, tasks, turns
+from journeyflow.db import codes, contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
+from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
 from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
 
 MICROSECOND = timedelta(microseconds=1)
+
+
+class PoolLow(NamedTuple):
+    """A pool in which this turn brought the codes that are left below the pool's ``low_water``."""
+
+    pool: str
+    left: int
 
 
 @dataclass(slots=True)
@@ -35,6 +45,8 @@ class Done:
     more: bool = False
     alerts: tuple[str, ...] = ()
     messages: int = 0
+    calls: int = 0
+    pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
 
 
@@ -66,18 +78,21 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     done.contacts = len(keys)
     done.alerts = tuple(effects.alerts)
     done.messages = sum(message.status == "queued" for message in effects.messages)
+    done.calls = len(effects.calls)
+    done.pools_low = tuple(_pools_low(connection, flows, effects)) if effects.allocations else ()
     return done
 
 
 def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    arrived = inbox.oldest(connection, limit)
+    oldest = inbox.oldest(connection, limit)
+    arrived = _up_to_a_new_life(oldest)
     inputs: dict[str, list[Input]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     if arrived:
         inbox.remove_until(connection, arrived[-1].id)
-    full = len(arrived) == limit
+    full = len(oldest) == limit or len(arrived) < len(oldest)
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
     until = min(now, arrived[-1].input.at - MICROSECOND) if full else now
     share = max(1, limit // 4)
@@ -94,6 +109,17 @@ def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tu
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until, firings), done
+
+
+def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
+    """Without what comes after the first contact that is erased and then comes back: a turn erases at its end."""
+    forgotten: set[str] = set()
+    for place, one in enumerate(arrived):
+        if one.contact in forgotten:
+            return arrived[:place]
+        if isinstance(one.input, Forget):
+            forgotten.add(one.contact)
+    return arrived
 
 
 def _visit(
@@ -136,6 +162,16 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
             contact.timer_at = None
         Actor(contact, now, flows, memory, effects, batch.firings).handle(batch.inputs.get(key, ()), batch.until)
     return effects
+
+
+def _pools_low(connection: Connection, flows: Flows, effects: Effects) -> Iterator[PoolLow]:
+    """Told once for each time that a pool falls below its mark."""
+    taken = Counter(one.coupon.pool for one in effects.allocations if one.stocked)
+    for name, count in taken.items():
+        pool = flows.library.pools.get(name)
+        left = codes.counts(connection, name)["left"]
+        if pool is not None and left < pool.low_at <= left + count:
+            yield PoolLow(name, left)
 
 
 RETRY_AFTER = timedelta(hours=1)

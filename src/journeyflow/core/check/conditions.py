@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.finding import Finding, unknown_id
 from journeyflow.core.compare import Operators
 from journeyflow.core.conditions import All, Any_, Condition, EventCondition, Not
@@ -34,17 +35,19 @@ class Placed(NamedTuple):
     of_event: bool = False
 
 
-def condition_findings(documents: Documents) -> Iterator[Finding]:
-    """Everything that is wrong with the conditions of a set of documents."""
+def condition_findings(documents: Documents, broken: Broken) -> Iterator[Finding]:
+    """Everything that is wrong with the conditions of a set of documents; ``broken`` ones can't be judged."""
     known = {
-        "topic": {topic.id for topic in (documents.workspace or DEFAULT).topics},
-        "segment": set(documents.segments),
-        "journey": set(documents.journeys),
+        "segment": {*documents.segments, *broken.ids("segment")},
+        "journey": {*documents.journeys, *broken.ids("journey")},
     }
+    if broken.topics is not None:
+        known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
     for top in _conditions(documents):
         for placed in _inside(top):
             yield from _mentions(placed, known)
-            yield from _window(placed, documents)
+            if not broken.workspace:
+                yield from _window(placed, documents)
             if top.kind != "journey":
                 yield from _without_run(placed)
     yield from _circles(documents)
@@ -90,7 +93,7 @@ def _mentions(placed: Placed, known: dict[str, set[str]]) -> Iterator[Finding]:
         named = ("in_journey", "journey", condition.in_journey)
     elif isinstance(condition, BeenInJourneyCondition):
         named = ("been_in_journey", "journey", condition.been_in_journey)
-    if named is not None and named[2] not in known[named[1]]:
+    if named is not None and named[1] in known and named[2] not in known[named[1]]:
         key, kind, target = named
         yield unknown_id(placed.kind, placed.id, f"{placed.path}.{key}", kind, target, known[kind])
 
@@ -119,7 +122,7 @@ def _without_run(placed: Placed) -> Iterator[Finding]:
         yield Finding(placed.kind, placed.id, f"{placed.path}.{wrong[0]}", "JF021", message, wrong[1])
     for path, ref in _references(condition):
         root = ref.partition(".")[0]
-        if root != "contact" and not (root == "event" and placed.of_event):
+        if root != "contact":
             message = f"expected a reference to contact.: a {placed.kind} knows no run, and no event at hand"
             yield Finding(placed.kind, placed.id, f"{placed.path}.{path}", "JF021", message, ref)
 

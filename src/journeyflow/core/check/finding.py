@@ -17,6 +17,8 @@ class Finding:
     code: str
     message: str
     value: str
+    line: int | None = None
+    """Of the text at ``path``, from 1, where it is not about all of it."""
 
 
 def similar(wanted: str, known: Iterable[str]) -> str:
