@@ -17,7 +17,7 @@ from journeyflow.core.values import JSON
 from journeyflow.db import inbox, tables, tasks
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.sqlite import read, write
-from journeyflow.services import publish
+from journeyflow.services import operate
 from journeyflow.services.turn import take_turn
 
 Document = dict[str, JSON]
@@ -142,10 +142,10 @@ def test_rule_3_8_what_was_missed_while_all_were_down_fires_if_it_is_no_older_th
 
 def test_what_comes_while_nobody_is_let_in_has_passed(opened: Callable[..., LiveWorld]) -> None:
     world = opened(letter({**HOURLY, "cron": "30 * * * *"}))
-    changed(world, lambda one: publish.pause(one, "letter", world.now, entries_only=True))
+    changed(world, lambda one: operate.pause(one, "letter", world.now, entries_only=True))
     world.advance(START + HOUR, included=True)
     world.now = START + HOUR
-    changed(world, lambda one: publish.resume(one, "letter", world.now))
+    changed(world, lambda one: operate.resume(one, "letter", world.now))
     world.advance(START + 2 * HOUR, included=True)
 
     assert entered(world)[CROWD[1]] == [START + timedelta(minutes=90)]

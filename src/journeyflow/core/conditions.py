@@ -21,6 +21,7 @@ from journeyflow.core.contact import Aggregate, PastEvent
 from journeyflow.core.leaf import (
     AttributeCondition,
     BeenInJourneyCondition,
+    Count,
     InJourneyCondition,
     Leaf,
     LocalTimeCondition,
@@ -32,6 +33,7 @@ from journeyflow.core.leaf import (
     shown,
 )
 from journeyflow.core.leaf import Because as Because
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.sight import Sight
 from journeyflow.core.values import (
     JSON,
@@ -50,16 +52,6 @@ from journeyflow.core.values import (
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
-
-
-class Count(Operators):
-    """How often: operators over a number."""
-
-    @model_validator(mode="after")
-    def _some_operator(self) -> Count:
-        if not self.given:
-            raise ValueError("expected an operator such as gte: 1")
-        return self
 
 
 class EventCondition(Leaf, Operators):
@@ -275,7 +267,7 @@ def _earliest(parts: tuple[Condition, ...], view: Sight) -> datetime | None:
 
 KINDS: Final = (
     "all", "any", "not", "event", "attribute", "property", "var", "tag", "segment", "topic", "local_time",
-    "in_journey", "been_in_journey",
+    "in_journey", "been_in_journey", "message",
 )  # fmt: skip
 
 
@@ -298,7 +290,8 @@ Condition = Annotated[
     | Annotated[TopicCondition, Tag("topic")]
     | Annotated[LocalTimeCondition, Tag("local_time")]
     | Annotated[InJourneyCondition, Tag("in_journey")]
-    | Annotated[BeenInJourneyCondition, Tag("been_in_journey")],
+    | Annotated[BeenInJourneyCondition, Tag("been_in_journey")]
+    | Annotated[MessageCondition, Tag("message")],
     Discriminator(
         _kind,
         custom_error_type="condition",
@@ -320,6 +313,7 @@ _KIND_OF: Final[dict[type, str]] = {
     LocalTimeCondition: "local_time",
     InJourneyCondition: "in_journey",
     BeenInJourneyCondition: "been_in_journey",
+    MessageCondition: "message",
 }
 
 for _model in (All, Any_, Not, EventCondition):

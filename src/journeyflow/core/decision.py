@@ -212,6 +212,11 @@ class Decision:
         if self.judge is not None:
             self.judge.changes.add("topic")
 
+    def messages_changed(self) -> None:
+        """A message was queued, or withdrawn."""
+        if self.judge is not None:
+            self.judge.changes.add("message")
+
     def journey_changed(self, journey: str) -> None:
         """A run of that journey began or ended."""
         self.moved_journeys = True

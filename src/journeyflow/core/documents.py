@@ -69,8 +69,12 @@ class Documents:
 
         :raises TemplateError: when a template does not compile (``problems`` finds these before).
         """
-        templates = {name: StoredTemplate(1, renderer.message(one)) for name, one in self.templates.items()}
-        return Library(self.workspace or DEFAULT, templates, self.pools, renderer, self.segments, begins)
+        templates = {
+            name: StoredTemplate(1, renderer.message(one), one.tracking) for name, one in self.templates.items()
+        }
+        return Library(
+            self.workspace or DEFAULT, templates, self.pools, renderer, segments=self.segments, begins=begins
+        )
 
     def published(self, renderer: Renderer, since: datetime) -> Flows:
         """All journeys live since an instant, in version 1: what a simulation runs."""

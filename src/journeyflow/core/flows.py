@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,11 +13,15 @@ from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
 from journeyflow.core.leaf import BeenInJourneyCondition, InJourneyCondition
 from journeyflow.core.local_time import zone
+from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.timetable import Timetable
 from journeyflow.core.triggers import DateTrigger, InactivityTrigger, ScheduleTrigger, SegmentTrigger, Trigger
 from journeyflow.core.view import Library
+from journeyflow.core.workspace import Channel
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
+ResumeMode = Literal["now", "over", "shift", "skip"]
 
 
 class Published(NamedTuple):
@@ -76,12 +80,27 @@ class Invitation(NamedTuple):
     key: str
 
 
+class Resumption(NamedTuple):
+    """The end of a pause, and how runs go on whose time came meanwhile (rule 8.2). ``over`` is for that mode alone."""
+
+    journey: str
+    at: datetime
+    paused_at: datetime
+    mode: ResumeMode
+    over: timedelta = timedelta()
+
+    def concerns(self, run: Run) -> bool:
+        """Whether the run was there during the pause and has not followed its end yet."""
+        return run.entered_at < self.at and (run.resumed_at is None or run.resumed_at < self.at)
+
+
 @dataclass(slots=True)
 class Flows:
     """Everything published: ``current`` is the newest version of each journey, ``versions`` all that runs may be on.
 
     ``states`` says how each journey stands; ``armed`` since when each trigger that time fires, or that lets members in,
-    is there: by journey and trigger key.
+    is there: by journey and trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all
+    contacts have followed.
     """
 
     library: Library
@@ -89,6 +108,7 @@ class Flows:
     versions: Mapping[tuple[str, int], Published]
     states: Mapping[str, JourneyState]
     armed: Mapping[tuple[str, str], datetime]
+    resumptions: Mapping[str, Sequence[Resumption]] = field(default_factory=dict)
     entrances: dict[str, list[Entrance]] = field(default_factory=dict)
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     timed: list[Timed] = field(default_factory=list)
@@ -106,6 +126,12 @@ class Flows:
     """The journeys of which some condition asks whether the contact is, or was, in them."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    channels: set[Channel] = field(default_factory=set)
+    """The channels that some journey sends messages by."""
+    messages_for: timedelta | None = None
+    """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
+    awaits_messages: bool = False
+    """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
     holding: set[str] = field(default_factory=set)
     """The journeys of which some version has a node on hold."""
 
@@ -113,6 +139,7 @@ class Flows:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        self._look_at_messages()
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
@@ -145,6 +172,21 @@ class Flows:
                 self.starred.append((name[:-1], entrance))
             else:
                 self.entrances.setdefault(name, []).append(entrance)
+
+    def _look_at_messages(self) -> None:
+        workspace = self.library.workspace
+        self.library.tracking.update(
+            (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
+        )
+        spans = [cap.per for cap in workspace.frequency_caps]
+        for published in self.versions.values():
+            self.channels.update(
+                node.channel for node in published.journey.nodes.values() if isinstance(node, MessageNode)
+            )
+        asked = [leaf for leaf in self._leaves() if isinstance(leaf, MessageCondition)]
+        spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
+        self.awaits_messages = bool(asked)
+        self.messages_for = max(spans, default=None)
 
     def _watch(self, published: Published, place: int, trigger: TimedTrigger) -> None:
         armed_at = self.armed[published.id, trigger.key]
@@ -192,6 +234,15 @@ class Flows:
     def of(self, run: Run) -> Published:
         """The version that a run is on."""
         return self.versions[run.journey, run.version]
+
+    def resumption(self, run: Run) -> Resumption | None:
+        """The earliest end of a pause that the run has yet to follow."""
+        pending = self.resumptions.get(run.journey, ()) if self.resumptions and run.active else ()
+        return next((one for one in pending if one.concerns(run)), None)
+
+    def paused(self, run: Run) -> bool:
+        """Whether the run stands still: its journey does, or went on and the run has not followed yet."""
+        return self.states.get(run.journey) == "paused" or (bool(self.resumptions) and self.resumption(run) is not None)
 
     def rank(self, run: Run) -> tuple[int, datetime, str, str]:
         """The order of rule 1.4."""

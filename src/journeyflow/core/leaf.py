@@ -201,6 +201,16 @@ class BeenInJourneyCondition(Leaf):
         return None if left is None or left + self.within <= view.now else left + self.within
 
 
+class Count(Operators):
+    """How often: operators over a number."""
+
+    @model_validator(mode="after")
+    def _some_operator(self) -> Count:
+        if not self.given:
+            raise ValueError("expected an operator such as gte: 1")
+        return self
+
+
 class LocalHours(Model):
     """Weekdays and times of day where the contact is."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from journeyflow.core.contact import Contact, PastEvent, Run
+from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.values import JSON, Missing, PathKeys
 
 
@@ -31,6 +32,22 @@ class Sight(Protocol):
     @property
     def retention(self) -> timedelta:
         """How long events are kept."""
+        ...
+
+    @property
+    def kept(self) -> timedelta:
+        """How long messages are kept."""
+        ...
+
+    @property
+    def correspondence(self) -> Correspondence:
+        """The contact's messages."""
+        ...
+
+    def tracks(
+        self, what: Literal["opened", "clicked"], channel: str, journey: str | None, template: str | None
+    ) -> bool:
+        """Whether it would be known that such messages were opened (or clicked)."""
         ...
 
     def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> Sight:

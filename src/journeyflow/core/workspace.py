@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
+from journeyflow.core.channel import Channel as Channel
 from journeyflow.core.local_time import is_zone
 from journeyflow.core.stage import Stage
 from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
@@ -56,6 +57,34 @@ class QuietHours(Model):
     to: TimeOfDay
 
 
+"""A way in which messages go out."""
+
+
+class FrequencyCap(Model):
+    """How many messages of a channel a contact gets within a time; transactional ones are exempt (rule 5.9)."""
+
+    channel: Channel
+    max: Annotated[int, Field(strict=True, ge=1, le=1_000)]
+    per: PositiveDuration
+    when_reached: Literal["skip", "defer"] = "skip"
+
+
+class Tracking(Model):
+    """Whether it is noticed that a message is opened, and that a link in it is clicked."""
+
+    opens: StrictBool = True
+    clicks: StrictBool = True
+
+
+def nearest(*said: Tracking | None) -> Tracking:
+    """What holds where several say something of tracking, the nearest first: of opens and of clicks each its word."""
+    words: dict[str, bool] = {}
+    for one in said:
+        for what in () if one is None else one.model_fields_set:
+            words.setdefault(what, getattr(one, what))
+    return Tracking.model_validate(words)
+
+
 class Retention(Model):
     """How long history is kept."""
 
@@ -83,8 +112,10 @@ class Workspace(Model):
     postal_address: str | None = None
     topics: tuple[Topic, ...] = ()
     quiet_hours: QuietHours | None = None
+    frequency_caps: tuple[FrequencyCap, ...] = ()
     max_event_age: Duration = timedelta(hours=24)
     retention: Retention = Retention()
+    tracking: Tracking = Tracking()
     locale: str | None = None
     currency: str | None = None
     touchpoints: Annotated[tuple[Touchpoint, ...], Field(max_length=200)] = ()

@@ -16,7 +16,6 @@ from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
 from journeyflow.core.segment import Segment
 from journeyflow.core.standing import standing_of
-from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -252,57 +251,3 @@ def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:
     documents.add(connection, kind, id_, last.document, "removed", now)
     if kind == "journey":
         documents.remove_journey(connection, id_)
-
-
-# --- the life of a journey -------------------------------------------------------------------------------------------
-
-
-def pause(connection: Connection, journey: str, now: datetime, entries_only: bool) -> JourneyRow:
-    """Let nobody in; unless ``entries_only``, let runs stand still too (rule 8.2).
-
-    :raises NotFound: when there is no such journey.
-    :raises Conflict: when it is not live.
-    """
-    row = _row(connection, journey)
-    if row.state not in ("live", "entries_paused", "paused"):
-        raise Conflict(f"journey {journey} is {row.state}; only a live one can be paused")
-    paused = JourneyRow(journey, "entries_paused" if entries_only else "paused", row.version, row.published_at, now)
-    documents.put_journey(connection, paused)
-    if row.state == "paused" and entries_only:
-        tasks.add(connection, "look_at_journey", journey, now)
-    documents.raise_epoch(connection)
-    return paused
-
-
-def resume(connection: Connection, journey: str, now: datetime) -> JourneyRow:
-    """Go on, those first whose time came meanwhile.
-
-    :raises NotFound: when there is no such journey.
-    :raises Conflict: when it is not paused.
-    """
-    row = _row(connection, journey)
-    if row.state not in ("entries_paused", "paused"):
-        raise Conflict(f"journey {journey} is {row.state}, not paused")
-    live = JourneyRow(journey, "live", row.version, row.published_at, None)
-    documents.put_journey(connection, live)
-    _arm_again(connection, journey, row.version, now)
-    # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
-    tasks.add(connection, "look_at_all" if documents.armed(connection, journey) else "look_at_journey", journey, now)
-    documents.raise_epoch(connection)
-    return live
-
-
-def _arm_again(connection: Connection, id_: str, version: int, now: datetime) -> None:
-    """Dates and schedules that came while nobody was let in are past; silences that began meanwhile still are."""
-    for stored in documents.versions(connection, "journey", id_):
-        if stored.version == version:
-            triggers = Journey.model_validate(stored.document).triggers
-            keys = [one.key for one in triggers if isinstance(one, DateTrigger | ScheduleTrigger)]
-            documents.arm_again(connection, id_, keys, now)
-
-
-def _row(connection: Connection, journey: str) -> JourneyRow:
-    row = documents.journey_rows(connection).get(journey)
-    if row is None:
-        raise NotFound(f"there is no journey {journey}")
-    return row

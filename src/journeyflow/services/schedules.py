@@ -30,7 +30,7 @@ def fire(connection: Connection, flows: Flows, until: datetime, now: datetime) -
                 break
             journey, key = timed.published.id, timed.trigger.key
             firings.put(connection, journey, key, coming.at, now)
-            tasks.add(connection, "fire", journey, now, key, coming.at)
+            tasks.fire(connection, journey, key, coming.at)
             coming = None if _once(timed) else timed.table().after(coming)
 
 

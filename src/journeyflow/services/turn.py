@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
 from journeyflow.core.triggers import ScheduleTrigger
-from journeyflow.db import codes, contacts, failures, inbox, tasks, turns
+from journeyflow.db import codes, contacts, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
@@ -36,7 +36,10 @@ class PoolLow(NamedTuple):
 
 @dataclass(slots=True)
 class Done:
-    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting."""
+    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
+
+    ``trail`` is what it decided, each record with its contact's number of it.
+    """
 
     contacts: int = 0
     inputs: int = 0
@@ -48,6 +51,7 @@ class Done:
     calls: int = 0
     pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
+    trail: Sequence[tuple[int, TrailRecord]] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +81,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     turns.save(connection, effects, now)
     done.contacts = len(keys)
     done.alerts = tuple(effects.alerts)
+    done.trail = effects.trail
     done.messages = sum(message.status == "queued" for message in effects.messages)
     done.calls = len(effects.calls)
     done.pools_low = tuple(_pools_low(connection, flows, effects)) if effects.allocations else ()
@@ -125,12 +130,15 @@ def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
 def _visit(
     connection: Connection, flows: Flows, until: datetime, now: datetime, limit: int
 ) -> tuple[list[str], bool]:  # fmt: skip
-    task = tasks.oldest(connection)
-    if task is None:
-        return [], False
-    if task.fire_at is not None and task.fire_at > until:  # what arrived before it goes first
-        return [], True
-    return tasks.slice_of(connection, task, limit, _segment_of(flows, task), now), True
+    """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
+    found: list[str] = []
+    due = tasks.oldest(connection, until)
+    for task in due:
+        part = tasks.take_slice(connection, task, max(1, limit // len(due)), _segment_of(flows, task), now)
+        found.extend(part.contacts)
+        if part.last and task.resumption is not None:
+            documents.end_resumption(connection, task.journey, task.resumption)
+    return found, bool(due)
 
 
 def _segment_of(flows: Flows, task: Task) -> str | None:
@@ -153,7 +161,8 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
     effects = Effects()
     keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
-    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    recent_after = None if flows.messages_for is None else now - flows.messages_for
+    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code, flows.channels | {"email"}, recent_after)
     for key in keys:
         contact = actors.get(key)
         if contact is None:

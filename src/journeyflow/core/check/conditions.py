@@ -18,6 +18,7 @@ from journeyflow.core.leaf import (
     TopicCondition,
     VariableCondition,
 )
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.standing import reads_stage, referred
 from journeyflow.core.values import Ref
 from journeyflow.core.workspace import DEFAULT
@@ -40,6 +41,7 @@ def condition_findings(documents: Documents, broken: Broken) -> Iterator[Finding
     known = {
         "segment": {*documents.segments, *broken.ids("segment")},
         "journey": {*documents.journeys, *broken.ids("journey")},
+        "template": {*documents.templates, *broken.ids("template")},
     }
     if broken.topics is not None:
         known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
@@ -83,28 +85,40 @@ def _inside(placed: Placed) -> Iterator[Placed]:
 
 
 def _mentions(placed: Placed, known: dict[str, set[str]]) -> Iterator[Finding]:
-    condition = placed.condition
-    named: tuple[str, str, str] | None = None
+    for key, kind, target in _named_by(placed.condition):
+        if kind in known and target not in known[kind]:
+            yield unknown_id(placed.kind, placed.id, f"{placed.path}.{key}", kind, target, known[kind])
+
+
+def _named_by(condition: Condition) -> Iterator[tuple[str, str, str]]:
+    """The documents that a condition names: (path inside it, kind, id)."""
     if isinstance(condition, TopicCondition):
-        named = ("topic", "topic", condition.topic)
+        yield "topic", "topic", condition.topic
     elif isinstance(condition, SegmentCondition):
-        named = ("segment", "segment", condition.segment)
+        yield "segment", "segment", condition.segment
     elif isinstance(condition, InJourneyCondition):
-        named = ("in_journey", "journey", condition.in_journey)
+        yield "in_journey", "journey", condition.in_journey
     elif isinstance(condition, BeenInJourneyCondition):
-        named = ("been_in_journey", "journey", condition.been_in_journey)
-    if named is not None and named[1] in known and named[2] not in known[named[1]]:
-        key, kind, target = named
-        yield unknown_id(placed.kind, placed.id, f"{placed.path}.{key}", kind, target, known[kind])
+        yield "been_in_journey", "journey", condition.been_in_journey
+    elif isinstance(condition, MessageCondition):
+        if condition.message.template is not None:
+            yield "message.template", "template", condition.message.template
+        if condition.message.journey is not None:
+            yield "message.journey", "journey", condition.message.journey
 
 
 def _window(placed: Placed, documents: Documents) -> Iterator[Finding]:
-    kept = (documents.workspace or DEFAULT).retention.events
+    retention = (documents.workspace or DEFAULT).retention
     condition = placed.condition
-    if isinstance(condition, EventCondition) and condition.within is not None and condition.within > kept:
-        message = f"expected at most the {kept.days}d for which the workspace keeps events"
-        value = f"{condition.within.days}d"
-        yield Finding(placed.kind, placed.id, f"{placed.path}.within", "JF014", message, value)
+    if isinstance(condition, EventCondition):
+        place, within, kept, what = "within", condition.within, retention.events, "events"
+    elif isinstance(condition, MessageCondition):
+        place, within, kept, what = "message.within", condition.message.within, retention.messages, "messages"
+    else:
+        return
+    if within is not None and within > kept:
+        message = f"expected at most the {kept.days}d for which the workspace keeps {what}"
+        yield Finding(placed.kind, placed.id, f"{placed.path}.{place}", "JF014", message, f"{within.days}d")
 
 
 def _without_run(placed: Placed) -> Iterator[Finding]:

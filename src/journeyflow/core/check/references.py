@@ -11,8 +11,8 @@ from journeyflow.core.check.finding import Finding, similar, unknown_id
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
-from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.template import Template
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -31,8 +31,10 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         yield from _mentions(journey, documents, broken)
         if not broken.workspace:
             yield from _own_addresses(journey, documents.workspace or DEFAULT)
+        yield from _channels(journey, documents)
         yield from _texts(journey, renderer)
     yield from condition_findings(documents, broken)
+    yield from _caps(documents.workspace or DEFAULT)
     for template in documents.templates.values():
         yield from _parts(template, renderer)
 
@@ -118,9 +120,31 @@ def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterato
             yield unknown_id("journey", journey.journey, path, kind, target, known[kind])
 
 
+def _caps(workspace: Workspace) -> Iterator[Finding]:
+    kept = workspace.retention.messages
+    for index, cap in enumerate(workspace.frequency_caps):
+        if cap.per > kept:
+            message = f"expected at most the {kept.days}d for which the workspace keeps messages"
+            path = f"frequency_caps[{index}].per"
+            yield Finding("workspace", workspace.workspace, path, "JF014", message, f"{cap.per.days}d")
+
+
+def _channels(journey: Journey, documents: Documents) -> Iterator[Finding]:
+    """Templates that are for another channel than the node that names them."""
+    for name, node in journey.nodes.items():
+        template = documents.templates.get(node.template or "") if isinstance(node, MessageNode) else None
+        if template is not None and template.channel != node.type:
+            fitting = [one.template for one in documents.templates.values() if one.channel == node.type]
+            message = f"expected a template with channel: {node.type}, this one is for {template.channel}"
+            near = similar(template.template, fitting)
+            yield Finding(
+                "journey", journey.journey, f"nodes.{name}.template", "JF006", message + near, template.template
+            )
+
+
 def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
     for name, node in journey.nodes.items():
-        if not isinstance(node, EmailNode) or node.to is None:
+        if not isinstance(node, MessageNode) or node.to is None:
             continue
         if not is_transactional(workspace, node.topic, node.transactional):
             message = "expected to only on a transactional message: its own transactional: true, or its topic's"
