@@ -25,6 +25,9 @@ from journeyflow.api import (
     segment_protocol,
     segments,
     stream,
+    surveys,
+    templates,
+    tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -45,6 +48,9 @@ ROUTERS: Final = (
     coupons,
     keys,
     preferences,
+    tracking,
+    surveys,
+    templates,
     operations,
     stream,
     reference,

@@ -143,12 +143,12 @@ class Contact:
     """One contact's whole state.
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
-    event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each trigger that time fires what it was
-    last handled for: a silence's last event, a date, a schedule's instant. ``entries`` is by journey, for journeys
-    without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at`` is the instant
-    of the one timer that is set. ``segments`` is by the key of a definition (:mod:`journeyflow.core.standing`), for all
-    by which the contact was judged; ``stage_set`` is the stage that a node set. ``seen_at`` is the instant up to which
-    dates and schedules have been looked at, where there are such triggers.
+    event name, ``leaves`` by the key of a condition leaf, ``answers`` the last choice by survey. ``fired`` says for
+    each trigger that time fires what it was last handled for: a silence's last event, a date, a schedule's instant.
+    ``entries`` is by journey, for journeys without a key. ``events`` and ``records`` number the contact's events and
+    trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
+    (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
+    set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
     """
 
     key: str
@@ -161,6 +161,7 @@ class Contact:
     fired: dict[str, datetime] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     coupons: list[Coupon] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     events: int = 0
     records: int = 0

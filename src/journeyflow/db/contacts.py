@@ -82,6 +82,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
             for name, (first, last, n) in state.get("entries", {}).items()
         },
         coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
+        answers=state.get("answers", {}),
         events=state["events"],
         records=state["records"],
         timer_at=instant(timer_at),
@@ -115,6 +116,8 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         state["coupons"] = [
             (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed) for coupon in contact.coupons
         ]
+    if contact.answers:
+        state["answers"] = contact.answers
     _put_standing(contact, state)
     return (
         shard_of(contact.key),

@@ -8,12 +8,12 @@ from typing import Final
 from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.conditions import condition_findings
 from journeyflow.core.check.finding import Finding, similar, unknown_id
+from journeyflow.core.check.texts import text_findings
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.nodes.message import MessageNode
-from journeyflow.core.template import Template
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
@@ -35,8 +35,7 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         yield from _texts(journey, renderer)
     yield from condition_findings(documents, broken)
     yield from _caps(documents.workspace or DEFAULT)
-    for template in documents.templates.values():
-        yield from _parts(template, renderer)
+    yield from text_findings(documents, renderer, broken)
 
 
 def _edges(journey: Journey) -> Iterator[Finding]:
@@ -160,16 +159,3 @@ def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:
                 message = f"expected Liquid that compiles: {error}"
                 place = f"nodes.{name}.{path}"
                 yield Finding("journey", journey.journey, place, "JF013", message, text[:80], error.line)
-
-
-def _parts(template: Template, renderer: Renderer) -> Iterator[Finding]:
-    try:
-        renderer.message(template)
-    except TemplateError as first:
-        for error in (first, *first.others):
-            part = error.part or "body"
-            text = getattr(template, part) or template.body
-            lines = text.splitlines()
-            shown = lines[error.line - 1].strip() if error.line is not None and error.line <= len(lines) else text
-            message = f"expected Liquid that compiles: {error.located}"
-            yield Finding("template", template.template, part, "JF013", message, shown[:80], error.line)

@@ -39,7 +39,7 @@ class Around:
         found = {}
         for name, template in self.documents.templates.items():
             with suppress(TemplateError):
-                found[name] = self.renderer.message(template)
+                found[name] = self.renderer.message(template, self.documents.parts)
         return found
 
 
