@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from journeyflow.core.effects import Statistic, TrailRecord
@@ -24,7 +25,7 @@ def audit(world: World) -> None:
         if record.run is not None:
             runs.setdefault(record.run, []).append(record)
     for steps in runs.values():
-        _run_is_one_passage(steps)
+        _run_is_one_passage(world, steps)
     _time_runs_forward(records)
     _refusals_have_no_run(records)
     _statistics_agree(world, records)
@@ -33,10 +34,12 @@ def audit(world: World) -> None:
     _numbers_are_gapless(world)
 
 
-def _run_is_one_passage(steps: list[TrailRecord]) -> None:
+def _run_is_one_passage(world: World, steps: list[TrailRecord]) -> None:
     kinds = [step.kind for step in steps]
     assert [step.seq for step in steps] == list(range(len(steps))), "seq counts from 0 without a gap"
-    assert len({(step.contact, step.journey, step.version) for step in steps}) == 1
+    assert len({(world.resolve(step.contact), step.journey, step.version) for step in steps}) == 1
+    moves = [contact for contact, _ in groupby(step.contact for step in steps)]
+    assert all(world.aliases[one] == other for one, other in pairwise(moves)), "a run moves only by a merge"
     assert kinds[0] == "entered"
     assert kinds.count("entered") == 1
     assert sum(kind in ENDS for kind in kinds) <= 1, "a run ends once"
@@ -104,7 +107,7 @@ def _contacts_agree(world: World, trails: dict[str, list[TrailRecord]]) -> None:
         told = {
             run
             for run, steps in trails.items()
-            if steps[0].contact == contact.key and not any(step.kind in ENDS for step in steps)
+            if world.resolve(steps[-1].contact) == contact.key and not any(step.kind in ENDS for step in steps)
         }
         assert active == told
         keys = [(run.journey, run.key) for run in contact.runs if run.active]
@@ -117,9 +120,13 @@ def _contacts_agree(world: World, trails: dict[str, list[TrailRecord]]) -> None:
 
 
 def _numbers_are_gapless(world: World) -> None:
+    """A merge numbers what it brings behind what is there."""
     numbers: dict[str, list[int]] = {}
     records: dict[str, list[int]] = {}
-    for effects in world.effects:
+    for place, effects in enumerate(world.effects):
+        for merge in [one for one in world.merges if one.place == place]:
+            _move(numbers, merge.source, merge.into, 0)
+            _move(records, merge.source, merge.into, -1)
         for event in effects.events:
             numbers.setdefault(event.contact, []).append(event.number)
         for number, record in effects.trail:
@@ -128,3 +135,9 @@ def _numbers_are_gapless(world: World) -> None:
         assert found == list(range(1, len(found) + 1))
     for found in records.values():
         assert found == list(range(len(found)))
+
+
+def _move(numbers: dict[str, list[int]], source: str, into: str, least: int) -> None:
+    mine = numbers.setdefault(into, [])
+    last = mine[-1] if mine else least
+    mine.extend(number + last - least for number in numbers.pop(source, []))

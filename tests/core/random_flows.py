@@ -258,6 +258,10 @@ def _tag(contact: str, tag: str, on: bool) -> Happening:
     return Happening("0s", contact, f"{'+' if on else '-'}{tag}", do)
 
 
+def _merge(contact: str, into: str) -> Happening:
+    return Happening("0s", contact, f"is @ {into}", lambda world: world.merge(contact, into))
+
+
 def _by_hand(what: str, contact: str, journey: str) -> Happening:
     def remove(world: World) -> object:
         found = world.runs(contact, journey)
@@ -300,6 +304,7 @@ happenings = st.builds(
         ),
         st.builds(_identify, contacts, attributes, st.sampled_from([False, False, True])),
         st.builds(_tag, contacts, st.sampled_from(["x", "y"]), st.booleans()),
+        st.builds(_merge, contacts, contacts),
         st.builds(
             _by_hand,
             st.sampled_from(

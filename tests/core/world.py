@@ -6,9 +6,11 @@ when somebody looks. Every look audits what the core wrote (see :mod:`tests.core
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
+from functools import cache
 from textwrap import dedent, indent
+from typing import NamedTuple
 
 from tests.core.audit import audit
 
@@ -19,8 +21,9 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
 from journeyflow.core.flows import Flows, JourneyState, Published
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Merge, Remove, SetTags, SetTopics, Wake
 from journeyflow.core.journey import Journey
+from journeyflow.core.meeting import Item, meet
 from journeyflow.core.overview import overview
 from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
@@ -68,6 +71,14 @@ class WorldMemory(SimulationMemory):
         self.outbox.difference_update(message for _, message in effects.withdrawn)
 
 
+class Merged(NamedTuple):
+    """A merge, and how many effects were written before it."""
+
+    place: int
+    source: str
+    into: str
+
+
 class World:
     """Documents published at ``start``, and everybody they deal with."""
 
@@ -85,7 +96,10 @@ class World:
         self.memory = WorldMemory(self.documents.pools)
         self.contacts: dict[str, Contact] = {}
         self.effects: list[Effects] = []
+        self.aliases: dict[str, str] = {}
+        self.merges: list[Merged] = []
         self._arriving: dict[str, list[Input]] = {}
+        self._order: list[tuple[str, Input]] = []
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -120,25 +134,49 @@ class World:
     def settle(self) -> World:
         """Handle what has arrived and what is due, contact by contact."""
         due = {key for key, one in self.contacts.items() if one.timer_at is not None and one.timer_at <= self.now}
-        for key in sorted(due | self._arriving.keys()):
-            self._handle(key, self._arriving.pop(key, []))
+        order, self._order = sorted(self._order, key=lambda one: one[1].at), []
+        arriving, self._arriving = self._arriving, {}
+        if any(isinstance(item, Merge) or key in self.aliases for key, item in order):
+            meet(self, order, due, self.now)
+            return self
+        for key in sorted(due | arriving.keys()):
+            actor = self.open({})
+            actor(key).handle(sorted(arriving.get(key, []), key=lambda one: one.at))
+            self.close()
         return self
 
-    def _handle(self, key: str, inputs: Sequence[Input]) -> None:
+    def _actor(self, key: str) -> Actor:
         contact = self.contacts.setdefault(key, Contact(key))
         if contact.timer_at is not None and contact.timer_at <= self.now:
             contact.timer_at = None
-        effects = self.memory.effects = Effects()
+        return Actor(contact, self.now, self.flows, self.memory, self.memory.effects)
+
+    # --- what a merge needs (see journeyflow.core.meeting) ------------------------------------------------------------
+
+    def resolve(self, key: str) -> str:
+        return self.resolve(self.aliases[key]) if key in self.aliases else key
+
+    def open(self, inputs: Mapping[str, Sequence[Item]]) -> Callable[[str], Actor]:
+        self.memory.effects = Effects()
         self.memory.now = self.now
-        Actor(contact, self.now, self.flows, self.memory, effects).handle(sorted(inputs, key=lambda one: one.at))
-        self.memory.keep(effects)
-        self.effects.append(effects)
+        return cache(self._actor)
+
+    def close(self) -> None:
+        self.memory.keep(self.memory.effects)
+        self.effects.append(self.memory.effects)
+
+    def move(self, source: Contact, into: Contact, at: datetime) -> None:
+        self.aliases[source.key] = into.key
+        self.merges.append(Merged(len(self.effects), source.key, into.key))
+        self.contacts.pop(source.key)
+        self.memory.move(source, into)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def put(self, contact: str, item: Input) -> World:
         """An input arrives; it is handled when the clock moves or somebody looks."""
         self._arriving.setdefault(contact, []).append(item)
+        self._order.append((contact, item))
         return self
 
     def track(
@@ -189,6 +227,9 @@ class World:
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def merge(self, contact: str, into: str) -> World:
+        return self.put(contact, Merge(self.now, into))
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""

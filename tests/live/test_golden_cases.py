@@ -39,6 +39,6 @@ def test_the_live_engine_writes_the_trail_of_the_simulation(case: GoldenCase, li
         world.feed(inputs, case.until)
         balance(world)
         assert comparable(world.trail()) == comparable(simulated)
-        assert world.refusals() == refused(simulated)
+        assert world.refusals() == refused(simulated, world.people())
     finally:
         world.close()

@@ -71,7 +71,7 @@ def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Ar
 
         balance(world)
         assert comparable(world.trail()) == comparable(records)
-        assert world.refusals() == refused(records)
+        assert world.refusals() == refused(records, world.people())
         assert numbers(world) == simulation.journeys
 
 

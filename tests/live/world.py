@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
 from journeyflow.core.values import JSON
-from journeyflow.db import inbox, tables, trail, turns
+from journeyflow.db import aliases, inbox, tables, trail, turns
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, take_turn
@@ -124,6 +124,11 @@ class LiveWorld:
         found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
         return [record for *_, record in found]
 
+    def people(self) -> dict[str, str]:
+        """Who was merged, and into whom."""
+        with read(self.engine) as connection:
+            return aliases.find(connection, connection.scalars(select(tables.aliases.c.contact)).all())
+
     def refusals(self) -> Counter[tuple[str, str, str]]:
         """How often each contact was refused by each journey for each reason."""
         counted: Counter[tuple[str, str, str]] = Counter()
@@ -165,9 +170,13 @@ def _named_apart(value: JSON, codes: dict[str, int]) -> JSON:
     return f"code {codes[value]}" if isinstance(value, str) and value in codes else value
 
 
-def refused(records: Iterable[TrailRecord]) -> Counter[tuple[str, str, str]]:
-    """The refusals of a simulation, counted as the live engine counts them."""
-    return Counter((one.contact, one.journey, str(one.detail["reason"])) for one in records if one.run is None)
+def refused(records: Iterable[TrailRecord], people: Mapping[str, str]) -> Counter[tuple[str, str, str]]:
+    """The refusals of a simulation, counted as the live engine counts them: those of who was merged by who it is."""
+    return Counter(
+        (people.get(one.contact, one.contact), one.journey, str(one.detail["reason"]))
+        for one in records
+        if one.run is None
+    )
 
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)

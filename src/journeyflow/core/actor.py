@@ -14,6 +14,8 @@ from journeyflow.core.effects import Effects
 from journeyflow.core.entry import Doorman
 from journeyflow.core.flows import Entrance, Flows, Published, Silence
 from journeyflow.core.inputs import (
+    GUARDED,
+    Absorb,
     Appear,
     Enroll,
     Event,
@@ -23,6 +25,7 @@ from journeyflow.core.inputs import (
     SetTags,
     SetTopics,
 )
+from journeyflow.core.merge import absorb
 from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
 from journeyflow.core.walk import Walker
 
@@ -43,12 +46,17 @@ class Actor:
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
 
-    def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
+    def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
 
         Timers after ``until`` wait: inputs that came before them may still be on their way.
         """
-        until = self.now if until is None else until
+        self._set_timer(self.take(inputs, self.now if until is None else until))
+        if self.contact.exists:
+            self.effects.contacts[self.contact.key] = self.contact
+
+    def take(self, inputs: Sequence[Input | Absorb], until: datetime) -> datetime | None:
+        """The same for a contact that more will be handled of before it is kept; when time next has work for it."""
         self._settle()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
@@ -69,9 +77,7 @@ class Actor:
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
-        self._set_timer(due)
-        if self.contact.exists:
-            self.effects.contacts[self.contact.key] = self.contact
+        return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -165,7 +171,7 @@ class Actor:
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
-    def _take(self, item: Input) -> None:
+    def _take(self, item: Input | Absorb) -> None:
         if isinstance(item, Event):
             self._receive(item)
         elif isinstance(item, Identify):
@@ -186,6 +192,9 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, Absorb):
+            absorb(self.walker, item.other)
+            self._walk(self._reconsider())
 
     def _exist(self, announced: bool) -> None:
         if not self.contact.exists:
@@ -202,6 +211,8 @@ class Actor:
         return False
 
     def _receive(self, event: Event) -> None:
+        if event.known:
+            self.contact.known = True
         if self._repeated(event.message_id):
             return
         self._exist(not event.imported)
@@ -219,15 +230,19 @@ class Actor:
             self._step(event)
 
     def _identify(self, item: Identify) -> None:
+        if item.known:
+            self.contact.known = True
         if self._repeated(item.message_id):
             return
         self._exist(not item.imported)
-        changes = [((name,), value) for name, value in item.attributes.items()]
+        guarded = GUARDED & self.contact.attributes.keys() if item.guarded else ()
+        changes = [((name,), value) for name, value in item.attributes.items() if name not in guarded]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
+        self.contact.known = self.contact.known or item.known
         if not self.contact.exists and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeyflow.core.contact import Address
+from journeyflow.core.contact import Address, Contact
 from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event
@@ -45,9 +45,21 @@ def _change_address(
     )
 
 
+def join_addresses(decision: Decision, other: Contact) -> None:
+    """Of two addresses of one person the known one stays; what either was told to stop stays stopped (rule 10.2)."""
+    mine, theirs = decision.contact.attributes.get("email"), other.attributes.get("email")
+    if not (isinstance(mine, str) and mine.strip() and isinstance(theirs, str) and theirs.strip()):
+        return
+    known, added = decision.view.address_of("email", mine), decision.view.address_of("email", theirs)
+    joined = Address(known.suppressed or added.suppressed, known.unsubscribed or added.unsubscribed)
+    if joined != known:
+        decision.effects.addresses["email", normal_address("email", mine)] = joined
+
+
 def _redeem(decision: Decision, event: Event) -> None:
     code = event.properties.get("code")
     for coupon in decision.contact.coupons:
         if coupon.code == code and not coupon.redeemed:
             coupon.redeemed = True
-            decision.effects.redeemed.append((decision.contact.key, coupon.pool, coupon.code, decision.now))
+            holder = coupon.given_to or decision.contact.key
+            decision.effects.redeemed.append((holder, coupon.pool, coupon.code, decision.now))

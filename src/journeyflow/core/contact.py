@@ -42,13 +42,14 @@ class Aggregate:
 
 @dataclass(slots=True)
 class Coupon:
-    """A code that a contact holds."""
+    """A code that a contact holds; ``given_to`` is the key it was given out under, where that was merged since."""
 
     code: str
     pool: str
     journey: str
     expires_at: str
     redeemed: bool = False
+    given_to: str | None = None
 
 
 class QueuedMessage(NamedTuple):
@@ -122,7 +123,8 @@ class Contact:
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
     event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
     its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records``
-    number the contact's events and trail records. ``timer_at`` is the instant of the one timer that is set.
+    number the contact's events and trail records. ``timer_at`` is the instant of the one timer that is set. ``known``
+    tells a contact that was named by its user id, or that another was merged into, from an anonymous one (rule 10.4).
     """
 
     key: str
@@ -139,6 +141,7 @@ class Contact:
     events: int = 0
     records: int = 0
     timer_at: datetime | None = None
+    known: bool = False
 
     @property
     def exists(self) -> bool:

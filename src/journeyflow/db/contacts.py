@@ -75,6 +75,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         events=state["events"],
         records=state["records"],
         timer_at=instant(timer_at),
+        known="anonymous" not in state,
     )
 
 
@@ -98,9 +99,9 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
             for name, entry in contact.entries.items()
         }
     if contact.coupons:
-        state["coupons"] = [
-            (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed) for coupon in contact.coupons
-        ]
+        state["coupons"] = [_coupon(coupon) for coupon in contact.coupons]
+    if not contact.known:
+        state["anonymous"] = True
     return (
         shard_of(contact.key),
         contact.key,
@@ -108,6 +109,11 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         micros(contact.timer_at),
         dump(state),
     )
+
+
+def _coupon(coupon: Coupon) -> tuple[object, ...]:
+    kept = (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed)
+    return kept if coupon.given_to is None else (*kept, coupon.given_to)
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them

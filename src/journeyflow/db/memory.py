@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, exists, select
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent
 from journeyflow.core.effects import Effects
 from journeyflow.core.identity import address_hash, shard_of
-from journeyflow.core.inputs import Event, Identify, Input
+from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.tables import addresses, entries, events, messages, seen
@@ -27,7 +27,7 @@ class TurnMemory:
         self,
         connection: Connection,
         contacts: dict[str, Contact],
-        inputs: dict[str, list[Input]],
+        inputs: Mapping[str, Sequence[Input | Absorb]],
         effects: Effects,
         make_code: CodeMaker,
     ) -> None:

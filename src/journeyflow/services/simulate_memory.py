@@ -10,10 +10,11 @@ from hashlib import shake_256
 from operator import attrgetter
 from typing import Final
 
-from journeyflow.core.contact import Address, Entry, PastEvent
+from journeyflow.core.contact import EVENT_NAMES_MAX, Address, Contact, Entry, PastEvent
 from journeyflow.core.coupon_pool import ALPHABET, CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.identity import address_hash
+from journeyflow.core.merge import join_entries
 from journeyflow.core.values import EPOCH
 
 REMEMBERED: Final = timedelta(days=30)
@@ -37,11 +38,12 @@ class SimulationMemory:
         self._pools = pools
         self._seed = seed
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
-        self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._entries: dict[str, dict[tuple[str, str], Entry]] = {}
         self._addresses: dict[str, Address] = {}
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
+        self._names: dict[str, list[str]] = {}
 
     # --- what the core asks -------------------------------------------------------------------------------------------
 
@@ -53,7 +55,8 @@ class SimulationMemory:
 
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
         """The contact's entries into that journey under that key."""
-        return self._entries.get((contact, journey, key))
+        mine = self._entries.get(contact)
+        return None if mine is None else mine.get((journey, key))
 
     def address(self, channel: str, address: str) -> Address:
         """Whether that address is suppressed, or unsubscribed from everything."""
@@ -61,8 +64,9 @@ class SimulationMemory:
 
     def seen(self, contact: str, message_id: str) -> bool:
         """Whether the contact has had an event of that id within the last 30 days."""
-        first = self._seen.get((contact, message_id))
-        return first is not None and self.now - first <= REMEMBERED
+        names = [contact, *self._names[contact]] if contact in self._names else [contact]
+        found = [self._seen.get((name, message_id)) for name in names]
+        return any(first is not None and self.now - first <= REMEMBERED for first in found)
 
     def still_queued(self, contact: str, message: str) -> bool:
         """Never: a simulation sends at once (rule 7.2)."""
@@ -90,8 +94,8 @@ class SimulationMemory:
                 kept = self._events.setdefault((stored.contact, stored.name), [])
                 # Only history comes out of order.
                 insort(kept, past, key=_handled_at)
-        if effects.entries:
-            self._entries.update(effects.entries)
+        for (contact, journey, name), entry in effects.entries.items():
+            self._entries.setdefault(contact, {})[journey, name] = entry
         for (channel, address), known in effects.addresses.items():
             self._addresses[address_hash(channel, address)] = known
         if effects.seen:
@@ -105,3 +109,17 @@ class SimulationMemory:
             at, key = self._ageing.popleft()
             if self._seen[key] == at:
                 del self._seen[key]
+
+    # --- one person, two contacts -------------------------------------------------------------------------------------
+
+    def move(self, source: Contact, into: Contact) -> None:
+        """What is remembered of one contact is remembered of another, its events numbered behind (rule 10.2)."""
+        self._names.setdefault(into.key, []).extend([source.key, *self._names.pop(source.key, ())])
+        names = source.counts if len(source.counts) < EVENT_NAMES_MAX else self._recalled
+        for name in names:
+            for past in self._events.pop((source.key, name), ()):
+                kept = self._events.setdefault((into.key, name), [])
+                insort(kept, past._replace(number=past.number + into.events), key=_handled_at)
+        for key, entry in self._entries.pop(source.key, {}).items():
+            mine = self._entries.setdefault(into.key, {})
+            mine[key] = join_entries(mine[key], entry) if key in mine else entry

@@ -9,16 +9,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from journeyflow.core.actor import Actor
-from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Input
-from journeyflow.db import contacts, failures, inbox, tasks, turns
+from journeyflow.core.meeting import MICROSECOND, meet
+from journeyflow.db import failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.memory import CodeMaker, TurnMemory
-
-MICROSECOND = timedelta(microseconds=1)
+from journeyflow.db.memory import CodeMaker
+from journeyflow.services.turn_stage import TurnStage
 
 
 @dataclass(slots=True)
@@ -37,6 +34,7 @@ class Done:
 
 @dataclass(slots=True)
 class _Batch:
+    arrived: list[tuple[str, Input]]
     inputs: dict[str, list[Input]]
     timers: dict[str, list[datetime]]
     visited: list[str]
@@ -57,11 +55,10 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     keys = batch.contacts()
     if not keys:
         return done
-    effects = _decide(connection, flows, batch, now, make_code)
-    turns.save(connection, effects, now)
+    stage = _decide(connection, flows, batch, now, make_code)
     done.contacts = len(keys)
-    done.alerts = tuple(effects.alerts)
-    done.messages = sum(message.status == "queued" for message in effects.messages)
+    done.alerts = tuple(stage.alerts)
+    done.messages = stage.queued
     return done
 
 
@@ -86,7 +83,7 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     visited, waiting = _visit(connection, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
-    return _Batch(inputs, timers, visited, until), done
+    return _Batch([(one.contact, one.input) for one in arrived], inputs, timers, visited, until), done
 
 
 def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
@@ -94,19 +91,18 @@ def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
     return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
 
 
-def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
-    effects = Effects()
+def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> TurnStage:
+    """Decide for all contacts of the batch, and write what was decided."""
     keys = batch.contacts()
-    actors = contacts.load(connection, keys, now)
-    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    stage = TurnStage(connection, flows, now, batch.timers, make_code)
+    if stage.load(batch.inputs, keys):
+        meet(stage, batch.arrived, keys, batch.until)
+        return stage
+    actor = stage.open(batch.inputs)
     for key in keys:
-        contact = actors.get(key)
-        if contact is None:
-            contact = actors[key] = Contact(key)
-        if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
-            contact.timer_at = None
-        Actor(contact, now, flows, memory, effects).handle(batch.inputs.get(key, ()), batch.until)
-    return effects
+        actor(key).handle(batch.inputs.get(key, ()), batch.until)
+    stage.close()
+    return stage
 
 
 RETRY_AFTER = timedelta(hours=1)
@@ -125,12 +121,13 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
+            [(key, item) for item in batch.inputs.get(key, ())],
             {key: batch.inputs[key]} if key in batch.inputs else {},
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
         )
-        error = _attempt(connection, partial(_decide_and_save, connection, flows, alone, now, make_code))
+        error = _attempt(connection, partial(_decide, connection, flows, alone, now, make_code))
         if error is not None:
             failed += 1
             failures.put(connection, key, alone.inputs.get(key, []), error, now)
@@ -139,11 +136,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     return failed
 
 
-def _decide_and_save(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> None:
-    turns.save(connection, _decide(connection, flows, batch, now, make_code), now)
-
-
-def _attempt(connection: Connection, work: Callable[[], None]) -> str | None:
+def _attempt(connection: Connection, work: Callable[[], object]) -> str | None:
     try:
         with connection.begin_nested():
             work()
