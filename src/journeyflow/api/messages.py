@@ -13,7 +13,7 @@ from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
-from journeyflow.db import outbox
+from journeyflow.db import aliases, outbox
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.contacts import Shape, message_shape
@@ -42,7 +42,8 @@ def list_messages(
     place = read_cursor(cursor, (int, str, str))
     after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
     with read(here.installation.engine) as connection:
-        found = outbox.page(connection, contact, status, after, limit + 1)
+        person = None if contact is None else aliases.resolve(connection, contact)
+        found = outbox.page(connection, person, status, after, limit + 1)
     items, following = page_of(found, limit, outbox.place if contact is None else outbox.place_in_time)
     return {"items": [message_shape(one) for one in items], "next_cursor": following}
 

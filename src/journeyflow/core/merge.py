@@ -123,9 +123,7 @@ def _coupons(known: Contact, other: Contact) -> list[Coupon]:
 
 
 def _runs(known: Contact, other: Contact) -> list[Run]:
-    return sorted(
-        [*known.runs, *other.runs], key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id)
-    )
+    return sorted([*known.runs, *other.runs], key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id))
 
 
 RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
