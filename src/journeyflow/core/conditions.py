@@ -263,11 +263,10 @@ class EventCondition(Leaf, Operators):
         return found
 
     def _counts(self, past: PastEvent, view: View, since: datetime | None) -> bool:
-        run = view.run
-        if self.since == "entry" and run is not None:
-            # The instant decides: the events of a contact that was merged are numbered behind those it joined.
-            if (past.handled_at, past.number) <= (run.entered_at, run.entered_event):
-                return False
+        run = view.run if self.since == "entry" else None
+        # The instant decides first: the events of a contact that was merged are numbered behind those they joined.
+        if run is not None and (past.handled_at, past.number) <= (run.entered_at, run.entered_event):
+            return False
         return since is None or since < past.occurred_at <= view.now
 
     def _window_start(self, view: View) -> datetime:

@@ -113,7 +113,7 @@ def _first_turn(
             one.take(before[one.contact.key], min(until, pair.at - MICROSECOND))
         if source.contact.known:
             source.effects.alerts.append(
-                f"contact {pair.source} was not merged into {pair.into}: both are known, and two known contacts stay two"
+                f"contact {pair.source} was not merged into {pair.into}: it is known, and two known contacts stay two"
             )
             continue
         for one in (source, into):

@@ -32,7 +32,7 @@ def absorb(walker: Walker, other: Contact) -> None:
 
 
 def count_all(decision: Decision, flows: Flows) -> None:
-    """Before a merge: count whatever conditions ask for, as far as nobody has asked yet, so that both sides are whole."""
+    """Before a merge: count all that conditions ask for, also what nobody has asked yet, so that both are whole."""
     contact = decision.contact
     probe = decision.view.of(None, None, None)
     found: dict[str, Aggregate] = {}

@@ -72,7 +72,7 @@ def _step(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
     wanted = bulk.batch((shard_of(key), key) for key in asked)
     same = and_(aliases.c.shard == wanted.c.shard, aliases.c.contact == wanted.c.contact)
     rows = connection.execute(select(aliases.c.contact, aliases.c.into).select_from(wanted.join(aliases, same)))
-    return {contact: into for contact, into in rows.all()}
+    return dict(rows.all())
 
 
 def resolve(connection: Connection, key: str) -> str:

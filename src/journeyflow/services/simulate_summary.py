@@ -67,7 +67,7 @@ class ChannelNumbers:
 class Simulation:
     """What a simulation found.
 
-    ``events`` counts the events handled, history and duplicates included (``$identify`` and ``$merge`` are inputs, not events);
+    ``events`` counts the events handled, history and duplicates included (``$identify`` and ``$merge`` are none);
     ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``messages``
     has the channels, ``coupons`` the pools that were used. ``busiest_day`` is the day (in the workspace's time zone)
     with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
