@@ -254,6 +254,8 @@ def test_what_is_not_there_is_said(journey: Begin, flows: Path) -> None:
     run = journey(flows)
     with pytest.raises(NotFound, match="no journey cart"):
         run.enroll("ann", "cart")
+    with pytest.raises(NotFound, match="no contact 'ann' in this test"):
+        run.enroll("ann", "vips")
 
 
 def test_everything_wrong_in_the_folder_is_told_at_once(journey: Begin, flows: Path) -> None:
@@ -267,11 +269,11 @@ def test_everything_wrong_in_the_folder_is_told_at_once(journey: Begin, flows: P
 
 
 def test_a_visitor_who_is_merged_is_one_with_the_known_contact(journey: Begin, flows: Path) -> None:
-    run = journey(flows, only="welcome")
+    run = journey(flows, only="greeting")
     run.identify("visitor", email="ann@example.com")
-    run.track("visitor", "Signed Up")
+    run.track("visitor", "Came")
     run.merge("visitor", "ann")
-    run.track("visitor", "Signed Up")
+    run.track("visitor", "Came")
 
     for key in ("visitor", "ann"):
         assert len(run.messages(key)) == 1

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, SmallInteger, String
 
 revision = "2026_11_25_2150"
-down_revision = "2026_11_22_0900"
+down_revision = "2026_11_25_2130"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from journeyflow.api import (
     contacts,
+    coupons,
     documents,
     errors,
     imports,
@@ -19,6 +20,7 @@ from journeyflow.api import (
     messages,
     operations,
     preferences,
+    reference,
     runs,
     segment_protocol,
 )
@@ -36,9 +38,11 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    coupons,
     keys,
     preferences,
     operations,
+    reference,
 )
 
 
@@ -61,7 +65,7 @@ def create_app(
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

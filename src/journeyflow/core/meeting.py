@@ -20,6 +20,14 @@ MICROSECOND = timedelta(microseconds=1)
 Item = Input | Absorb
 
 
+class Move(NamedTuple):
+    """A merge that takes place; both contacts as they are just before it."""
+
+    source: Contact
+    into: Contact
+    at: datetime
+
+
 class Stage(Protocol):
     """Where contacts are kept while their inputs are handled."""
 
@@ -35,8 +43,8 @@ class Stage(Protocol):
         """Write what the turn decided."""
         ...
 
-    def move(self, source: Contact, into: Contact, at: datetime) -> None:
-        """Leave an alias, and put what is kept of a contact under the key of another, numbered behind its own."""
+    def move(self, moves: Sequence[Move]) -> None:
+        """Leave aliases, and put what is kept of each source under the key of the other, numbered behind its own."""
         ...
 
 
@@ -65,8 +73,9 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
     concerned = {*waiting, *(stage.resolve(key) for key in woken)}
     while pairs := _pairs(waiting, stage):
         concerned.update(pair.into for pair in pairs)
-        for source, into, pair in _first_turn(stage, waiting, pairs, until):
-            stage.move(source, into, pair.at)
+        moves = _first_turn(stage, waiting, pairs, until)
+        stage.move([Move(source, into, pair.at) for source, into, pair in moves])
+        for source, into, pair in moves:
             concerned.discard(source.key)
             rest = waiting.pop(source.key, [])
             behind = sorted([*rest, *waiting.get(into.key, [])], key=lambda one: one.place)

@@ -12,7 +12,20 @@ import orjson
 from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Merge, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Forget,
+    Identify,
+    Input,
+    Merge,
+    Remove,
+    Reply,
+    SetTags,
+    SetTopics,
+    Wake,
+)
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
@@ -123,6 +136,11 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case Merge():
             return "merge", {"into": item.into}
+        case Forget():
+            return "forget", {}
+        case Reply():
+            called = {"run": item.run, "node": item.node, "visit": item.visit}
+            return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}
         case Wake():
             return "wake", {}
 
@@ -170,5 +188,10 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "merge":
             return Merge(at, data["into"])
+        case "forget":
+            return Forget(at)
+        case "reply":
+            called = (data["run"], data["node"], data["visit"])
+            return Reply(at, *called, data["status"], data["body"], data["error"])
         case _:
             return Wake(at)

@@ -15,11 +15,13 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso
-from journeyflow.db import aliases, contacts, documents, history, trail
+from journeyflow.db import aliases, calls, contacts, documents, history, trail
 from journeyflow.db.aliases import Alias
+from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.services.explain_steps import Messages, Step, steps
+from journeyflow.services.explain_old import too_old
+from journeyflow.services.explain_steps import Calls, Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
     Document,
@@ -149,13 +151,23 @@ class _Historian:
         messages: dict[str, list[StoredMessage]] = {}
         for message in history.messages_of(self._connection, self._contact.key, self._journey, RECORDS_MAX):
             messages.setdefault(message.run, []).append(message)
-        return [self._story(run, records.get(run.id, []), messages.get(run.id, [])) for run in self._runs]
+        made: dict[str, list[StoredCall]] = {}
+        for call in calls.of_contact(self._connection, self._contact.key, RECORDS_MAX):
+            made.setdefault(call.run, []).append(call)
+        return [
+            self._story(run, records.get(run.id, []), messages.get(run.id, []), made.get(run.id, []))
+            for run in self._runs
+        ]
 
-    def _story(self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage]) -> RunStory:
+    def _story(
+        self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage],
+        made: Sequence[StoredCall],
+    ) -> RunStory:  # fmt: skip
         document = self._versions.get((run.journey, run.version), {})
         here = self._zone(document)
         sent: Messages = {(message.node, message.queued_at): message for message in messages}
-        told = tuple(steps(records, document, here, sent))
+        called: Calls = {(call.node, call.queued_at): call for call in made}
+        told = tuple(steps(records, document, here, sent, called))
         return RunStory(run.id, run.journey, run.version, _status(run, here), str(here), told)
 
     def _refusal(self, one: StoredRefusal) -> RefusalStory:
@@ -174,7 +186,11 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """Of a journey that was asked for and never tried: what it waits for, and what the contact did."""
+        """What no record tells: events that came too late, and what a journey that was never tried waits for."""
+        late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
+        return [*self._never_tried(), *late]
+
+    def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:
             return []
         if self._journey is None:
@@ -195,7 +211,7 @@ class _Historian:
             for one in alike:
                 count, last = had[one]
                 when = local(last, self._zone({}))
-                reasons = "before it was live, or its where did not hold"
+                reasons = "before it was live, too late, or its where did not hold"
                 lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
         return lines
 

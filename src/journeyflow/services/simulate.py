@@ -19,12 +19,12 @@ from typing import Final
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.documents import Documents
-from journeyflow.core.effects import Effects, Message, TrailRecord
+from journeyflow.core.effects import Call, Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Event, Input, Merge
+from journeyflow.core.inputs import Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
-from journeyflow.core.meeting import Item, meet
+from journeyflow.core.meeting import Item, Move, meet
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
@@ -35,10 +35,13 @@ AFTERMATH: Final = timedelta(days=400)
 """So long after the last event the clock ends where nobody says when."""
 LATEST_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
 ALERTS_MAX: Final = 100
+REPLIES_MAX: Final = 1_000
+"""So many webhooks of a contact are answered at one instant: live, a journey that calls in a circle takes its time."""
 PROGRESS_EVERY: Final = 500
 
 OnTrail = Callable[[TrailRecord], None]
 OnMessage = Callable[[Message], None]
+OnCall = Callable[[Call], None]
 OnProgress = Callable[[int, int], None]
 
 
@@ -116,9 +119,10 @@ class Simulator:
         seed: int,
         on_trail: OnTrail | None,
         on_message: OnMessage | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
-        self._memory = SimulationMemory(self._flows.recalled, documents.pools, seed)
+        self._memory = SimulationMemory(self._flows.recalled, seed)
         self._effects = Effects()
         # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
         self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name != "statistics"]
@@ -131,10 +135,13 @@ class Simulator:
         self._contacts: dict[str, Contact] = {}
         self._together = inputs.together
         self._aliases: dict[str, str] = {}
+        self._replied: tuple[datetime, str] | None = None
+        self._replies = 0
         self._events = 0
         self._alerts: list[str] = []
         self._on_trail = on_trail
         self._on_message = on_message
+        self._on_call = on_call
         self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
 
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
@@ -223,8 +230,7 @@ class Simulator:
     def _handle_together(self, at: datetime) -> None:
         """Everything that happens at one instant; the trail of it is put in the order of rule 9.1."""
         arrivals = self._together.pop(at)
-        while self._coming and self._coming[-1][0] == at:
-            self._coming.pop()
+        self._arrived(at)
         woken = set()
         while self._timers and self._timers[0][0] == at:
             key = heappop(self._timers)[1]
@@ -232,12 +238,21 @@ class Simulator:
                 woken.add(key)
         on_trail, records = self._on_trail, list[TrailRecord]()
         self._on_trail = None if on_trail is None else records.append
-        meet(self, arrivals, woken, at)
+        while arrivals or woken:
+            meet(self, arrivals, woken, at)
+            self._count(item for _, item in arrivals)
+            arrivals, woken = self._arrived(at), set()  # what webhooks replied at once
         self._on_trail = on_trail
-        self._count(item for _, item in arrivals)
         for record in sorted(records, key=attrgetter("contact")):
             assert on_trail is not None
             on_trail(record)
+
+    def _arrived(self, at: datetime) -> list[tuple[str, Input]]:
+        """Take what comes next, as far as it comes at that instant."""
+        found = []
+        while self._coming and self._coming[-1][0] == at:
+            found.append(self._coming.pop()[1:])
+        return found
 
     def resolve(self, key: str) -> str:
         """The key a contact goes by."""
@@ -249,12 +264,13 @@ class Simulator:
         """The actors of one turn at the present instant."""
         return cache(self._actor)
 
-    def move(self, source: Contact, into: Contact, at: datetime) -> None:
+    def move(self, moves: Sequence[Move]) -> None:
         """From now on the one goes by the key of the other, and what is remembered of it too."""
-        self._aliases[source.key] = into.key
-        self._contacts[source.key] = Contact(source.key)  # timers of it may still be in the heap
-        self._memory.move(source, into)
-        self._tally.move(source.key, into.key)
+        for source, into, _ in moves:
+            self._aliases[source.key] = into.key
+            self._contacts[source.key] = Contact(source.key)  # timers of it may still be in the heap
+            self._memory.move(source, into)
+            self._tally.move(source.key, into.key)
 
     # --- what was decided ---------------------------------------------------------------------------------------------
 
@@ -272,6 +288,11 @@ class Simulator:
             if self._on_message is not None:
                 for message in effects.messages:
                     self._on_message(message)
+        if effects.calls:
+            self._answer(effects.calls)
+            if self._on_call is not None:
+                for call in effects.calls:
+                    self._on_call(call)
         if effects.allocations:
             self._tally.allocate(effects.allocations)
         if effects.alerts:
@@ -279,6 +300,19 @@ class Simulator:
         for settled in self._settled:
             if settled:
                 settled.clear()
+
+    def _answer(self, calls: Iterable[Call]) -> None:
+        """The replies that runs wait for come at the same instant, behind what that instant holds for the contact."""
+        for call in reversed([call for call in calls if call.awaited]):
+            moment = (call.queued_at, call.contact)
+            self._replies = self._replies + 1 if self._replied == moment else 1
+            self._replied = moment
+            if self._replies <= REPLIES_MAX:
+                self._coming.append((*moment, Reply(call.queued_at, call.run, call.node, call.visit, 200, call.sample)))
+            elif self._replies == REPLIES_MAX + 1 and len(self._alerts) < ALERTS_MAX:
+                self._alerts.append(
+                    f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come"
+                )
 
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Input
+from journeyflow.core.inputs import Forget, Input
 from journeyflow.core.meeting import MICROSECOND, meet
-from journeyflow.db import failures, inbox, tasks, turns
+from journeyflow.db import codes, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
+from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker
 from journeyflow.services.turn_stage import TurnStage
+
+
+class PoolLow(NamedTuple):
+    """A pool in which this turn brought the codes that are left below the pool's ``low_water``."""
+
+    pool: str
+    left: int
 
 
 @dataclass(slots=True)
@@ -29,6 +38,8 @@ class Done:
     more: bool = False
     alerts: tuple[str, ...] = ()
     messages: int = 0
+    calls: int = 0
+    pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
 
 
@@ -58,19 +69,22 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     stage = _decide(connection, flows, batch, now, make_code)
     done.contacts = len(keys)
     done.alerts = tuple(stage.alerts)
-    done.messages = stage.queued
+    done.messages = stage.messages
+    done.calls = stage.calls
+    done.pools_low = tuple(_pools_low(connection, flows, stage.stocked)) if stage.stocked else ()
     return done
 
 
 def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    arrived = inbox.oldest(connection, limit)
+    oldest = inbox.oldest(connection, limit)
+    arrived = _up_to_an_end(oldest)
     inputs: dict[str, list[Input]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     if arrived:
         inbox.remove_until(connection, arrived[-1].id)
-    full = len(arrived) == limit
+    full = len(oldest) == limit or len(arrived) < len(oldest)
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
     until = min(now, arrived[-1].input.at - MICROSECOND) if full else now
     share = max(1, limit // 4)
@@ -84,6 +98,12 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch([(one.contact, one.input) for one in arrived], inputs, timers, visited, until), done
+
+
+def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
+    """Nothing after an erasure, which a turn does at its end: what comes then, by whatever id, makes a contact anew."""
+    end = next((place for place, one in enumerate(arrived, 1) if isinstance(one.input, Forget)), len(arrived))
+    return arrived[:end]
 
 
 def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
@@ -103,6 +123,15 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
         actor(key).handle(batch.inputs.get(key, ()), batch.until)
     stage.close()
     return stage
+
+
+def _pools_low(connection: Connection, flows: Flows, taken: Mapping[str, int]) -> Iterator[PoolLow]:
+    """Told once for each time that a pool falls below its mark; ``taken`` is how many codes went out by pool."""
+    for name, count in taken.items():
+        pool = flows.library.pools.get(name)
+        left = codes.counts(connection, name)["left"]
+        if pool is not None and left < pool.low_at <= left + count:
+            yield PoolLow(name, left)
 
 
 RETRY_AFTER = timedelta(hours=1)

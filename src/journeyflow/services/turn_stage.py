@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -13,7 +14,7 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Merge
-from journeyflow.core.meeting import Item
+from journeyflow.core.meeting import Item, Move
 from journeyflow.db import aliases, contacts, turns
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
@@ -31,7 +32,9 @@ class TurnStage:
         self, connection: Connection, flows: Flows, now: datetime, timers: Timers, make_code: CodeMaker
     ) -> None:
         self.alerts: list[str] = []
-        self.queued = 0
+        self.messages = 0
+        self.calls = 0
+        self.stocked: Counter[str] = Counter()
         self._connection = connection
         self._flows = flows
         self._now = now
@@ -84,9 +87,13 @@ class TurnStage:
         effects = self._effects
         turns.save(self._connection, effects, self._now)
         self.alerts.extend(effects.alerts)
-        self.queued += sum(message.status == "queued" for message in effects.messages)
+        self.messages += sum(message.status == "queued" for message in effects.messages)
+        self.calls += len(effects.calls)
+        if effects.allocations:
+            self.stocked.update(one.coupon.pool for one in effects.allocations if one.stocked)
 
-    def move(self, source: Contact, into: Contact, at: datetime) -> None:
-        aliases.move(self._connection, source, into, at)
-        self._aliases[source.key] = into.key
-        del self._contacts[source.key]
+    def move(self, moves: Sequence[Move]) -> None:
+        aliases.move(self._connection, moves)
+        for source, into, _ in moves:
+            self._aliases[source.key] = into.key
+            del self._contacts[source.key]
