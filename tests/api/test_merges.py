@@ -239,3 +239,31 @@ def test_what_is_merged_in_one_turn_is_whole_or_not_there(shop: Shop, monkeypatc
 
 def _fail(*_: object) -> None:
     raise RuntimeError("the power fails")
+
+
+def test_rule_10_2_every_table_about_contacts_was_thought_of() -> None:
+    """A new one belongs into ``aliases.move``, or among those of which somebody knows why not."""
+    about_contacts = {table.name for table in tables.metadata.sorted_tables if "contact" in table.c}
+    moved = {"calls", "contacts", "coupons", "entries", "events", "messages", "refusals", "runs", "seen", "timers"}
+    stays = {
+        "aliases",  # says where the others went
+        "failures",  # what went wrong, as it came
+        "inbox",  # its turn forwards it
+    }
+    assert about_contacts == moved | {"trail"} | stays
+
+
+def test_erasing_a_contact_erases_who_was_merged_into_it(shop: Shop) -> None:
+    client = visit(shop)
+    send(client, "alias", userId="ann", previousId="a-1")
+    shop.settle()
+
+    assert shop.client("admin").request("DELETE", "/v1/contacts/a-1").status_code == 204
+    reader = shop.client("read")
+    assert [reader.get(f"/v1/contacts/{key}").status_code for key in ("a-1", "ann")] == [404, 404]
+    with read(shop.installation.engine) as connection:
+        assert connection.execute(select(tables.aliases)).all() == []
+
+    send(client, "track", anonymousId="a-1", event="Seen")
+    shop.settle()
+    assert shop.contact("a-1")["contact"] == "a-1", "a contact of its own again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
@@ -28,7 +28,8 @@ from journeyflow.core.inputs import (
     SetTopics,
 )
 from journeyflow.core.merge import absorb
-from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
+from journeyflow.core.outcomes import convert, exit_on
+from journeyflow.core.values import JSON, iso
 from journeyflow.core.walk import Walker
 
 Continuation = tuple[Run, Callable[[], None]]
@@ -342,9 +343,9 @@ class Actor:
         if self.contact.runs:
             runs = self._ranked(self.contact.runs)
             for run in runs:  # 2.2
-                self._exit_on(run, event)
+                exit_on(self.walker, run, event)
             for run in runs:  # 2.3
-                self._convert(run, event)
+                convert(self.walker, run, event)
             if not too_old:
                 moving = self._reconsider(event)  # 2.4
         if too_old:
@@ -367,50 +368,6 @@ class Actor:
                 self._step(made)
             else:
                 self._walk([(made, partial(self.walker.begin, made))])
-
-    def _exit_on(self, run: Run, event: Event) -> None:
-        if not run.active and not run.queued:
-            return
-        journey = self.flows.of(run).journey
-        for index, match in enumerate(journey.exit_on):
-            if match.event != event.name:
-                continue
-            because: Because = []
-            view = self.decision.view.of(run, event.properties, journey.timezone)
-            if match.where is not None and not match.where.holds(view, f"exit_on[{index}].where", because):
-                continue
-            if not run.active:
-                self.walker.withdraw(run, "exit_on")
-                return
-            detail: dict[str, JSON] = {"because": because} if because else {}
-            if self.now - event.occurred_at > timedelta(seconds=1):
-                detail["occurred_at"] = iso(event.occurred_at)
-            self.walker.exit(run, "exit_on", detail)
-            return
-
-    def _convert(self, run: Run, event: Event) -> None:
-        """Rule 7.3."""
-        journey = self.flows.of(run).journey
-        goal = journey.goal
-        if goal is None or run.converted or goal.event != event.name:
-            return
-        if goal.within is not None and self.now > run.entered_at + goal.within:
-            return
-        because: Because = []
-        view = self.decision.view.of(run, event.properties, journey.timezone)
-        if goal.where is not None and not goal.where.holds(view, "goal.where", because):
-            return
-        run.converted = True
-        value = None if goal.value is None else look_up(event.properties, parse_path(goal.value))
-        detail: dict[str, JSON] = {
-            "value": None if isinstance(value, Missing) else value,
-            "since_message": run.last_message,
-        }
-        if because:
-            detail["because"] = because
-        self.decision.record(run, "converted", detail, None, None)
-        kind = "holdout_converted" if run.status == "holdout" else "converted"
-        self.decision.count(run.journey, run.version, "", kind)
 
     def _reconsider(self, event: Event | None = None) -> list[Continuation]:
         """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
