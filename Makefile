@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check drift format bench lock
+.PHONY: help run test cases check drift format bench lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ run: $(VENV)/run.stamp ## start journeyflow on SQLite with the flows folder (FLO
 
 test: $(VENV)/dev.stamp ## run all tests (ARGS="-k rule_4_3")
 	@$(BIN)/pytest -n auto $(ARGS)
+
+cases: $(VENV)/dev.stamp ## send the API 2,000 requests made from its OpenAPI document
+	@JOURNEYFLOW_API_CASES=2000 $(BIN)/pytest -n 0 $(ARGS) tests/api/test_openapi_cases.py
 
 check: $(VENV)/dev.stamp ## lint, format, types, layers, lock files
 	@$(BIN)/ruff check .

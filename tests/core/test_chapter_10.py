@@ -266,6 +266,38 @@ def test_rule_10_2_codes_come_along_and_are_redeemed_where_they_were_given() -> 
     assert [one[:3] for effects in world.effects for one in effects.redeemed] == [("visitor", "ten", first)]
 
 
+def test_rule_10_2_a_no_to_everything_is_a_no_by_every_channel_of_both() -> None:
+    world = World(TOPICS, LETTER)
+    world.appear("ann", email="ann@example.com").appear("visitor", email="v@example.com", phone="+48600100200")
+    world.track("ann", "Unsubscribed").settle().merge("visitor", "ann").settle()
+
+    view = {channel: world.memory.address(channel, text) for channel, text in REACHED.items()}
+    assert {channel: one.unsubscribed for channel, one in view.items()} == {"email": True, "sms": True}
+
+
+REACHED = {"email": "ann@example.com", "sms": "+48600100200"}
+
+
+def test_rule_10_2_the_messages_of_both_count_for_caps_and_conditions() -> None:
+    seen = "{message: {channel: email, last: 2, settled: 0s}, opened: {eq: 1}}"
+    world = World(
+        "workspace: shop\nfrequency_caps: [{channel: email, max: 2, per: 7d}]\n---\n",
+        flow("mail: {type: email, template: letter}", "reentry: {policy: always}"),
+        flow(
+            f"ask: {{type: branch, cases: [{{when: {seen}, next: end}}]}}",
+            name="asking",
+            trigger="{type: event, event: Ask}",
+        ),
+    )
+    world.appear("ann", email="ann@example.com").appear("visitor", email="ann@example.com")
+    world.track("visitor", "Go").at("09:10").track("ann", "Go").send_queued()
+    world.at("09:20").track("visitor", "Email Opened").merge("visitor", "ann")
+    world.at("09:30").track("ann", "Go").at("09:40").track("ann", "Ask")
+
+    assert [one.reason for one in world.messages()] == [None, None, "frequency_cap"]
+    assert [one["case"] for one in world.details("ran")] == [0]
+
+
 # --- 10.3 ------------------------------------------------------------------------------------------------------------
 
 
@@ -405,7 +437,7 @@ def test_every_field_of_a_contact_has_a_rule_for_merging() -> None:
 MOVES_AS_IT_IS = {
     "id", "journey", "version", "key", "number", "entered_at", "trigger", "status", "node", "event", "vars", "seq",
     "visits", "due_at", "check_at", "standing", "held", "ended_at", "reason", "converted", "last_message",
-    "open_until", "queued", "left", "steps_at", "steps",
+    "open_until", "queued", "left", "steps_at", "steps", "held_at", "moved_from", "resumed_at", "deferred_at",
 }  # fmt: skip
 """Of a run. A new field belongs here, or `join` has to change it as it changes `entered_event`."""
 

@@ -23,12 +23,14 @@ from journeyflow.api import (
     reference,
     runs,
     segment_protocol,
+    stream,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
     segment_protocol,
@@ -42,6 +44,7 @@ ROUTERS: Final = (
     keys,
     preferences,
     operations,
+    stream,
     reference,
 )
 
@@ -53,6 +56,7 @@ def create_app(
     *,
     trusted: bool = False,
     metrics: Metrics | None = None,
+    happenings: Stream | None = None,
 ) -> FastAPI:
     """The API of an installation.
 
@@ -60,6 +64,7 @@ def create_app(
     :param wake: tells engine and dispatcher of this process, if there are any, that there is work; from any thread.
     :param trusted: takes every request as admin's; only for calls inside this very process.
     :param metrics: what the engine of this process feeds as well.
+    :param happenings: where the engine of this process tells what happens.
     """
     app = FastAPI(
         title="journeyflow",
@@ -78,6 +83,7 @@ def create_app(
         metrics=Metrics() if metrics is None else metrics,
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(FlowsCache(installation.renderer)),
+        stream=Stream() if happenings is None else happenings,
         trusted=trusted,
     )
     for module in ROUTERS:

@@ -20,7 +20,7 @@ MICROSECOND = timedelta(microseconds=1)
 Item = Input | Absorb
 
 
-class Move(NamedTuple):
+class Joining(NamedTuple):
     """A merge that takes place; both contacts as they are just before it."""
 
     source: Contact
@@ -43,7 +43,7 @@ class Stage(Protocol):
         """Write what the turn decided."""
         ...
 
-    def move(self, moves: Sequence[Move]) -> None:
+    def join(self, moves: Sequence[Joining]) -> None:
         """Leave aliases, and put what is kept of each source under the key of the other, numbered behind its own."""
         ...
 
@@ -74,7 +74,7 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
     while pairs := _pairs(waiting, stage):
         concerned.update(pair.into for pair in pairs)
         moves = _first_turn(stage, waiting, pairs, until)
-        stage.move([Move(source, into, pair.at) for source, into, pair in moves])
+        stage.join([Joining(source, into, pair.at) for source, into, pair in moves])
         for source, into, pair in moves:
             concerned.discard(source.key)
             rest = waiting.pop(source.key, [])

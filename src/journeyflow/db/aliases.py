@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from journeyflow.core.contact import Entry
 from journeyflow.core.identity import shard_of
-from journeyflow.core.meeting import Move
+from journeyflow.core.meeting import Joining
 from journeyflow.core.merge import join_entries
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
@@ -92,7 +92,7 @@ def into(connection: Connection, key: str) -> list[Alias]:
 # --- moving ----------------------------------------------------------------------------------------------------------
 
 
-def move(connection: Connection, moves: Sequence[Move]) -> None:
+def move(connection: Connection, moves: Sequence[Joining]) -> None:
     """Put everything kept under the key of each source under that of the other contact, and leave aliases.
 
     Events and trail are numbered behind those that are there; nobody sees the rows meanwhile, because a turn is one
@@ -107,7 +107,8 @@ def move(connection: Connection, moves: Sequence[Move]) -> None:
     former = func.coalesce(trail.c.former, trail.c.contact)
     _rekey(connection, moved, events, {"number": events.c.number + moved.c.events})
     _rekey(connection, moved, trail, {"number": trail.c.number + moved.c.records, "former": former})
-    for table in (messages, calls, runs):
+    _rekey(connection, moved, messages, {"number": messages.c.number + moved.c.records})
+    for table in (calls, runs):
         _rekey(connection, moved, table, {})
     _move_seen(connection, moved)
     _move_entries(connection, moves)
@@ -157,7 +158,7 @@ def _move_seen(connection: Connection, moved: Subquery) -> None:
     _rekey(connection, moved, seen, {})
 
 
-def _kept(connection: Connection, table: Table, moves: Sequence[Move]) -> dict[str, list[Row[Any]]]:
+def _kept(connection: Connection, table: Table, moves: Sequence[Joining]) -> dict[str, list[Row[Any]]]:
     """The rows of both sides of all moves, by contact."""  # Any: rows of the table
     people = {contact.key for one in moves for contact in (one.source, one.into)}
     wanted = bulk.batch((shard_of(key), key) for key in people)
@@ -174,7 +175,7 @@ def _replace(connection: Connection, table: Table, old: Iterable[Row[Any]], new:
     bulk.put(connection, table, new)
 
 
-def _move_entries(connection: Connection, moves: Sequence[Move]) -> None:
+def _move_entries(connection: Connection, moves: Sequence[Joining]) -> None:
     kept = _kept(connection, entries, moves)
     for source, into, _ in moves:
         theirs = {(row.journey, row.key): _entry(row) for row in kept.get(source.key, ())}
@@ -192,7 +193,7 @@ def _entry(row: Row[Any]) -> Entry:  # Any: a row of the table
     return Entry(from_micros(row.first_at), from_micros(row.last_at), row._mapping["count"])
 
 
-def _move_refusals(connection: Connection, moves: Sequence[Move]) -> None:
+def _move_refusals(connection: Connection, moves: Sequence[Joining]) -> None:
     """Counts of one journey, trigger, reason and day are added up; of two last ones the later is kept (rule 9.4)."""
     kept = _kept(connection, refusals, moves)
     for source, into, _ in moves:

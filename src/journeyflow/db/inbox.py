@@ -20,6 +20,8 @@ from journeyflow.core.inputs import (
     Identify,
     Input,
     Merge,
+    MessageFailed,
+    Move,
     Remove,
     Reply,
     SetTags,
@@ -136,6 +138,10 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case Merge():
             return "merge", {"into": item.into}
+        case Move():
+            return "move", {"run": item.run, "node": item.node, "version": item.version}
+        case MessageFailed():
+            return "message_failed", {"message": item.message, "channel": item.channel}
         case Forget():
             return "forget", {}
         case Reply():
@@ -188,6 +194,10 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "merge":
             return Merge(at, data["into"])
+        case "move":
+            return Move(at, data["run"], data["node"], data["version"])
+        case "message_failed":
+            return MessageFailed(at, data["message"], data["channel"])
         case "forget":
             return Forget(at)
         case "reply":

@@ -28,7 +28,7 @@ class StoredMessage:
     node: str
     run: str
     channel: str
-    template: str
+    template: str | None
     template_version: int
     to: str | None
     topic: str | None
@@ -67,7 +67,7 @@ def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
         node=row.node,
         run=row.run,
         channel=row.channel,
-        template=row.template,
+        template=row.template or None,
         template_version=row.template_version,
         to=row.to,
         topic=row.topic,
@@ -102,14 +102,17 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     return taken
 
 
-def finish(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Write down what became of claimed messages."""
-    for outcome in outcomes:
-        if _write(connection, outcome, outcome.message.contact):
-            continue
-        contact = aliases.resolve(connection, outcome.message.contact)
-        if contact != outcome.message.contact:  # it was merged while the message was on its way
-            _write(connection, outcome, contact)
+def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write down what became of claimed messages; returns those of messages that were still being sent."""
+    return [outcome for outcome in outcomes if _finish(connection, outcome)]
+
+
+def _finish(connection: Connection, outcome: Outcome) -> bool:
+    contact = outcome.message.contact
+    if _write(connection, outcome, contact):
+        return True
+    person = aliases.resolve(connection, contact)  # who was merged took the message along
+    return person != contact and _write(connection, outcome, person)
 
 
 def _write(connection: Connection, outcome: Outcome, contact: str) -> bool:

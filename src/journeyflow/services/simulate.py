@@ -24,7 +24,7 @@ from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
-from journeyflow.core.meeting import Item, Move, meet
+from journeyflow.core.meeting import Item, Joining, meet
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
@@ -264,7 +264,7 @@ class Simulator:
         """The actors of one turn at the present instant."""
         return cache(self._actor)
 
-    def move(self, moves: Sequence[Move]) -> None:
+    def join(self, moves: Sequence[Joining]) -> None:
         """From now on the one goes by the key of the other, and what is remembered of it too."""
         for source, into, _ in moves:
             self._aliases[source.key] = into.key

@@ -10,9 +10,9 @@ from hashlib import shake_256
 from operator import attrgetter
 from typing import Final
 
-from journeyflow.core.contact import EVENT_NAMES_MAX, Address, Contact, Entry, PastEvent
+from journeyflow.core.contact import EVENT_NAMES_MAX, Address, Contact, Entry, PastEvent, PastMessage
 from journeyflow.core.coupon_pool import ALPHABET, CouponPool
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, Engaged, past_message
 from journeyflow.core.identity import address_hash
 from journeyflow.core.merge import join_entries
 from journeyflow.core.values import EPOCH
@@ -23,6 +23,7 @@ _SIGNS: Final = ALPHABET.encode() * (256 // len(ALPHABET))
 """For each byte a sign of the alphabet, all as often."""
 _UNKNOWN: Final = Address()
 _handled_at = attrgetter("handled_at")
+_queued_at = attrgetter("queued_at")
 
 
 class SimulationMemory:
@@ -39,6 +40,8 @@ class SimulationMemory:
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
         self._entries: dict[str, dict[tuple[str, str], Entry]] = {}
         self._addresses: dict[str, Address] = {}
+        self.sent: dict[str, list[PastMessage]] = {}
+        """The messages of each contact, in order."""
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
@@ -67,6 +70,11 @@ class SimulationMemory:
         names = [contact, *self._names[contact]] if contact in self._names else [contact]
         found = [self._seen.get((name, message_id)) for name in names]
         return any(first is not None and self.now - first <= REMEMBERED for first in found)
+
+    def messages(self, contact: str, since: datetime | None) -> Sequence[PastMessage]:
+        """The contact's messages queued after ``since``, oldest first: all that were queued have been sent."""
+        kept = self.sent.get(contact, [])
+        return kept if since is None else kept[bisect_right(kept, since, key=_queued_at) :]
 
     def still_queued(self, contact: str, message: str) -> bool:
         """Never: a simulation sends at once (rule 7.2)."""
@@ -107,6 +115,11 @@ class SimulationMemory:
             self._entries.setdefault(contact, {})[journey, name] = entry
         for (channel, address), known in effects.addresses.items():
             self._addresses[address_hash(channel, address)] = known
+        for message in effects.messages:
+            if message.status == "queued":
+                self.sent.setdefault(message.contact, []).append(past_message(message))
+        for engaged in effects.engaged:
+            self._engage(engaged)
         if effects.seen:
             self._keep_seen(effects.seen)
         for contact in effects.forgotten:
@@ -115,9 +128,17 @@ class SimulationMemory:
     def _forget(self, contact: str) -> None:
         self._events = {key: kept for key, kept in self._events.items() if key[0] != contact}
         self._entries.pop(contact, None)
+        self.sent.pop(contact, None)
         names = {contact, *self._names.pop(contact, ())}
         self._seen = {key: at for key, at in self._seen.items() if key[0] not in names}
         self._ageing = deque((at, key) for at, key in self._ageing if key[0] not in names)
+
+    def _engage(self, engaged: Engaged) -> None:
+        kept = self.sent.get(engaged.contact, [])
+        for place, message in enumerate(kept):
+            if message.id == engaged.message:
+                opened = engaged.what == "opened"
+                kept[place] = message._replace(opened=True) if opened else message._replace(clicked=True)
 
     def _keep_seen(self, seen: Mapping[tuple[str, str], datetime]) -> None:
         for key, at in seen.items():
@@ -138,6 +159,8 @@ class SimulationMemory:
             for past in self._events.pop((source.key, name), ()):
                 kept = self._events.setdefault((into.key, name), [])
                 insort(kept, past._replace(number=past.number + into.events), key=_handled_at)
+        for message in self.sent.pop(source.key, ()):
+            insort(self.sent.setdefault(into.key, []), message, key=_queued_at)
         for key, entry in self._entries.pop(source.key, {}).items():
             mine = self._entries.setdefault(into.key, {})
             mine[key] = join_entries(mine[key], entry) if key in mine else entry

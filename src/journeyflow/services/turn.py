@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from journeyflow.core.effects import TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
 from journeyflow.core.meeting import MICROSECOND, meet
-from journeyflow.db import codes, failures, inbox, tasks, turns
+from journeyflow.db import codes, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker
@@ -29,7 +30,10 @@ class PoolLow(NamedTuple):
 
 @dataclass(slots=True)
 class Done:
-    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting."""
+    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
+
+    ``trail`` is what it decided, each record with its contact's number of it.
+    """
 
     contacts: int = 0
     inputs: int = 0
@@ -41,6 +45,7 @@ class Done:
     calls: int = 0
     pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
+    trail: Sequence[tuple[int, TrailRecord]] = ()
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     stage = _decide(connection, flows, batch, now, make_code)
     done.contacts = len(keys)
     done.alerts = tuple(stage.alerts)
+    done.trail = stage.trail
     done.messages = stage.messages
     done.calls = stage.calls
     done.pools_low = tuple(_pools_low(connection, flows, stage.stocked)) if stage.stocked else ()
@@ -94,7 +100,7 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, max(share, room - len(due)))
+    visited, waiting = _visit(connection, until, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch([(one.contact, one.input) for one in arrived], inputs, timers, visited, until), done
@@ -106,9 +112,16 @@ def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
     return arrived[:end]
 
 
-def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
-    task = tasks.oldest(connection)
-    return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
+def _visit(connection: Connection, until: datetime, limit: int) -> tuple[list[str], bool]:
+    """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
+    found: list[str] = []
+    due = tasks.oldest(connection, until)
+    for task in due:
+        part = tasks.take_slice(connection, task, max(1, limit // len(due)))
+        found.extend(part.contacts)
+        if part.last and task.resumption is not None:
+            documents.end_resumption(connection, task.journey, task.resumption)
+    return found, bool(due)
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> TurnStage:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Merge
-from journeyflow.core.meeting import Item, Move
+from journeyflow.core.meeting import Item, Joining
 from journeyflow.db import aliases, contacts, turns
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
@@ -32,6 +32,7 @@ class TurnStage:
         self, connection: Connection, flows: Flows, now: datetime, timers: Timers, make_code: CodeMaker
     ) -> None:
         self.alerts: list[str] = []
+        self.trail: list[tuple[int, TrailRecord]] = []
         self.messages = 0
         self.calls = 0
         self.stocked: Counter[str] = Counter()
@@ -73,7 +74,11 @@ class TurnStage:
 
     def open(self, inputs: Mapping[str, Sequence[Item]]) -> Callable[[str], Actor]:
         effects = self._effects = Effects()
-        memory = TurnMemory(self._connection, self._contacts, inputs, effects, self._make_code)
+        flows = self._flows
+        recent_after = None if flows.messages_for is None else self._now - flows.messages_for
+        memory = TurnMemory(
+            self._connection, self._contacts, inputs, effects, self._make_code, flows.channels | {"email"}, recent_after
+        )
 
         def actor(key: str) -> Actor:
             contact = self._contacts.get(key)
@@ -87,12 +92,13 @@ class TurnStage:
         effects = self._effects
         turns.save(self._connection, effects, self._now)
         self.alerts.extend(effects.alerts)
+        self.trail = [*self.trail, *effects.trail] if self.trail else effects.trail
         self.messages += sum(message.status == "queued" for message in effects.messages)
         self.calls += len(effects.calls)
         if effects.allocations:
             self.stocked.update(one.coupon.pool for one in effects.allocations if one.stocked)
 
-    def move(self, moves: Sequence[Move]) -> None:
+    def join(self, moves: Sequence[Joining]) -> None:
         aliases.move(self._connection, moves)
         for source, into, _ in moves:
             self._aliases[source.key] = into.key
