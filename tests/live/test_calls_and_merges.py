@@ -53,9 +53,5 @@ def test_rule_10_2_a_reply_that_comes_after_the_merge_is_for_the_run_where_it_is
     with read(world.engine) as connection:
         assert connection.execute(select(tables.calls.c.contact, tables.calls.c.status)).all() == [("ann", "answered")]
         assert connection.scalars(select(tables.runs.c.status)).all() == ["completed"]
-    assert [(one.contact, one.kind) for one in world.trail()][-4:] == [
-        ("ann", "resumed"),
-        ("ann", "ran"),
-        ("ann", "ran"),
-        ("ann", "completed"),
-    ]
+    went_on = ["resumed", "ran", "ran", "completed"]
+    assert [one.kind for one in world.trail() if one.contact == "ann"] == went_on
