@@ -24,6 +24,9 @@ from journeyflow.api import (
     runs,
     segment_protocol,
     stream,
+    surveys,
+    templates,
+    tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -43,6 +46,9 @@ ROUTERS: Final = (
     coupons,
     keys,
     preferences,
+    tracking,
+    surveys,
+    templates,
     operations,
     stream,
     reference,

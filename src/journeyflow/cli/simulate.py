@@ -117,6 +117,8 @@ def _reasons(numbers: JourneyNumbers) -> str:
         for verb, reasons in (("refused", numbers.refused), ("exited", numbers.exited))
         if reasons
     ]
+    if numbers.holdout:
+        parts.append(f"held out: {numbers.holdout:,}, of these converted {numbers.holdout_converted:,}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
 from journeyflow.core.consent import apply as apply_consent
-from journeyflow.core.contact import Aggregate, Contact, Memory, Run
+from journeyflow.core.contact import Contact, Memory, Run
+from journeyflow.core.counting import store
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT, belonging
@@ -269,7 +270,7 @@ class Actor:
         if event.name in ENGAGEMENT:
             event = belonging(self.decision, event)
         if event.imported:
-            self._store(event)
+            store(self.decision, self.flows, event)
             apply_consent(self.decision, event)
             self._forget_silences(event)
             self._after_change(imported=True)
@@ -346,30 +347,8 @@ class Actor:
 
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 
-    def _store(self, event: Event) -> None:
-        known = event.name in self.contact.counts
-        self.decision.store(event)
-        leaves = self.contact.leaves
-        if leaves and not leaves.keys() <= self.flows.kept:  # what nobody asks any more is not counted on either
-            self.contact.leaves = {key: kept for key, kept in leaves.items() if key in self.flows.kept}
-        if event.name not in self.flows.counted:
-            return
-        probe = self.decision.view.of(None, None, None)
-        for leaf in self.flows.counted[event.name]:
-            key = leaf.aggregate_key
-            if key is None or event.name not in self.contact.counts:
-                continue
-            kept = self.contact.leaves.get(key)
-            if kept is None and known:
-                self.contact.leaves[key] = leaf.collect(probe, None)
-                continue
-            if kept is None:
-                kept = self.contact.leaves[key] = Aggregate()
-            if leaf.takes(event.properties, probe):
-                kept.add(event.occurred_at, leaf.number(event.properties))
-
     def _step(self, event: Event) -> None:
-        self._store(event)  # 2.1
+        store(self.decision, self.flows, event)  # 2.1
         apply_consent(self.decision, event)
         too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
         if too_old:

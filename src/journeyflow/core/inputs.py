@@ -9,7 +9,7 @@ from typing import Final
 from journeyflow.core.contact import Contact
 from journeyflow.core.values import JSON
 
-GUARDED: Final = frozenset({"email", "phone"})
+GUARDED: Final = frozenset({"email", "phone", "tracking"})
 """What a browser, whose key everybody can read, can't change of a contact that has it."""
 
 

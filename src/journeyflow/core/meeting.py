@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
+from journeyflow.core.counting import count_all
 from journeyflow.core.inputs import Absorb, Input, Merge
-from journeyflow.core.merge import count_all
 
 MICROSECOND = timedelta(microseconds=1)
 Item = Input | Absorb

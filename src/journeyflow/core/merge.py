@@ -7,8 +7,6 @@ from typing import Final
 
 from journeyflow.core import consent
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Coupon, Entry, Run
-from journeyflow.core.decision import Decision
-from journeyflow.core.flows import Flows
 from journeyflow.core.nodes.coupon import HELD_MAX
 from journeyflow.core.walk import Walker
 
@@ -29,20 +27,6 @@ def absorb(walker: Walker, other: Contact) -> None:
     standing = [run for run in contact.runs if run.active and run.standing and run.held is None]
     for run in sorted(standing, key=flows.rank):
         walker.ask_to_stay(run)
-
-
-def count_all(decision: Decision, flows: Flows) -> None:
-    """Before a merge: count all that conditions ask for, also what nobody has asked yet, so that both are whole."""
-    contact = decision.contact
-    probe = decision.view.of(None, None, None)
-    found: dict[str, Aggregate] = {}
-    for name in contact.counts.keys() & flows.counted.keys():
-        for leaf in flows.counted[name]:
-            key = leaf.aggregate_key
-            if key is not None:
-                kept = contact.leaves.get(key)
-                found[key] = leaf.collect(probe, None) if kept is None else kept
-    contact.leaves = found
 
 
 def join(known: Contact, other: Contact) -> list[Run]:
@@ -140,6 +124,7 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     },
     "entries": lambda known, other: _entries(known.entries, other.entries),
     "coupons": _coupons,
+    "answers": lambda known, other: {**other.answers, **known.answers},
     "runs": _runs,
     "events": lambda known, other: known.events + other.events,
     "records": lambda known, other: known.records + other.records,

@@ -72,6 +72,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
             for name, (first, last, n) in state.get("entries", {}).items()
         },
         coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
+        answers=state.get("answers", {}),
         events=state["events"],
         records=state["records"],
         timer_at=instant(timer_at),
@@ -100,6 +101,8 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         }
     if contact.coupons:
         state["coupons"] = [_coupon(coupon) for coupon in contact.coupons]
+    if contact.answers:
+        state["answers"] = contact.answers
     if not contact.known:
         state["anonymous"] = True
     return (

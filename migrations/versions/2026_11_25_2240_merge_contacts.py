@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, SmallInteger, String
 
-revision = "2026_11_25_2220"
-down_revision = "2026_11_25_2150"
+revision = "2026_11_25_2240"
+down_revision = "2026_11_25_2230"
 branch_labels = None
 depends_on = None
 
