@@ -59,6 +59,7 @@ WORKSPACES = [
     Workspace.model_validate(
         {
             "workspace": "capped",
+            "topics": TOPICS,
             "frequency_caps": [
                 {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
                 {"channel": "email", "max": 4, "per": "1d"},
