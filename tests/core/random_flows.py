@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from tests.core.random_segments import TOPICS, of_standing, segments, stage_nodes, stages, timed_triggers
 from tests.core.world import World
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.journey import Journey
+from journeyflow.core.segment import Segment
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, Model
@@ -44,29 +46,25 @@ SURVEYS = [
         }
     )
 ]
-TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
-WORKSPACES = [
-    Workspace.model_validate({"workspace": "plain", "topics": TOPICS}),
-    Workspace.model_validate(
-        {
-            "workspace": "shop",
-            "timezone": "Europe/Warsaw",
-            "quiet_hours": {"from": "12:00", "to": "14:00"},
-            "topics": TOPICS,
-            "max_event_age": "2h",
-        }
-    ),
-    Workspace.model_validate(
-        {
-            "workspace": "capped",
-            "frequency_caps": [
-                {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
-                {"channel": "email", "max": 4, "per": "1d"},
-                {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
-            ],
-            "tracking": {"clicks": False},
-        }
-    ),
+WORKSPACES: list[Document] = [
+    {"workspace": "plain", "topics": TOPICS},
+    {
+        "workspace": "shop",
+        "timezone": "Europe/Warsaw",
+        "quiet_hours": {"from": "12:00", "to": "14:00"},
+        "topics": TOPICS,
+        "max_event_age": "2h",
+    },
+    {
+        "workspace": "capped",
+        "topics": TOPICS,
+        "frequency_caps": [
+            {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
+            {"channel": "email", "max": 4, "per": "1d"},
+            {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
+        ],
+        "tracking": {"clicks": False},
+    },
 ]
 
 small = st.integers(0, 3)
@@ -89,6 +87,9 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
             small,
         ),
         st.builds(lambda name: {"event": name, "sum": "n", "gte": 3}, st.sampled_from(EVENTS)),
+        of_standing,
+        st.builds(lambda name: {"in_journey": name}, st.sampled_from(["one", "two"])),
+        st.builds(lambda name: {"been_in_journey": name, "within": "1h"}, st.sampled_from(["one", "two"])),
         st.deferred(lambda: messages),
     ),
     lambda inner: st.one_of(
@@ -151,6 +152,7 @@ actions: st.SearchStrategy[Document] = st.one_of(
     st.just({"type": "update", "increment": {"n": 1}, "unset": ["day"]}),
     st.just({"type": "update", "set": {"day": {"ref": "trigger.day"}, "note": "{{ event.n }}"}}),
     st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
+    stage_nodes,
 )
 
 splits: st.SearchStrategy[Document] = st.builds(
@@ -270,6 +272,8 @@ triggers: st.SearchStrategy[Document] = st.one_of(
     st.builds(
         lambda name, after: {"type": "inactivity", "event": name, "for": after}, st.sampled_from(EVENTS), durations
     ),
+    timed_triggers,
+    timed_triggers,
 )
 
 
@@ -311,8 +315,17 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *SURVEYS, *some],
+    lambda workspace, stages_, segments_, *some: [
+        Workspace.model_validate({**workspace, "stages": stages_}),
+        *TEMPLATES,
+        *POOLS,
+        *SURVEYS,
+        *[Segment.model_validate(one) for one in segments_],
+        *some,
+    ],
     st.sampled_from(WORKSPACES),
+    stages,
+    segments,
     journeys("one"),
     journeys("two"),
 )

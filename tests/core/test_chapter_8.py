@@ -255,7 +255,7 @@ def test_rule_8_3_held_runs_too() -> None:
 
 def test_rule_8_3_a_contact_that_is_touched_first_leaves_before_what_touched_it() -> None:
     world = World(version("done", "exit_on: [{event: Bought}]")).track("ann", "Go").after("1m").settle()
-    world.flows = replace(world.flows, states={"walk": "archived"}, entrances={}, starred=[], silences=[])
+    world.flows = replace(world.flows, states={"walk": "archived"}, entrances={}, starred=[], timed=[])
 
     world.track("ann", "Bought")
 

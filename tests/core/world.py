@@ -36,7 +36,6 @@ from journeyflow.core.inputs import (
 )
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview
-from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.folder import read_content
@@ -310,7 +309,7 @@ class World:
     def _arm(self) -> None:
         for published in self.current.values():
             for trigger in published.journey.triggers:
-                if isinstance(trigger, InactivityTrigger):
+                if trigger.key is not None:
                     self.armed.setdefault((published.id, trigger.key), self.now)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.core.random_flows import (
     topics,
     triggers_of,
 )
+from tests.core.random_segments import TOPICS, segments, stage_nodes, stages
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -54,7 +55,6 @@ POOLS: list[Document] = [
     {"coupon_pool": "uploaded", "codes": "uploaded", "reuse": "never"},
     {"coupon_pool": "listed", "codes": [f"L-{number}" for number in range(500)], "reuse": "never"},
 ]
-TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES: list[Document] = [
     {"workspace": "shop", "sender": {"email": "hello@shop.example"}, "topics": TOPICS},
     {
@@ -145,7 +145,7 @@ updates: st.SearchStrategy[Document] = st.sampled_from(
         {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
     ]
 )
-actions = st.one_of(emails, emails, texts, tags, updates, topics, st.sampled_from(CODES))
+actions = st.one_of(emails, emails, texts, tags, updates, topics, stage_nodes, st.sampled_from(CODES))
 
 
 @st.composite
@@ -223,8 +223,18 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *PARTS, *POOLS, *SURVEYS, *some],
+    lambda workspace, stages_, segments_, *some: [
+        {**workspace, "stages": stages_},
+        *TEMPLATES,
+        *PARTS,
+        *POOLS,
+        *SURVEYS,
+        *segments_,
+        *some,
+    ],
     st.sampled_from(WORKSPACES),
+    stages,
+    segments,
     *[journeys(name) for name in JOURNEYS],
 )
 

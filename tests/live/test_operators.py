@@ -152,7 +152,7 @@ def test_a_slice_looks_at_a_bounded_number_of_runs_of_other_journeys(
     with write(world.engine) as connection:
         operate.archive(connection, "walk", world.now)
         (task,) = tasks.oldest(connection, world.now)
-        first = tasks.take_slice(connection, task, 30)
+        first = tasks.take_slice(connection, task, 30, None, world.now)
 
     assert not first.last
     assert len(first.contacts) <= 2

@@ -18,12 +18,12 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
-from journeyflow.db import calls, codes, inbox, tables, trail, turns
+from journeyflow.db import calls, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
-from journeyflow.services.turn import Done, take_turn
+from journeyflow.services.turn import Done, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
 
@@ -96,7 +96,7 @@ class LiveWorld:
         """Let every timer up to an instant fire at its own."""
         while True:
             with read(self.engine) as connection:
-                due = turns.next_due(connection)
+                due = next_due(connection, self.installation.cache.current(connection), self.now)
             if due is None or due > until or (due == until and not included):
                 return
             self.now = max(self.now, due)

@@ -31,7 +31,7 @@ from journeyflow.services.publish import Change
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
-KindName = Literal["workspace", "journey", "template", "layout", "partial", "coupon_pool", "survey"]
+KindName = Literal["workspace", "journey", "segment", "template", "layout", "partial", "coupon_pool", "survey"]
 Kind = Annotated[KindName, Path(description="the first key")]
 Id = Annotated[str, Path(max_length=64, description="the value of the first key")]
 IfMatch = Annotated[

@@ -313,6 +313,31 @@ class Enroll(Body):
     properties: dict[str, JSON] = Field(default={}, description="what the run gets as `trigger.`")
 
 
+# --- segments --------------------------------------------------------------------------------------------------------
+
+
+class Segment(BaseModel):
+    """A named condition over contacts."""
+
+    id: str
+    name: str | None
+    description: str | None
+    version: int
+
+
+class SegmentDetail(Segment):
+    """A segment with its document."""
+
+    document: dict[str, JSON]
+
+
+class SegmentCount(BaseModel):
+    """How many contacts are in a segment now."""
+
+    segment: str
+    count: int
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
@@ -348,3 +373,4 @@ DocumentPage = Page[DocumentInfo]
 JourneyPage = Page[Journey]
 VersionPage = Page[JourneyVersion]
 KeyPage = Page[Key]
+SegmentPage = Page[Segment]

@@ -25,6 +25,7 @@ from journeyflow.cli import (
     publish,
     runs,
     schema,
+    segments,
     send_test,
     serve,
     simulate,
@@ -106,6 +107,7 @@ app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is
 app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
 app.add_typer(journeys.app, name="journeys", help="List, show, pause, resume and archive journeys; let contacts in.")
 app.add_typer(runs.app, name="runs", help="Show runs, end them, or move them to another node.")
+app.add_typer(segments.app, name="segments", help="List segments, count and list the contacts in one.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

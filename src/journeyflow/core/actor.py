@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
+from journeyflow.core.consent import Turned
 from journeyflow.core.consent import apply as apply_consent
-from journeyflow.core.contact import Aggregate, Contact, Memory, Run
+from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
-from journeyflow.core.flows import Entrance, Flows, Published, Silence
+from journeyflow.core.facts import Facts, Firings
+from journeyflow.core.flows import Entrance, Flows, Published
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
@@ -28,8 +30,11 @@ from journeyflow.core.inputs import (
     SetTags,
     SetTopics,
 )
+from journeyflow.core.outcomes import convert, exit_on
 from journeyflow.core.resume import follow
-from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
+from journeyflow.core.store import store
+from journeyflow.core.triggers import TopicTrigger
+from journeyflow.core.values import JSON
 from journeyflow.core.walk import Walker
 
 Continuation = tuple[Run, Callable[[], None]]
@@ -38,9 +43,17 @@ Continuation = tuple[Run, Callable[[], None]]
 class Actor:
     """Handles what happened to one contact, at one instant of handling, and writes what follows into ``effects``."""
 
-    __slots__ = ("contact", "decision", "effects", "flows", "memory", "now", "walker")
+    __slots__ = ("contact", "decision", "effects", "facts", "flows", "memory", "now", "walker")
 
-    def __init__(self, contact: Contact, now: datetime, flows: Flows, memory: Memory, effects: Effects) -> None:
+    def __init__(
+        self,
+        contact: Contact,
+        now: datetime,
+        flows: Flows,
+        memory: Memory,
+        effects: Effects,
+        firings: Firings | None = None,
+    ) -> None:
         self.contact = contact
         self.now = now
         self.flows = flows
@@ -48,6 +61,7 @@ class Actor:
         self.effects = effects
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
+        self.facts = Facts(self.decision, flows, firings)
         self.decision.gatekeeper = self
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
@@ -67,10 +81,12 @@ class Actor:
                 reached = upcoming.at
                 self.decision.begin_input(reached)
                 self._take(upcoming)
+                self.facts.saw(reached)
                 upcoming = next(waiting, None)
             elif due is not None and due <= until:
                 self.decision.begin_input(due)
                 self._pass_time(due)
+                self.facts.saw(due)
             else:
                 break
             self._drain()
@@ -86,7 +102,7 @@ class Actor:
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which time alone has work for this contact."""
-        earliest = self._next_fact()
+        earliest = self.facts.next()
         for run in self.contact.runs:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
@@ -94,18 +110,6 @@ class Actor:
         if self.flows.resumptions:
             ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
             earliest = min(ends if earliest is None else [*ends, earliest], default=None)
-        return earliest
-
-    def _next_fact(self) -> datetime | None:
-        earliest: datetime | None = None
-        for run in self.contact.runs:
-            due = run.check_at
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
-        for silence in self.flows.silences:
-            due = self._silent_at(silence)
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
         return earliest
 
     def _set_timer(self, due: datetime | None) -> None:
@@ -119,7 +123,7 @@ class Actor:
         """Ends of pauses; then facts, together, then one run (rule 1.4)."""
         if self.flows.resumptions and self._resume(due):
             return
-        fact = self._next_fact()
+        fact = self.facts.next()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
             return
@@ -137,7 +141,14 @@ class Actor:
                     self.effects.runs[run.id] = (self.contact.key, run)
                 else:
                     moving.append((run, partial(self.walker.take, run, None, case)))
-        moving.extend(self._break_silences(due))
+        if self.decision.judge is not None:
+            self.decision.judge.pass_time(due)
+            self.decision.compare()
+        entered: set[str] = set()
+        for timed, occasion in self.facts.take(due):
+            if timed.published.id not in entered:
+                entered.add(timed.published.id)
+                moving.extend(self._offer(timed.published, timed.place, occasion.properties, []))
         self._walk(moving)
 
     def _resume(self, due: datetime) -> bool:
@@ -150,43 +161,6 @@ class Actor:
         self._walk([(run, go_on) for run, go_on in moving if go_on is not None])
         return True
 
-    # --- inactivity ---------------------------------------------------------------------------------------------------
-
-    def _silent_at(self, silence: Silence) -> datetime | None:
-        """When the present silence is long enough, unless it was handled already (rule 3.6)."""
-        found = silence.trigger.last(self.contact, self.decision.view)
-        if found is None or self.contact.fired.get(silence.key) == found[0]:
-            return None
-        due = found[0] + silence.trigger.for_
-        return due if due > silence.armed_at else None
-
-    def _break_silences(self, due: datetime) -> list[Continuation]:
-        begun: list[Continuation] = []
-        entered: set[str] = set()
-        for silence in self.flows.silences:
-            silent_at = self._silent_at(silence)
-            found = silence.trigger.last(self.contact, self.decision.view)
-            if silent_at is None or silent_at > due or found is None:
-                continue
-            self.contact.fired[silence.key] = found[0]
-            if silence.published.id not in entered:
-                entered.add(silence.published.id)
-                properties: dict[str, JSON] = {"event": found[1], "last_at": iso(found[0])}
-                begun.extend(self._offer(silence.published, silence.place, properties, []))
-        return begun
-
-    def _forget_silences(self, event: Event) -> None:
-        """A silence that began with an event of history, and is long enough already, lets nobody in (rule 1.11)."""
-        for silence in self.flows.silences:
-            if any(watched.event == event.name for watched in silence.trigger.watched):
-                silent_at = self._silent_at(silence)
-                if (
-                    silent_at is not None
-                    and silent_at <= self.now
-                    and silent_at - silence.trigger.for_ == event.occurred_at
-                ):
-                    self.contact.fired[silence.key] = event.occurred_at
-
     # --- inputs -------------------------------------------------------------------------------------------------------
 
     def _take(self, item: Input) -> None:
@@ -197,14 +171,14 @@ class Actor:
         elif isinstance(item, Appear):
             self._appear(item)
         elif isinstance(item, SetTags):
-            self._exist(not item.imported)
+            self._exist(not item.imported, item.at)
             self.decision.change_tags(item.add, item.remove, announced=not item.imported)
             self._after_change(item.imported)
         elif isinstance(item, SetTopics):
-            self._exist(True)
+            self._exist(True, item.at)
             for topic, consent in self.decision.change_topics(item.topics):
                 self.decision.make("Subscribed" if consent else "Unsubscribed", {"topic": topic})
-            self._walk(self._reconsider())
+            self._after_change(imported=False)
         elif isinstance(item, Enroll):
             self._enroll(item)
         elif isinstance(item, Remove):
@@ -231,9 +205,17 @@ class Actor:
         self.decision.view.fresh.clear()
         self.effects.forgotten.append(self.contact.key)
 
-    def _exist(self, announced: bool) -> None:
+    def _exist(self, announced: bool, at: datetime) -> None:
         if not self.contact.exists:
             self.decision.create(self.now, announced)
+            self._arrive(at, announced)
+
+    def _arrive(self, at: datetime, announced: bool) -> None:
+        """A contact that is new has no part in what was there before it: firings, and invitations to members."""
+        self.facts.pass_over(at)
+        for invitation in self.flows.invitations:
+            if announced or at > invitation.armed_at:
+                self.contact.fired[invitation.key] = invitation.armed_at
 
     def _repeated(self, message_id: str | None) -> bool:
         """Rule 1.5."""
@@ -248,7 +230,7 @@ class Actor:
     def _receive(self, event: Event) -> None:
         if self._repeated(event.message_id):
             return
-        self._exist(not event.imported)
+        self._exist(not event.imported, event.at)
         if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
             claimed = event.occurred_at
             event = Event(
@@ -257,9 +239,9 @@ class Actor:
         if event.name in ENGAGEMENT:
             event = belonging(self.decision, event)
         if event.imported:
-            self._store(event)
+            store(self.decision, self.flows, event)
             apply_consent(self.decision, event)
-            self._forget_silences(event)
+            self.facts.forget_silences(event)
             self._after_change(imported=True)
         else:
             self._step(event)
@@ -267,17 +249,21 @@ class Actor:
     def _identify(self, item: Identify) -> None:
         if self._repeated(item.message_id):
             return
-        self._exist(not item.imported)
+        self._exist(not item.imported, item.at)
         changes = [((name,), value) for name, value in item.attributes.items()]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
-        if not self.contact.exists and item.created_at is not None:
+        new = not self.contact.exists and item.created_at is not None
+        if new and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)
+            self._arrive(item.at, item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
         self.decision.change_tags(item.tags, (), announced=False)
+        self.decision.compare(silently=not (new and item.announced))
+        self._welcome_members()
 
     def _enroll(self, item: Enroll) -> None:
         published = self.flows.current.get(item.journey) if self.contact.exists else None
@@ -289,6 +275,7 @@ class Actor:
             if any(message.id == item.message for message in run.queued):
                 self.walker.lose(run, item.message)
         self.decision.view.correspondence.withdraw(item.message)
+        self.decision.messages_changed()
         self.walker.ask_again({item.channel})
 
     def _answer(self, reply: Reply) -> None:
@@ -330,41 +317,20 @@ class Actor:
 
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 
-    def _store(self, event: Event) -> None:
-        known = event.name in self.contact.counts
-        self.decision.store(event)
-        leaves = self.contact.leaves
-        if leaves and not leaves.keys() <= self.flows.kept:  # what nobody asks any more is not counted on either
-            self.contact.leaves = {key: kept for key, kept in leaves.items() if key in self.flows.kept}
-        if event.name not in self.flows.counted:
-            return
-        probe = self.decision.view.of(None, None, None)
-        for leaf in self.flows.counted[event.name]:
-            key = leaf.aggregate_key
-            if key is None or event.name not in self.contact.counts:
-                continue
-            kept = self.contact.leaves.get(key)
-            if kept is None and known:
-                self.contact.leaves[key] = leaf.collect(probe, None)
-                continue
-            if kept is None:
-                kept = self.contact.leaves[key] = Aggregate()
-            if leaf.takes(event.properties, probe):
-                kept.add(event.occurred_at, leaf.number(event.properties))
-
     def _step(self, event: Event) -> None:
-        self._store(event)  # 2.1
-        apply_consent(self.decision, event)
+        store(self.decision, self.flows, event)  # 2.1
+        turned = apply_consent(self.decision, event)
+        self.decision.compare()
         too_old = not event.own and event.at - event.occurred_at > self.flows.library.workspace.max_event_age
         if too_old:
-            self._forget_silences(event)
+            self.facts.forget_silences(event)
         moving: list[Continuation] = []
         if self.contact.runs:
             runs = self._ranked(self.contact.runs)
             for run in runs:  # 2.2
-                self._exit_on(run, event)
+                exit_on(self.walker, run, event)
             for run in runs:  # 2.3
-                self._convert(run, event)
+                convert(self.walker, run, event)
             if not too_old:
                 moving = self._reconsider(event)  # 2.4
         if too_old:
@@ -372,7 +338,7 @@ class Actor:
             return
         entrances = self.flows.listening(event.name, event.own)
         if entrances:
-            moving.extend(self._enter(event, entrances))  # 2.5
+            moving.extend(self._enter(event, entrances, turned))  # 2.5
         self._walk(moving)  # 2.6
 
     def _ranked(self, runs: list[Run]) -> list[Run]:
@@ -388,57 +354,24 @@ class Actor:
             self._drain()
 
     def _drain(self) -> None:
-        """Rule 2.7: the events the engine made, and the runs that nodes began, in order."""
-        while self.decision.made:
-            made = self.decision.made.popleft()
-            if isinstance(made, Event):
-                self._step(made)
+        """Rule 2.7: the events the engine made, and the runs that nodes began, in order.
+
+        Then waits that look at journeys look again (rule 4.6).
+        """
+        decision = self.decision
+        while True:
+            decision.compare()
+            if decision.made:
+                made = decision.made.popleft()
+                if isinstance(made, Event):
+                    self._step(made)
+                else:
+                    self._walk([(made, partial(self.walker.begin, made))])
+            elif decision.moved_journeys and self.flows.followed:
+                decision.moved_journeys = False
+                self._walk(self._reconsider())
             else:
-                self._walk([(made, partial(self.walker.begin, made))])
-
-    def _exit_on(self, run: Run, event: Event) -> None:
-        if not run.active and not run.queued:
-            return
-        journey = self.flows.of(run).journey
-        for index, match in enumerate(journey.exit_on):
-            if match.event != event.name:
-                continue
-            because: Because = []
-            view = self.decision.view.of(run, event.properties, journey.timezone)
-            if match.where is not None and not match.where.holds(view, f"exit_on[{index}].where", because):
-                continue
-            if not run.active:
-                self.walker.withdraw(run, "exit_on")
                 return
-            detail: dict[str, JSON] = {"because": because} if because else {}
-            if self.now - event.occurred_at > timedelta(seconds=1):
-                detail["occurred_at"] = iso(event.occurred_at)
-            self.walker.exit(run, "exit_on", detail)
-            return
-
-    def _convert(self, run: Run, event: Event) -> None:
-        """Rule 7.3."""
-        journey = self.flows.of(run).journey
-        goal = journey.goal
-        if goal is None or run.converted or goal.event != event.name:
-            return
-        if goal.within is not None and self.now > run.entered_at + goal.within:
-            return
-        because: Because = []
-        view = self.decision.view.of(run, event.properties, journey.timezone)
-        if goal.where is not None and not goal.where.holds(view, "goal.where", because):
-            return
-        run.converted = True
-        value = None if goal.value is None else look_up(event.properties, parse_path(goal.value))
-        detail: dict[str, JSON] = {
-            "value": None if isinstance(value, Missing) else value,
-            "since_message": run.last_message,
-        }
-        if because:
-            detail["because"] = because
-        self.decision.record(run, "converted", detail, None, None)
-        kind = "holdout_converted" if run.status == "holdout" else "converted"
-        self.decision.count(run.journey, run.version, "", kind)
 
     def _reconsider(self, event: Event | None = None) -> list[Continuation]:
         """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
@@ -459,8 +392,10 @@ class Actor:
     def _after_change(self, imported: bool) -> None:
         """Waiting runs look at what has changed; at history they don't (rule 1.11)."""
         if imported:
+            self.decision.compare(silently=True)
             self._check_all_again()
         else:
+            self.decision.compare()
             self._walk(self._reconsider())
 
     def _check_all_again(self) -> None:
@@ -475,24 +410,30 @@ class Actor:
             run.check_at = check_at
             self.effects.runs[run.id] = (self.contact.key, run)
 
-    def _enter(self, event: Event, entrances: list[Entrance]) -> list[Continuation]:
+    def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
         for entrance in entrances:
             if entrance.published.id in matched:
                 continue
-            because = self._fits(entrance, event)
+            because = self._fits(entrance, event, turned)
             if because is not None:
                 matched.add(entrance.published.id)
-                begun.extend(self._offer(entrance.published, entrance.place, event.properties, because))
+                properties = event.properties
+                if isinstance(entrance.trigger, TopicTrigger):
+                    properties = {**properties, "topic": entrance.trigger.topic}
+                begun.extend(self._offer(entrance.published, entrance.place, properties, because))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event) -> Because | None:
+    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
         """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
+        trigger = entrance.trigger
+        if isinstance(trigger, TopicTrigger):
+            return [] if trigger.topic in turned else None
         view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
         path = f"triggers[{entrance.place}]"
         because: Because = []
-        return because if entrance.trigger.fits(event, view, path, because) else None
+        return because if trigger.fits(event, view, path, because) else None
 
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
@@ -516,6 +457,10 @@ class Actor:
 
         How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
         """
+        if self.decision.judge is not None and self.contact.exists:
+            self.decision.judge.settle()
+        if self.flows.invitations and self.contact.exists:
+            self._welcome_members()
         runs = self.contact.runs
         if not runs:
             return
@@ -533,6 +478,20 @@ class Actor:
             elif run.held is not None and run.due_at is None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
+                self._drain()
+
+    def _welcome_members(self) -> None:
+        """Who was in a segment when a trigger with ``include_members`` was published is let in, once."""
+        for invitation in self.flows.invitations:
+            armed_at = invitation.armed_at
+            open_ = self.flows.states.get(invitation.published.id) == "live"
+            if not open_ or not self.contact.exists or self.now < armed_at or invitation.key in self.contact.fired:
+                continue
+            self.contact.fired[invitation.key] = armed_at
+            if self.decision.view.in_segment(invitation.segment):
+                self.decision.begin_input(armed_at)
+                properties: dict[str, JSON] = {"segment": invitation.segment}
+                self._walk(self._offer(invitation.published, invitation.place, properties, []))
                 self._drain()
 
 

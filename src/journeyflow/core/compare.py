@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, StrictBool
 
 from journeyflow.core.errors import InvalidValue
 from journeyflow.core.local_time import anniversary_within, next_midnight
+from journeyflow.core.sight import Sight
 from journeyflow.core.values import (
     JSON,
     MISSING,
@@ -23,7 +24,6 @@ from journeyflow.core.values import (
     parse_duration,
     parse_instant,
 )
-from journeyflow.core.view import View
 
 MATCHES_LENGTH_MAX: Final = 100_000
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -115,7 +115,7 @@ class Operators(Model):
         """The operators that the author wrote, with their values."""
         return tuple((name, getattr(self, name)) for name in self.names if name in self.model_fields_set)
 
-    def compare(self, seen: JSON | Missing, view: View) -> tuple[bool, bool]:
+    def compare(self, seen: JSON | Missing, view: Sight) -> tuple[bool, bool]:
         """Whether all operators hold of the value seen, and whether a kind did not fit."""
         mismatch = False
         for name, wanted in self.given:
@@ -127,7 +127,7 @@ class Operators(Model):
                 return False, mismatch
         return True, mismatch
 
-    def edge(self, seen: JSON | Missing, view: View) -> datetime | None:
+    def edge(self, seen: JSON | Missing, view: Sight) -> datetime | None:
         """The earliest instant after now at which time alone can change the outcome."""
         edges = [
             edge
@@ -143,7 +143,7 @@ _HOLD_WHEN_UNLIKE: Final = frozenset({"ne", "not_in"})
 _OF_TEXT: Final = frozenset({"eq", "ne", "in_", "not_in", "contains", "starts_with", "ends_with"})
 
 
-def _compare(name: str, seen: JSON | Missing, wanted: JSON | Missing, view: View, ignore_case: bool) -> bool:
+def _compare(name: str, seen: JSON | Missing, wanted: JSON | Missing, view: Sight, ignore_case: bool) -> bool:
     if name == "exists":
         return (seen is not MISSING) == wanted
     if isinstance(seen, Missing) or isinstance(wanted, Missing) or wanted is None:
@@ -170,13 +170,13 @@ def _kind(value: JSON) -> str:
     return type(value).__name__
 
 
-def _equal(seen: JSON, wanted: JSON, view: View) -> bool:
+def _equal(seen: JSON, wanted: JSON, view: Sight) -> bool:
     if _kind(seen) != _kind(wanted):
         raise Mismatch
     return seen == wanted
 
 
-def _in(seen: JSON, wanted: JSON, view: View) -> bool:
+def _in(seen: JSON, wanted: JSON, view: Sight) -> bool:
     if not isinstance(wanted, list):
         raise Mismatch
     alike = [one for one in wanted if one is not None and _kind(one) == _kind(seen)]
@@ -185,7 +185,7 @@ def _in(seen: JSON, wanted: JSON, view: View) -> bool:
     return seen in alike
 
 
-def _ordered(seen: JSON, wanted: JSON, view: View) -> tuple[float | datetime, float | datetime]:
+def _ordered(seen: JSON, wanted: JSON, view: Sight) -> tuple[float | datetime, float | datetime]:
     left, right = number_or_none(seen), number_or_none(wanted)
     if left is not None and right is not None:
         return left, right
@@ -195,12 +195,12 @@ def _ordered(seen: JSON, wanted: JSON, view: View) -> tuple[float | datetime, fl
     return earlier, later
 
 
-def _by_order(test: Callable[[Any, Any], bool]) -> Callable[[JSON, JSON, View], bool]:
+def _by_order(test: Callable[[Any, Any], bool]) -> Callable[[JSON, JSON, Sight], bool]:
     # Any: both sides are numbers or both are instants, as _ordered promises
     return lambda seen, wanted, view: test(*_ordered(seen, wanted, view))
 
 
-def _contains(seen: JSON, wanted: JSON, view: View) -> bool:
+def _contains(seen: JSON, wanted: JSON, view: Sight) -> bool:
     if isinstance(seen, list):
         return any(one is not None and _kind(one) == _kind(wanted) and one == wanted for one in seen)
     left, right = _texts(seen, wanted)
@@ -213,7 +213,7 @@ def _texts(seen: JSON, wanted: JSON) -> tuple[str, str]:
     return seen, wanted
 
 
-def _matches(seen: JSON, wanted: JSON, view: View) -> bool:
+def _matches(seen: JSON, wanted: JSON, view: Sight) -> bool:
     text, source = _texts(seen, wanted)
     if len(text) > MATCHES_LENGTH_MAX or not _encodable(text):
         raise Mismatch
@@ -224,7 +224,7 @@ def _encodable(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
-def _moments(seen: JSON, wanted: JSON, view: View) -> tuple[datetime, datetime]:
+def _moments(seen: JSON, wanted: JSON, view: Sight) -> tuple[datetime, datetime]:
     instant = parse_instant(seen, view.zone)
     limit = _limit(wanted, view)
     if instant is None or limit is None:
@@ -232,7 +232,7 @@ def _moments(seen: JSON, wanted: JSON, view: View) -> tuple[datetime, datetime]:
     return instant, limit
 
 
-def _limit(wanted: JSON, view: View) -> datetime | None:
+def _limit(wanted: JSON, view: Sight) -> datetime | None:
     offset = _relative(wanted)
     if offset is None:
         return parse_instant(wanted, view.zone)
@@ -251,17 +251,17 @@ def _relative(wanted: object) -> timedelta | None:
         return None
 
 
-def _before(seen: JSON, wanted: JSON, view: View) -> bool:
+def _before(seen: JSON, wanted: JSON, view: Sight) -> bool:
     instant, limit = _moments(seen, wanted, view)
     return instant < limit
 
 
-def _later(seen: JSON, wanted: JSON, view: View) -> bool:
+def _later(seen: JSON, wanted: JSON, view: Sight) -> bool:
     instant, limit = _moments(seen, wanted, view)
     return instant > limit
 
 
-def _local_date(seen: JSON, view: View) -> date:
+def _local_date(seen: JSON, view: Sight) -> date:
     if isinstance(seen, str) and len(seen) == 10:
         try:
             return date.fromisoformat(seen)
@@ -276,12 +276,12 @@ def _local_date(seen: JSON, view: View) -> date:
         raise Mismatch from None
 
 
-def _anniversary(seen: JSON, wanted: object, view: View) -> bool:
+def _anniversary(seen: JSON, wanted: object, view: Sight) -> bool:
     assert isinstance(wanted, timedelta)
     return anniversary_within(_local_date(seen, view), view.now.astimezone(view.zone).date(), wanted.days)
 
 
-def _edges(name: str, seen: JSON | Missing, wanted: object, view: View) -> list[datetime]:
+def _edges(name: str, seen: JSON | Missing, wanted: object, view: Sight) -> list[datetime]:
     if isinstance(seen, Missing):
         return []
     if name == "anniversary_in":
@@ -296,7 +296,7 @@ def _edges(name: str, seen: JSON | Missing, wanted: object, view: View) -> list[
 
 
 # Any: anniversary_in takes a timedelta where the others take JSON
-_OPERATORS: Final[dict[str, Callable[[Any, Any, View], bool]]] = {
+_OPERATORS: Final[dict[str, Callable[[Any, Any, Sight], bool]]] = {
     "eq": _equal,
     "ne": lambda seen, wanted, view: not _equal(seen, wanted, view),
     "gt": _by_order(lambda left, right: left > right),

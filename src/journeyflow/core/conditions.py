@@ -16,12 +16,25 @@ from typing import Annotated, Final, Literal
 import orjson
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from journeyflow.core import leaf
 from journeyflow.core.compare import Operators
 from journeyflow.core.contact import Aggregate, PastEvent
-from journeyflow.core.leaf import Count, Leaf, shown
-from journeyflow.core.local_time import in_window, window_edge
+from journeyflow.core.leaf import (
+    AttributeCondition,
+    BeenInJourneyCondition,
+    Count,
+    InJourneyCondition,
+    Leaf,
+    LocalTimeCondition,
+    PropertyCondition,
+    SegmentCondition,
+    TagCondition,
+    TopicCondition,
+    VariableCondition,
+    shown,
+)
+from journeyflow.core.leaf import Because as Because
 from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.sight import Sight
 from journeyflow.core.values import (
     JSON,
     MISSING,
@@ -32,125 +45,13 @@ from journeyflow.core.values import (
     PathKeys,
     PositiveDuration,
     Ref,
-    Slug,
-    TimeOfDay,
-    Weekday,
     look_up,
     number_or_none,
     parse_path,
-    weekday_numbers,
 )
-from journeyflow.core.view import View
-
-Because = leaf.Because
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
-
-
-class Comparison(Leaf, Operators):
-    """A value compared."""
-
-    @model_validator(mode="after")
-    def _some_operator(self) -> Comparison:
-        if not self.given:
-            raise ValueError(f"expected an operator, one of {', '.join(name.rstrip('_') for name in self.names)}")
-        return self
-
-    def compared(self, seen: JSON | Missing, view: View, path: str, because: Because | None) -> bool:
-        held, mismatch = self.compare(seen, view)
-        return held if because is None else self.note(because, path, shown(seen, mismatch), held)
-
-
-class AttributeCondition(Comparison):
-    """``{attribute: PATH, OP: VALUE}``."""
-
-    attribute: Path
-
-    @cached_property
-    def _keys(self) -> PathKeys:
-        return parse_path(self.attribute)
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        return self.compared(view.attribute(self._keys), view, path, because)
-
-    def next_change(self, view: View) -> datetime | None:
-        return self.edge(view.attribute(self._keys), view)
-
-
-class PropertyCondition(Comparison):
-    """``{property: PATH, OP: VALUE}``: of the event at hand."""
-
-    property: Path
-
-    @cached_property
-    def _keys(self) -> PathKeys:
-        return parse_path(self.property)
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        return self.compared(view.event_property(self._keys), view, path, because)
-
-    def next_change(self, view: View) -> datetime | None:
-        return self.edge(view.event_property(self._keys), view)
-
-
-class VariableCondition(Comparison):
-    """``{var: PATH, OP: VALUE}``: saved in the run."""
-
-    var: Path
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        return self.compared(view.variable(parse_path(self.var)), view, path, because)
-
-    def next_change(self, view: View) -> datetime | None:
-        return self.edge(view.variable(parse_path(self.var)), view)
-
-
-class TagCondition(Leaf):
-    """``{tag: NAME}``."""
-
-    tag: Name
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        held = self.tag in view.contact.tags
-        return self.note(because, path, held, held)
-
-
-class TopicCondition(Leaf):
-    """``{topic: ID}``: subscribed to it."""
-
-    topic: Slug
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        held = view.subscribed(self.topic)
-        return self.note(because, path, held, held)
-
-
-class LocalHours(Model):
-    """Weekdays and times of day where the contact is."""
-
-    weekdays: tuple[Weekday, ...] | None = None
-    from_: TimeOfDay | None = Field(default=None, alias="from")
-    to: TimeOfDay | None = None
-
-
-class LocalTimeCondition(Leaf):
-    """``{local_time: {weekdays, from, to}}``."""
-
-    local_time: LocalHours
-
-    @cached_property
-    def _weekdays(self) -> frozenset[int] | None:
-        return weekday_numbers(self.local_time.weekdays)
-
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
-        hours = self.local_time
-        held = in_window(view.now, view.zone, hours.from_, hours.to, self._weekdays)
-        return self.note(because, path, view.now.astimezone(view.zone).strftime("%a %H:%M:%S").lower(), held)
-
-    def next_change(self, view: View) -> datetime | None:
-        hours = self.local_time
-        return window_edge(view.now, view.zone, hours.from_, hours.to, self._weekdays)
 
 
 class EventCondition(Leaf, Operators):
@@ -201,12 +102,12 @@ class EventCondition(Leaf, Operators):
         """The summed property of one event."""
         return None if self.measured is None else number_or_none(look_up(properties, self.measured))
 
-    def takes(self, properties: dict[str, JSON], view: View) -> bool:
+    def takes(self, properties: dict[str, JSON], view: Sight) -> bool:
         """Whether ``where`` holds of one event; ``view.event`` is left at it."""
         view.event = properties
         return self.where is None or self.where.holds(view)
 
-    def collect(self, view: View, since: datetime | None) -> Aggregate:
+    def collect(self, view: Sight, since: datetime | None) -> Aggregate:
         """The aggregate over the matching history since an instant."""
         found = Aggregate()
         probe = view.probe()
@@ -215,15 +116,15 @@ class EventCondition(Leaf, Operators):
                 found.add(past.occurred_at, self.number(past.properties))
         return found
 
-    def _counts(self, past: PastEvent, view: View, since: datetime | None) -> bool:
+    def _counts(self, past: PastEvent, view: Sight, since: datetime | None) -> bool:
         if self.since == "entry" and view.run is not None and past.number <= view.run.entered_event:
             return False
         return since is None or since < past.occurred_at <= view.now
 
-    def _window_start(self, view: View) -> datetime:
+    def _window_start(self, view: Sight) -> datetime:
         return view.now - (self.within if self.within is not None else view.retention)
 
-    def _aggregate(self, view: View) -> Aggregate:
+    def _aggregate(self, view: Sight) -> Aggregate:
         contact = view.contact
         if self.by_name:
             return contact.counts.get(self.event) or Aggregate()
@@ -236,7 +137,7 @@ class EventCondition(Leaf, Operators):
             contact.leaves[key] = self.collect(view, None)
         return contact.leaves[key]
 
-    def last(self, view: View) -> datetime | None:
+    def last(self, view: Sight) -> datetime | None:
         """When the last such event occurred."""
         return self._aggregate(view).last
 
@@ -251,7 +152,7 @@ class EventCondition(Leaf, Operators):
             return MISSING if found.most is None else found.most
         return found.count
 
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         seen = self._answer(self._aggregate(view))
         if self.count is not None:
             held, mismatch = self.count.compare(seen, view)
@@ -261,7 +162,7 @@ class EventCondition(Leaf, Operators):
             held, mismatch = seen != 0, False
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
 
-    def next_change(self, view: View) -> datetime | None:
+    def next_change(self, view: Sight) -> datetime | None:
         if self.aggregate_key is not None:
             return None
         start = self._window_start(view)
@@ -275,7 +176,7 @@ class EventCondition(Leaf, Operators):
                     edges.extend(self._change_of(past, probe))
         return min(edges, default=None)
 
-    def _change_of(self, past: PastEvent, probe: View) -> Iterator[datetime]:
+    def _change_of(self, past: PastEvent, probe: Sight) -> Iterator[datetime]:
         """When time alone can next change whether that event counts."""
         probe.event = past.properties
         edge = None if self.where is None else self.where.next_change(probe)
@@ -313,13 +214,13 @@ class All(Model):
 
     all: tuple[Condition, ...]
 
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         for index, part in enumerate(self.all):
             if not part.holds(view, path if because is None else f"{path}.all[{index}]", because):
                 return False
         return True
 
-    def next_change(self, view: View) -> datetime | None:
+    def next_change(self, view: Sight) -> datetime | None:
         return _earliest(self.all, view)
 
     def parts(self) -> Iterator[Condition]:
@@ -331,13 +232,13 @@ class Any_(Model):
 
     any: tuple[Condition, ...]
 
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         for index, part in enumerate(self.any):
             if part.holds(view, path if because is None else f"{path}.any[{index}]", because):
                 return True
         return False
 
-    def next_change(self, view: View) -> datetime | None:
+    def next_change(self, view: Sight) -> datetime | None:
         return _earliest(self.any, view)
 
     def parts(self) -> Iterator[Condition]:
@@ -349,22 +250,25 @@ class Not(Model):
 
     not_: Condition = Field(alias="not")
 
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         return not self.not_.holds(view, path if because is None else f"{path}.not", because)
 
-    def next_change(self, view: View) -> datetime | None:
+    def next_change(self, view: Sight) -> datetime | None:
         return self.not_.next_change(view)
 
     def parts(self) -> Iterator[Condition]:
         yield self.not_
 
 
-def _earliest(parts: tuple[Condition, ...], view: View) -> datetime | None:
+def _earliest(parts: tuple[Condition, ...], view: Sight) -> datetime | None:
     edges = [edge for part in parts if (edge := part.next_change(view)) is not None]
     return min(edges, default=None)
 
 
-KINDS: Final = ("all", "any", "not", "event", "attribute", "property", "var", "tag", "topic", "local_time", "message")
+KINDS: Final = (
+    "all", "any", "not", "event", "attribute", "property", "var", "tag", "segment", "topic", "local_time",
+    "in_journey", "been_in_journey", "message",
+)  # fmt: skip
 
 
 def _kind(data: object) -> str | None:
@@ -382,8 +286,11 @@ Condition = Annotated[
     | Annotated[PropertyCondition, Tag("property")]
     | Annotated[VariableCondition, Tag("var")]
     | Annotated[TagCondition, Tag("tag")]
+    | Annotated[SegmentCondition, Tag("segment")]
     | Annotated[TopicCondition, Tag("topic")]
     | Annotated[LocalTimeCondition, Tag("local_time")]
+    | Annotated[InJourneyCondition, Tag("in_journey")]
+    | Annotated[BeenInJourneyCondition, Tag("been_in_journey")]
     | Annotated[MessageCondition, Tag("message")],
     Discriminator(
         _kind,
@@ -401,8 +308,11 @@ _KIND_OF: Final[dict[type, str]] = {
     PropertyCondition: "property",
     VariableCondition: "var",
     TagCondition: "tag",
+    SegmentCondition: "segment",
     TopicCondition: "topic",
     LocalTimeCondition: "local_time",
+    InJourneyCondition: "in_journey",
+    BeenInJourneyCondition: "been_in_journey",
     MessageCondition: "message",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.answers import answer
 from journeyflow.core.contact import Address
@@ -9,14 +11,21 @@ from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event
 
+Turned = frozenset[str]
+"""The topics to which consent has changed."""
+_NONE: Final[Turned] = frozenset()
 
-def apply(decision: Decision, event: Event) -> None:
-    """Take an incoming event's word for it; the engine's own events have been applied where they were made."""
-    if event.own:
-        return
+
+def apply(decision: Decision, event: Event) -> Turned:
+    """Take an incoming event's word for it; the engine's own events have been applied where they were made.
+
+    Returns the topics that the event turned: given or taken away, whichever it says (rule 5.8).
+    """
     if event.name in ("Unsubscribed", "Subscribed"):
-        _consent(decision, event, event.name == "Subscribed")
-    elif event.name == "Email Marked as Spam" or (
+        return _consent(decision, event, event.name == "Subscribed")
+    if event.own:
+        return _NONE
+    if event.name == "Email Marked as Spam" or (
         event.name == "Email Bounced" and event.properties.get("type") == "hard"
     ):
         email = _named_email(event) or written(decision.contact.attributes, "email")
@@ -26,13 +35,28 @@ def apply(decision: Decision, event: Event) -> None:
         _redeem(decision, event)
     elif event.name == "Survey Answered":
         answer(decision, event)
+    return _NONE
 
 
-def _consent(decision: Decision, event: Event, given: bool) -> None:
+def _consent(decision: Decision, event: Event, given: bool) -> Turned:
     topic = event.properties.get("topic")
-    if isinstance(topic, str) and topic:
-        decision.contact.topics[topic] = given
-        return
+    named = isinstance(topic, str) and topic != ""
+    if event.own:
+        return frozenset([str(topic)])
+    topics = {*(one.id for one in decision.library.workspace.topics), *decision.contact.topics}
+    if named:
+        topics = {str(topic)}
+    before = {one: decision.view.subscribed(one) for one in topics}
+    if named:
+        decision.contact.topics[str(topic)] = given
+    else:
+        _unsubscribe_from_everything(decision, event, given)
+    decision.consent_changed()
+    return frozenset(one for one in topics if before[one] != given and decision.view.subscribed(one) == given)
+
+
+def _unsubscribe_from_everything(decision: Decision, event: Event, given: bool) -> None:
+    """Or back to everything: of the address that the event names, else of all that the contact has."""
     email = _named_email(event)
     if email is not None:
         _change_address(decision, "email", email, unsubscribed=not given)

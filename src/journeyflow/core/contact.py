@@ -123,15 +123,32 @@ class Entry:
     count: int
 
 
+class Membership(NamedTuple):
+    """Whether a contact is in a segment, and when time alone can next change that."""
+
+    inside: bool
+    check_at: datetime | None
+
+
+class StageReached(NamedTuple):
+    """The stage that a contact is in, by which definition of the stages, and when time alone can next change it."""
+
+    key: str
+    stage: str | None
+    check_at: datetime | None
+
+
 @dataclass(slots=True)
 class Contact:
     """One contact's whole state.
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
     event name, ``leaves`` by the key of a condition leaf, ``answers`` the last choice by survey. ``fired`` says for
-    each inactivity trigger which last event its silence was handled for; ``entries`` is by journey, for journeys
-    without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at`` is the instant
-    of the one timer that is set.
+    each trigger that time fires what it was last handled for: a silence's last event, a date, a schedule's instant.
+    ``entries`` is by journey, for journeys without a key. ``events`` and ``records`` number the contact's events and
+    trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
+    (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
+    set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
     """
 
     key: str
@@ -149,6 +166,10 @@ class Contact:
     events: int = 0
     records: int = 0
     timer_at: datetime | None = None
+    segments: dict[str, Membership] = field(default_factory=dict)
+    stage: StageReached | None = None
+    stage_set: str | None = None
+    seen_at: datetime | None = None
 
     @property
     def exists(self) -> bool:
@@ -206,6 +227,10 @@ class Memory(Protocol):
 
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
         """The contact's entries into that journey under that key, which is not empty."""
+        ...
+
+    def left_journey(self, contact: str, journey: str) -> datetime | None:
+        """When the last of the contact's stored runs of that journey ended; held-out ones are none."""
         ...
 
     def address(self, channel: str, address: str) -> Address:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Memory, Run
 from journeyflow.core.effects import Effects, StoredEvent, TrailRecord
 from journeyflow.core.inputs import Event
+from journeyflow.core.judge import Judge
 from journeyflow.core.values import JSON, Missing, PathKeys, iso, look_up
 from journeyflow.core.view import Library, View
 
@@ -47,9 +48,11 @@ class Decision:
         "due",
         "effects",
         "gatekeeper",
+        "judge",
         "library",
         "made",
         "memory",
+        "moved_journeys",
         "now",
         "view",
     )
@@ -62,10 +65,13 @@ class Decision:
         self.memory = memory
         self.effects = effects
         self.view = View(contact, now, library, memory, effects)
+        judged = library.standing and now >= library.begins
+        self.judge = Judge(contact, self.view, library.standing) if judged else None
         self.made: deque[Event | Run] = deque()
         self.chain = 0
         self.dropped = 0
         self.due: datetime | None = None
+        self.moved_journeys = False
 
     def begin_input(self, instant: datetime) -> None:
         """The next input starts a chain of its own; one that is overdue says so in the trail (rule 1.9)."""
@@ -128,6 +134,8 @@ class Decision:
         """Rule 2.1: history and aggregates."""
         contact = self.contact
         contact.events += 1
+        if self.judge is not None:
+            self.judge.changes.add(f"event:{event.name}")
         handled_at = event.occurred_at if event.imported else self.now
         stored = StoredEvent(
             contact.key, contact.events, event.name, event.occurred_at, handled_at, event.properties, event.claimed_at
@@ -148,14 +156,19 @@ class Decision:
         self.contact.created_at = created_at
         if announced:
             self.make("Contact Created", {})
+            if self.judge is not None:
+                self.judge.begin()
 
     def set_attributes(self, changes: Iterable[tuple[PathKeys, JSON]], announced: bool = True) -> bool:
         """Change attributes; ``null`` takes one away. False where a chain was cut."""
         found: list[tuple[str, JSON, JSON]] = []
+        changes = [*changes]
         for keys, value in changes:
             before = _plain(look_up(self.contact.attributes, keys))
             _assign(self.contact.attributes, keys, value)
             found.extend(_differences(path_text(keys), before, value))
+        if self.judge is not None:
+            self.judge.changes.update(f"attribute:{keys[0]}" for keys, _ in changes)
         if not announced:
             return True
         made = [
@@ -174,6 +187,8 @@ class Decision:
         removed = [tag for tag in dict.fromkeys(remove) if tag in tags]
         for tag in removed:
             tags.remove(tag)
+        if self.judge is not None and (added or removed):
+            self.judge.changes.add("tag")
         if announced:
             for tag in added:
                 self.make("Tag Added", {"tag": tag})
@@ -189,7 +204,42 @@ class Decision:
             self.contact.topics[topic] = consent
             if self.view.subscribed(topic) != before:
                 changed.append((topic, consent))
+        self.consent_changed()
         return changed
+
+    def consent_changed(self) -> None:
+        """Consent to a topic, or what is known of an address, is another."""
+        if self.judge is not None:
+            self.judge.changes.add("topic")
+
+    def messages_changed(self) -> None:
+        """A message was queued, or withdrawn."""
+        if self.judge is not None:
+            self.judge.changes.add("message")
+
+    def journey_changed(self, journey: str) -> None:
+        """A run of that journey began or ended."""
+        self.moved_journeys = True
+        if self.judge is not None:
+            self.judge.changes.add(f"journey:{journey}")
+
+    def set_stage(self, stage: str) -> None:
+        """The contact is in that stage until another one is set."""
+        self.contact.stage_set = stage
+        if self.judge is not None:
+            self.judge.changes.add("stage")
+            self.compare()
+
+    def compare(self, *, silently: bool = False) -> None:
+        """Where the contact stands now, against before: the events that this makes follow what the step made."""
+        judge = self.judge
+        if judge is None or not self.contact.exists:
+            return
+        if silently:
+            judge.settle()
+        for name, properties in judge.compare():
+            if not silently:
+                self.make(name, properties)
 
 
 def _plain(value: JSON | Missing) -> JSON:

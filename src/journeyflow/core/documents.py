@@ -10,9 +10,10 @@ from typing import Final
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.journey import Journey
+from journeyflow.core.local_time import EARLIEST
+from journeyflow.core.segment import Segment
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import Layout, Partial, Parts, Template
-from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import Model
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -24,6 +25,7 @@ KINDS: Final[Mapping[str, type[Model]]] = {
     "layout": Layout,
     "partial": Partial,
     "coupon_pool": CouponPool,
+    "segment": Segment,
     "survey": Survey,
 }
 """First key of a document → its model; the value of that key is the document's id."""
@@ -47,6 +49,7 @@ class Documents:
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     pools: dict[str, CouponPool] = field(default_factory=dict)
+    segments: dict[str, Segment] = field(default_factory=dict)
     layouts: dict[str, Layout] = field(default_factory=dict)
     partials: dict[str, Partial] = field(default_factory=dict)
     surveys: dict[str, Survey] = field(default_factory=dict)
@@ -62,6 +65,8 @@ class Documents:
                 found.templates[document.template] = document
             elif isinstance(document, CouponPool):
                 found.pools[document.coupon_pool] = document
+            elif isinstance(document, Segment):
+                found.segments[document.segment] = document
             elif isinstance(document, Layout):
                 found.layouts[document.layout] = document
             elif isinstance(document, Partial):
@@ -77,8 +82,8 @@ class Documents:
         """What templates may name."""
         return Parts(self.layouts, self.partials)
 
-    def library(self, renderer: Renderer) -> Library:
-        """What runs look up live; every template is compiled.
+    def library(self, renderer: Renderer, begins: datetime = EARLIEST) -> Library:
+        """What runs look up live; every template is compiled. Segments and stages begin at an instant.
 
         :raises TemplateError: when a template does not compile (``problems`` finds these before).
         """
@@ -86,7 +91,15 @@ class Documents:
         templates = {
             name: StoredTemplate(1, renderer.message(one, parts), one.tracking) for name, one in self.templates.items()
         }
-        return Library(self.workspace or DEFAULT, templates, self.pools, renderer, self.surveys)
+        return Library(
+            self.workspace or DEFAULT,
+            templates,
+            self.pools,
+            renderer,
+            self.surveys,
+            segments=self.segments,
+            begins=begins,
+        )
 
     def published(self, renderer: Renderer, since: datetime) -> Flows:
         """All journeys live since an instant, in version 1: what a simulation runs."""
@@ -97,6 +110,6 @@ class Documents:
             (one.id, trigger.key): since
             for one in current.values()
             for trigger in one.journey.triggers
-            if isinstance(trigger, InactivityTrigger)
+            if trigger.key is not None
         }
-        return Flows(self.library(renderer), current, versions, states, armed)
+        return Flows(self.library(renderer, since), current, versions, states, armed)

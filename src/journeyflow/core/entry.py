@@ -137,6 +137,7 @@ class Doorman:
 
     def _begin(self, verdict: Verdict) -> Run:
         run = self._new_run(verdict)
+        self.decision.journey_changed(run.journey)
         detail: dict[str, JSON] = {"trigger": verdict.trigger, "properties": verdict.properties}
         if verdict.because:
             detail["because"] = verdict.because

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
-from journeyflow.core.conditions import EventCondition, leaves
+from journeyflow.core.conditions import Condition, EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
+from journeyflow.core.leaf import BeenInJourneyCondition, InJourneyCondition
+from journeyflow.core.local_time import zone
 from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.message import MessageNode
-from journeyflow.core.triggers import InactivityTrigger, Trigger
+from journeyflow.core.timetable import Timetable
+from journeyflow.core.triggers import DateTrigger, InactivityTrigger, ScheduleTrigger, SegmentTrigger, Trigger
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Channel
 
@@ -39,12 +43,39 @@ class Entrance(NamedTuple):
     trigger: Trigger
 
 
-class Silence(NamedTuple):
-    """An inactivity trigger, since when it watches, and the key of what it has fired for."""
+TimedTrigger = InactivityTrigger | DateTrigger | ScheduleTrigger
+
+
+class Timed(NamedTuple):
+    """A trigger that time fires, since when it watches, and the key of what it was last handled for.
+
+    ``tables`` are the timetables of a schedule, by zone; ``zone`` where it is not each contact's own.
+    """
 
     published: Published
     place: int
-    trigger: InactivityTrigger
+    trigger: TimedTrigger
+    armed_at: datetime
+    key: str
+    zone: ZoneInfo | None
+    tables: dict[ZoneInfo, Timetable]
+
+    def table(self, local: ZoneInfo | None = None) -> Timetable:
+        """When the schedule comes; a ``local`` one for a contact that is there."""
+        zone_ = self.zone or local
+        assert isinstance(self.trigger, ScheduleTrigger)
+        assert zone_ is not None, "a local schedule comes somewhere"
+        if zone_ not in self.tables:
+            self.tables[zone_] = self.trigger.timetable(zone_)
+        return self.tables[zone_]
+
+
+class Invitation(NamedTuple):
+    """A segment trigger that also lets in who was in the segment when it was published."""
+
+    published: Published
+    place: int
+    segment: str
     armed_at: datetime
     key: str
 
@@ -67,8 +98,9 @@ class Resumption(NamedTuple):
 class Flows:
     """Everything published: ``current`` is the newest version of each journey, ``versions`` all that runs may be on.
 
-    ``states`` says how each journey stands; ``armed`` since when each inactivity trigger watches, by journey and
-    trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all contacts have followed.
+    ``states`` says how each journey stands; ``armed`` since when each trigger that time fires, or that lets members in,
+    is there: by journey and trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all
+    contacts have followed.
     """
 
     library: Library
@@ -79,10 +111,19 @@ class Flows:
     resumptions: Mapping[str, Sequence[Resumption]] = field(default_factory=dict)
     entrances: dict[str, list[Entrance]] = field(default_factory=dict)
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
-    silences: list[Silence] = field(default_factory=list)
+    timed: list[Timed] = field(default_factory=list)
+    """The triggers that time fires, in the order of journeys."""
+    schedules: list[Timed] = field(default_factory=list)
+    """Those of them that come for all contacts at one instant."""
+    dated: bool = False
+    """Whether any of them is a date or a schedule."""
+    invitations: list[Invitation] = field(default_factory=list)
+    """Those of closed journeys too: who comes into being meanwhile is not among the members."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     """The names of events whose history some condition reads."""
+    followed: set[str] = field(default_factory=set)
+    """The journeys of which some condition asks whether the contact is, or was, in them."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
     channels: set[Channel] = field(default_factory=set)
@@ -102,7 +143,15 @@ class Flows:
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
-        for leaf in self._questions():
+        for published in self.current.values():
+            self._invite(published)
+        for leaf in self._leaves():
+            if isinstance(leaf, InJourneyCondition):
+                self.followed.add(leaf.in_journey)
+            elif isinstance(leaf, BeenInJourneyCondition):
+                self.followed.add(leaf.been_in_journey)
+            if not isinstance(leaf, EventCondition):
+                continue
             if leaf.aggregate_key is None:
                 self.recalled.add(leaf.event)
             elif not leaf.by_name and leaf.aggregate_key not in self.kept:
@@ -116,10 +165,8 @@ class Flows:
 
     def _listen(self, entrance: Entrance) -> None:
         trigger = entrance.trigger
-        if isinstance(trigger, InactivityTrigger):
-            armed_at = self.armed[entrance.published.id, trigger.key]
-            key = f"{entrance.published.id}:{trigger.key}"
-            self.silences.append(Silence(entrance.published, entrance.place, trigger, armed_at, key))
+        if isinstance(trigger, TimedTrigger):
+            self._watch(entrance.published, entrance.place, trigger)
         for name in trigger.names():
             if name.endswith("*"):
                 self.starred.append((name[:-1], entrance))
@@ -136,19 +183,41 @@ class Flows:
             self.channels.update(
                 node.channel for node in published.journey.nodes.values() if isinstance(node, MessageNode)
             )
-            for _, condition in published.journey.conditions():
-                asked = [leaf for leaf in leaves(condition) if isinstance(leaf, MessageCondition)]
-                spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
-                self.awaits_messages = self.awaits_messages or bool(asked)
+        asked = [leaf for leaf in self._leaves() if isinstance(leaf, MessageCondition)]
+        spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
+        self.awaits_messages = bool(asked)
         self.messages_for = max(spans, default=None)
 
-    def _questions(self) -> Iterator[EventCondition]:
+    def _watch(self, published: Published, place: int, trigger: TimedTrigger) -> None:
+        armed_at = self.armed[published.id, trigger.key]
+        fixed = None
+        if isinstance(trigger, ScheduleTrigger) and not trigger.local:
+            fixed = zone(trigger.timezone, published.journey.timezone, self.library.workspace.timezone)
+        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {})
+        self.timed.append(timed)
+        if fixed is not None:
+            self.schedules.append(timed)
+        self.dated = self.dated or not isinstance(trigger, InactivityTrigger)
+
+    def _invite(self, published: Published) -> None:
+        for place, trigger in enumerate(published.journey.triggers):
+            if isinstance(trigger, SegmentTrigger) and trigger.key is not None:
+                armed_at = self.armed.get((published.id, trigger.key))
+                if armed_at is not None:
+                    key = f"{published.id}:{trigger.key}"
+                    self.invitations.append(Invitation(published, place, trigger.segment, armed_at, key))
+
+    def _leaves(self) -> Iterator[Condition]:
         for published in self.versions.values():
             for _, condition in published.journey.conditions():
-                yield from (leaf for leaf in leaves(condition) if isinstance(leaf, EventCondition))
+                yield from leaves(condition)
             for trigger in published.journey.triggers:
                 if isinstance(trigger, InactivityTrigger):
                     yield from trigger.watched
+        for segment in self.library.segments.values():
+            yield from leaves(segment.when)
+        for stage in self.library.workspace.stages:
+            yield from leaves(stage.when)
 
     def listening(self, name: str, own: bool) -> list[Entrance]:
         """The triggers that an event of that name can fire, in order; ``*`` never matches the engine's own."""

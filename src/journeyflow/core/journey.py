@@ -17,6 +17,7 @@ from journeyflow.core.nodes.enroll import EnrollNode, RemoveNode
 from journeyflow.core.nodes.push import PushNode
 from journeyflow.core.nodes.sms import SmsNode
 from journeyflow.core.nodes.split import SplitNode
+from journeyflow.core.nodes.stage import StageNode
 from journeyflow.core.nodes.tag import TagNode
 from journeyflow.core.nodes.topic import TopicNode
 from journeyflow.core.nodes.update import UpdateNode
@@ -40,6 +41,7 @@ Node = Annotated[
     | UpdateNode
     | TopicNode
     | CouponNode
+    | StageNode
     | EmitNode
     | EnrollNode
     | RemoveNode

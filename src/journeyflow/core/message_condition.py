@@ -8,11 +8,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
+from journeyflow.core.channel import Channel
 from journeyflow.core.contact import PastMessage
 from journeyflow.core.leaf import Because, Count, Leaf, shown
+from journeyflow.core.sight import Sight
 from journeyflow.core.values import Duration, Model, PositiveDuration, Slug
-from journeyflow.core.view import View
-from journeyflow.core.workspace import Channel
 
 SETTLED: Final = timedelta(hours=48)
 """A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
@@ -58,7 +58,7 @@ class MessageCondition(Leaf):
             raise ValueError("expected one of opened, clicked, sent beside message, such as opened: {eq: 0}")
         return self
 
-    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         last = self.message.last
         found = [one for one in self._chosen(view) if one.queued_at <= view.now - self.message.age]
         if last is not None and len(found) < last:
@@ -77,18 +77,18 @@ class MessageCondition(Leaf):
             return self.note(because, path, "not tracked", held=False)
         return self._compared(asked, seen, view, path, because)
 
-    def _compared(self, asked: Count, seen: int, view: View, path: str, because: Because | None) -> bool:
+    def _compared(self, asked: Count, seen: int, view: Sight, path: str, because: Because | None) -> bool:
         held, mismatch = asked.compare(seen, view)
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
 
-    def _chosen(self, view: View) -> Iterator[PastMessage]:
+    def _chosen(self, view: Sight) -> Iterator[PastMessage]:
         return (one for one in view.correspondence.since(view.now - self.span(view.kept)) if self.message.takes(one))
 
     def span(self, kept: timedelta) -> timedelta:
         """How far back it looks, where messages are kept for so long."""
         return kept if self.message.within is None else min(self.message.within, kept)
 
-    def next_change(self, view: View) -> datetime | None:
+    def next_change(self, view: Sight) -> datetime | None:
         age, span = self.message.age, self.span(view.kept)
         edges = (edge for one in self._chosen(view) for edge in (one.queued_at + age, one.queued_at + span))
         return min((edge for edge in edges if edge > view.now), default=None)

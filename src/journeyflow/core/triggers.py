@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from journeyflow.core.conditions import Because, Condition, EventCondition, canonical
 from journeyflow.core.contact import Contact
 from journeyflow.core.inputs import Event
-from journeyflow.core.values import JSON, Missing, Model, Name, Path, PositiveDuration, Value, look_up, parse_path
+from journeyflow.core.local_time import anniversary, at_local, moved
+from journeyflow.core.timetable import Timetable, check_cron
+from journeyflow.core.values import (
+    JSON,
+    Duration,
+    InstantText,
+    Missing,
+    Model,
+    Name,
+    Path,
+    PositiveDuration,
+    SignedDuration,
+    Slug,
+    TimeOfDay,
+    Value,
+    look_up,
+    parse_instant,
+    parse_path,
+)
 from journeyflow.core.view import View
+from journeyflow.core.workspace import ZoneName
 
 
 def _pattern(name: str) -> str:
@@ -25,6 +45,16 @@ def _pattern(name: str) -> str:
 
 
 EventPattern = Annotated[Name, AfterValidator(_pattern)]
+_YEARS = 5
+"""A yearly date comes within so many of them, wherever its offset leads."""
+
+
+class Occasion(NamedTuple):
+    """What time brings: the instant, the mark by which it is remembered as taken, and the run's properties."""
+
+    at: datetime
+    mark: datetime
+    properties: dict[str, JSON]
 
 
 class TriggerBase(Model):
@@ -42,6 +72,19 @@ class TriggerBase(Model):
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         return iter(())
+
+    @property
+    def key(self) -> str | None:
+        """Names what is remembered of a trigger that watches from its publishing on, in whatever version; else none."""
+        return None
+
+    def mentions(self) -> Iterator[tuple[str, str, str]]:
+        """Other documents that the trigger needs: (path inside it, kind, id)."""
+        return iter(())
+
+
+def _key(*parts: JSON) -> str:
+    return sha256(orjson.dumps(parts)).hexdigest()[:12]
 
 
 class EventTrigger(TriggerBase):
@@ -122,6 +165,64 @@ class TagTrigger(TriggerBase):
         return event.properties.get("tag") == (self.removed if self.added is None else self.added)
 
 
+class TopicTrigger(TriggerBase):
+    """Consent to a topic is given, or taken away (rule 5.8)."""
+
+    type: Literal["topic"]
+    subscribed: Slug | None = None
+    unsubscribed: Slug | None = None
+
+    @model_validator(mode="after")
+    def _one_change(self) -> TopicTrigger:
+        if (self.subscribed is None) == (self.unsubscribed is None):
+            raise ValueError("expected one of subscribed, unsubscribed")
+        return self
+
+    @property
+    def topic(self) -> str:
+        return self.subscribed or self.unsubscribed or ""
+
+    def names(self) -> tuple[str, ...]:
+        return ("Unsubscribed" if self.subscribed is None else "Subscribed",)
+
+    def mentions(self) -> Iterator[tuple[str, str, str]]:
+        yield ("unsubscribed" if self.subscribed is None else "subscribed"), "topic", self.topic
+
+
+class SegmentTrigger(TriggerBase):
+    """Membership changes (rule 3.7); with ``include_members`` also who is there on publishing."""
+
+    type: Literal["segment"]
+    entered: Slug | None = None
+    left: Slug | None = None
+    include_members: StrictBool = False
+
+    @model_validator(mode="after")
+    def _one_change(self) -> SegmentTrigger:
+        if (self.entered is None) == (self.left is None):
+            raise ValueError("expected one of entered, left")
+        if self.include_members and self.entered is None:
+            raise ValueError("expected include_members only beside entered")
+        return self
+
+    @property
+    def segment(self) -> str:
+        return self.entered or self.left or ""
+
+    @cached_property
+    def key(self) -> str | None:
+        return _key("members", self.segment) if self.include_members else None
+
+    def names(self) -> tuple[str, ...]:
+        return ("Segment Left" if self.entered is None else "Segment Entered",)
+
+    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+        return event.properties.get("segment") == self.segment
+
+    def mentions(self) -> Iterator[tuple[str, str, str]]:
+        yield ("left" if self.entered is None else "entered"), "segment", self.segment
+
+
 class InactivityTrigger(TriggerBase):
     """So long has passed since the contact's last such event (rule 3.6)."""
 
@@ -129,6 +230,7 @@ class InactivityTrigger(TriggerBase):
     event: Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
     for_: PositiveDuration = Field(alias="for")
     where: Condition | None = None
+    include_silent: StrictBool = False
 
     @cached_property
     def watched(self) -> tuple[EventCondition, ...]:
@@ -138,10 +240,10 @@ class InactivityTrigger(TriggerBase):
 
     @cached_property
     def key(self) -> str:
-        """The same for the same trigger, in whatever version of the journey."""
         where = None if self.where is None else canonical(self.where)
-        names = [one.event for one in self.watched]
-        return sha256(orjson.dumps([names, self.for_.total_seconds(), where])).hexdigest()[:12]
+        names: list[JSON] = [one.event for one in self.watched]
+        parts: list[JSON] = [names, self.for_.total_seconds(), where]
+        return _key(*parts, "silent") if self.include_silent else _key(*parts)
 
     def last(self, contact: Contact, view: View) -> tuple[datetime, str] | None:
         """The contact's last such event: when, and its name."""
@@ -160,6 +262,87 @@ class InactivityTrigger(TriggerBase):
             yield "where", self.where
 
 
+class DateTrigger(TriggerBase):
+    """The date in an attribute comes (format.md, "Triggers")."""
+
+    type: Literal["date"]
+    attribute: Path
+    offset: SignedDuration = timedelta()
+    at: TimeOfDay = time(9)
+    yearly: StrictBool = False
+
+    @cached_property
+    def key(self) -> str:
+        return _key("date", self.attribute, self.offset.total_seconds(), self.at.isoformat(), self.yearly)
+
+    def coming(self, view: View, since: datetime, mark: datetime | None) -> Occasion | None:
+        """The first time at or after an instant, but for the one that was taken last.
+
+        The mark of a date is its day, as it was local; of a yearly one its year. So a contact that moves, or whose
+        date is corrected, is not let in twice.
+        """
+        base = parse_instant(view.attribute(parse_path(self.attribute)), view.zone)
+        if base is None:
+            return None
+        try:
+            return (
+                self._yearly(base, view.zone, since, mark) if self.yearly else self._once(base, view.zone, since, mark)
+            )
+        except (OverflowError, ValueError):  # beyond the calendar
+            return None
+
+    def _once(self, base: datetime, zone: ZoneInfo, since: datetime, mark: datetime | None) -> Occasion | None:
+        at = moved(base, zone, self.offset, self.at)
+        day = datetime.combine(at.astimezone(zone).date(), time(), UTC)
+        return None if at < since or day == mark else self._occasion(at, day, base.astimezone(zone).date())
+
+    def _yearly(self, base: datetime, zone: ZoneInfo, since: datetime, mark: datetime | None) -> Occasion | None:
+        local = base.astimezone(zone)
+        first = (since - self.offset).astimezone(zone).year - 1
+        for year in range(max(first, 1), min(first + _YEARS, 9999)):
+            day = anniversary(local.date(), year)
+            at = moved(at_local(zone, day, local.time()), zone, self.offset, self.at)
+            if at >= since and (mark is None or mark.year != year):
+                return self._occasion(at, datetime(year, 1, 1, tzinfo=UTC), day)
+        return None
+
+    def _occasion(self, at: datetime, mark: datetime, day: date) -> Occasion:
+        return Occasion(at, mark, {"attribute": self.attribute, "date": day.isoformat()})
+
+
+class ScheduleTrigger(TriggerBase):
+    """At that time, everyone in the segment (rule 3.8)."""
+
+    type: Literal["schedule"]
+    cron: Annotated[str, AfterValidator(check_cron)] | None = None
+    at: InstantText | None = None
+    segment: Slug
+    timezone: Literal["local"] | ZoneName | None = None
+    catch_up: Duration = timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _cron_or_once(self) -> ScheduleTrigger:
+        if (self.cron is None) == (self.at is None):
+            raise ValueError("expected one of cron, at")
+        return self
+
+    @property
+    def local(self) -> bool:
+        """Whether it comes for each contact when it is that time where the contact is."""
+        return self.timezone == "local"
+
+    @cached_property
+    def key(self) -> str:
+        return _key("schedule", self.cron, self.at, self.segment, self.timezone)
+
+    def timetable(self, zone: ZoneInfo) -> Timetable:
+        """When it comes in a zone."""
+        return Timetable(self.cron, self.at, zone)
+
+    def mentions(self) -> Iterator[tuple[str, str, str]]:
+        yield "segment", "segment", self.segment
+
+
 class ManualTrigger(TriggerBase):
     """The API, the command line or the web page enrolls the contact."""
 
@@ -167,5 +350,14 @@ class ManualTrigger(TriggerBase):
 
 
 Trigger = Annotated[
-    EventTrigger | ContactTrigger | TagTrigger | InactivityTrigger | ManualTrigger, Field(discriminator="type")
+    EventTrigger
+    | ContactTrigger
+    | TagTrigger
+    | TopicTrigger
+    | SegmentTrigger
+    | InactivityTrigger
+    | DateTrigger
+    | ScheduleTrigger
+    | ManualTrigger,
+    Field(discriminator="type"),
 ]

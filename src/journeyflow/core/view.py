@@ -14,7 +14,9 @@ from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
 from journeyflow.core.identity import normal_address
-from journeyflow.core.local_time import zone
+from journeyflow.core.local_time import EARLIEST, zone
+from journeyflow.core.segment import Segment
+from journeyflow.core.standing import Standing, standing_of
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
@@ -118,7 +120,10 @@ class StoredTemplate(NamedTuple):
 
 @dataclass(slots=True)
 class Library:
-    """The documents that are looked up live (rule 8.5), and the template language."""
+    """The documents that are looked up live (rule 8.5), and the template language.
+
+    Before ``begins`` segments and stages are not there yet: a simulation publishes everything at its clock's start.
+    """
 
     workspace: Workspace
     templates: Mapping[str, StoredTemplate]
@@ -127,9 +132,13 @@ class Library:
     surveys: Mapping[str, Survey] = field(default_factory=dict)
     tracking: dict[str, Tracking] = field(default_factory=dict)
     """What journeys say of tracking, by id."""
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    begins: datetime = EARLIEST
+    standing: Standing = field(init=False)
     _topics: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.standing = standing_of(self.workspace, self.segments)
         self._topics = {topic.id: topic.default == "subscribed" for topic in self.workspace.topics}
 
     def topic_default(self, topic: str) -> bool:
@@ -219,7 +228,14 @@ class View:
         if keys == ("created_at",) and "created_at" not in self.contact.attributes:
             created = self.contact.created_at
             return MISSING if created is None else iso(created)
+        if keys == ("stage",) and self._has_stages():
+            stage = self.of(None, None, None).stage()
+            return MISSING if stage is None else stage
         return look_up(self.contact.attributes, keys)
+
+    def attribute_change(self, keys: PathKeys) -> datetime | None:
+        """When time alone can next change an attribute: only the stage is such a one."""
+        return self.of(None, None, None).stage_change() if keys == ("stage",) and self._has_stages() else None
 
     def event_property(self, keys: PathKeys) -> JSON | Missing:
         return look_up(self._last_event() if self.event is None else self.event, keys)
@@ -274,6 +290,52 @@ class View:
             and not declined
             and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
         )
+
+    # --- where the contact stands -------------------------------------------------------------------------------------
+
+    def in_segment(self, segment: str) -> bool | None:
+        """Whether the segment's definition holds; ``None`` where there is no such segment any more."""
+        found = self.library.segments.get(segment)
+        return None if found is None else found.when.holds(self.of(None, None, None))
+
+    def segment_change(self, segment: str) -> datetime | None:
+        """When time alone can next change that."""
+        found = self.library.segments.get(segment)
+        return None if found is None else found.when.next_change(self.of(None, None, None))
+
+    def _has_stages(self) -> bool:
+        return bool(self.library.workspace.stages)
+
+    def stage(self) -> str | None:
+        """The stage that a node set, as long as there is such a one, else the last whose condition holds."""
+        stages = self.library.workspace.stages
+        wanted = self.contact.stage_set
+        if wanted is not None and any(stage.id == wanted for stage in stages):
+            return wanted
+        return next((one.id for one in reversed(stages) if one.when is not None and one.when.holds(self)), None)
+
+    def stage_change(self) -> datetime | None:
+        """When time alone can next change the stage."""
+        stages = self.library.workspace.stages
+        if self.contact.stage_set is not None and any(stage.id == self.contact.stage_set for stage in stages):
+            return None
+        edges = [edge for one in stages if one.when and (edge := one.when.next_change(self)) is not None]
+        return min(edges, default=None)
+
+    def in_journey(self, journey: str) -> bool:
+        """Whether a run of that journey is active."""
+        return any(run.active and run.journey == journey for run in self.contact.runs)
+
+    def left_journey(self, journey: str) -> datetime | None:
+        """When the contact's last run of that journey ended, of those that have; held-out ones are none."""
+        left = self.memory.left_journey(self.contact.key, journey)
+        for run in self.contact.runs:
+            ended = run.ended_at if run.journey == journey and run.status != "holdout" else None
+            if ended is not None and (left is None or ended > left):
+                left = ended
+        return left
+
+    # --- addresses ----------------------------------------------------------------------------------------------------
 
     def address(self) -> Address:
         """What is known of the contact's e-mail address; of another one of its addresses where it has none."""

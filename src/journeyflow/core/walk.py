@@ -65,6 +65,7 @@ class Walker:
             else:
                 decision.effects.withdrawn.append((decision.contact.key, message.id))
                 decision.view.correspondence.withdraw(message.id)
+                decision.messages_changed()
                 freed.add(message.channel)
                 detail: dict[str, JSON] = {
                     "channel": message.channel,
@@ -107,6 +108,8 @@ class Walker:
         run.node = run.due_at = run.check_at = run.held = run.held_at = run.moved_from = None
         run.open_until = self.open_until(run)
         self._count(run, status if reason is None else f"{status}:{reason}")
+        self.decision.journey_changed(run.journey)
+        self.decision.compare()
 
     def open_until(self, run: Run) -> datetime | None:
         """Until when a goal or a withdrawal can concern a run that has ended, or was held out."""
@@ -235,6 +238,7 @@ class Walker:
 
     def begin(self, run: Run) -> None:
         """A new run takes its first step."""
+        self.decision.compare()
         self._walk(run, Go(self.journey(run).start))
 
     def _walk(self, run: Run, move: Move) -> None:
@@ -293,6 +297,7 @@ class Walker:
             return Go(node.next)
         dropped = self.decision.dropped
         move = node.enter(visit)
+        self.decision.compare()
         if self.decision.dropped > dropped:
             visit.record("failed", {"error": f"more than {CHAIN_MAX} events in a chain; the rest was dropped"})
         return move

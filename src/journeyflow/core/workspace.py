@@ -15,9 +15,12 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 
+from journeyflow.core.channel import Channel as Channel
 from journeyflow.core.local_time import is_zone
+from journeyflow.core.stage import Stage
 from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
 
 
@@ -65,7 +68,6 @@ class QuietHours(Model):
     to: TimeOfDay
 
 
-Channel = Literal["email", "sms", "push"]
 """A way in which messages go out."""
 
 
@@ -145,6 +147,15 @@ SendingRate = Annotated[
 ]
 
 
+class Touchpoint(Model):
+    """A place where contacts meet the shop, for the customer journey map; its events happen there."""
+
+    id: Slug
+    name: Name | None = None
+    description: str | None = None
+    events: tuple[Name, ...] = ()
+
+
 class Workspace(Model):
     """The settings of the one workspace of an installation."""
 
@@ -163,6 +174,19 @@ class Workspace(Model):
     utm: Utm | None = None
     locale: str | None = None
     currency: str | None = None
+    touchpoints: Annotated[tuple[Touchpoint, ...], Field(max_length=200)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _ids_once(self) -> Workspace:
+        for what, ids in (
+            ("stage", [one.id for one in self.stages]),
+            ("touchpoint", [one.id for one in self.touchpoints]),
+        ):
+            doubled = next((one for one in ids if ids.count(one) > 1), None)
+            if doubled is not None:
+                raise ValueError(f"expected each {what} once; {doubled} is there twice")
+        return self
 
     def topic(self, topic: str) -> Topic | None:
         """The topic of that id."""

@@ -9,7 +9,17 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Subquery, and_, or_, select
 
-from journeyflow.core.contact import Aggregate, Contact, Coupon, Entry, QueuedMessage, Run, RunStatus
+from journeyflow.core.contact import (
+    Aggregate,
+    Contact,
+    Coupon,
+    Entry,
+    Membership,
+    QueuedMessage,
+    Run,
+    RunStatus,
+    StageReached,
+)
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
@@ -76,6 +86,10 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         events=state["events"],
         records=state["records"],
         timer_at=instant(timer_at),
+        segments={key: _membership(kept) for key, kept in state["segments"].items()} if "segments" in state else {},
+        stage=_stage(state["stage"]) if "stage" in state else None,
+        stage_set=state.get("stage_set"),
+        seen_at=instant(state.get("seen_at")),
     )
 
 
@@ -104,6 +118,7 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         ]
     if contact.answers:
         state["answers"] = contact.answers
+    _put_standing(contact, state)
     return (
         shard_of(contact.key),
         contact.key,
@@ -111,6 +126,30 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         micros(contact.timer_at),
         dump(state),
     )
+
+
+def _put_standing(contact: Contact, state: dict[str, object]) -> None:
+    """Where the contact stands, as far as anybody asks."""
+    if contact.segments:
+        state["segments"] = {
+            key: int(one.inside) if one.check_at is None else (int(one.inside), to_micros(one.check_at))
+            for key, one in contact.segments.items()
+        }
+    if contact.stage is not None:
+        state["stage"] = (contact.stage.key, contact.stage.stage, micros(contact.stage.check_at))
+    if contact.stage_set is not None:
+        state["stage_set"] = contact.stage_set
+    if contact.seen_at is not None:
+        state["seen_at"] = to_micros(contact.seen_at)
+
+
+def _membership(kept: Any) -> Membership:  # Any: a number, or two, as _put_standing wrote them
+    return Membership(bool(kept[0]), from_micros(kept[1])) if isinstance(kept, list) else Membership(bool(kept), None)
+
+
+def _stage(kept: list[Any]) -> StageReached:  # Any: as _put_standing wrote them
+    key, stage, check_at = kept
+    return StageReached(key, stage, instant(check_at))
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them

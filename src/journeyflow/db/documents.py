@@ -9,13 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Parts, Template
-from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT
@@ -175,19 +174,25 @@ def _resumptions(connection: Connection) -> dict[str, list[Resumption]]:
 
 
 def armed(connection: Connection, journey: str) -> bool:
-    """Whether the journey has inactivity triggers."""
+    """Whether the journey has triggers that time fires, or that let members in."""
     return bool(connection.scalar(select(exists().where(armings.c.journey == journey))))
 
 
 def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
-    """Inactivity triggers watch from now; those that did already, from when they did. Whether one is new."""
-    wanted = {trigger.key for trigger in journey.triggers if isinstance(trigger, InactivityTrigger)}
+    """Triggers that time fires watch from now; those that did already, from when they did. Whether one is new."""
+    wanted = {trigger.key for trigger in journey.triggers if trigger.key is not None}
     mine = armings.c.journey == journey.journey
     known = set(connection.scalars(select(armings.c.trigger).where(mine)))
     connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(wanted)))
     new = wanted - known
     bulk.insert(connection, armings, [(journey.journey, key, to_micros(at)) for key in sorted(new)])
     return bool(new)
+
+
+def arm_again(connection: Connection, journey: str, triggers: Collection[str], at: datetime) -> None:
+    """These triggers of a journey watch from now."""
+    mine = (armings.c.journey == journey) & armings.c.trigger.in_(list(triggers))
+    connection.execute(update(armings).where(mine).values(at=to_micros(at)))
 
 
 # --- flows -----------------------------------------------------------------------------------------------------------
@@ -240,7 +245,8 @@ class FlowsCache:
         found = Documents.of(self._model(row) for row in rows)
         versions = {f"{row.kind}:{row.id}": row.version for row in rows}
         templates = {id_: self._compiled(one, found.parts, versions) for id_, one in found.templates.items()}
-        return Library(found.workspace or DEFAULT, templates, found.pools, self._renderer, found.surveys)
+        workspace, segments = found.workspace or DEFAULT, found.segments
+        return Library(workspace, templates, found.pools, self._renderer, found.surveys, segments=segments)
 
     def _compiled(self, template: Template, parts: Parts, versions: Mapping[str, int]) -> StoredTemplate:
         """The template with the parts that are in use now; the work of the last time where none of them changed."""

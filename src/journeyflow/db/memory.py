@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, exists, func, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage
@@ -19,7 +19,7 @@ from journeyflow.core.values import from_micros, to_micros
 from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.codes import Stock
-from journeyflow.db.tables import addresses, entries, events, messages, seen
+from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
 
 CodeMaker = Callable[[Connection, CouponPool, str], str | None]
 """Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
@@ -85,6 +85,12 @@ class TurnMemory:
             )
         ).first()
         return None if row is None else Entry(from_micros(row[0]), from_micros(row[1]), row[2])
+
+    def left_journey(self, contact: str, journey: str) -> datetime | None:
+        """When the last of the contact's runs of that journey ended; held-out ones are none."""
+        mine = and_(runs.c.shard == shard_of(contact), runs.c.contact == contact, runs.c.journey == journey)
+        found = self._connection.scalar(select(func.max(runs.c.ended_at)).where(mine, runs.c.status != "holdout"))
+        return None if found is None else from_micros(found)
 
     # --- addresses ----------------------------------------------------------------------------------------------------
 

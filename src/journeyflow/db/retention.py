@@ -9,10 +9,10 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from journeyflow.core.values import to_micros
-from journeyflow.db.tables import SHARD, calls, events, messages, refusals, seen, trail
+from journeyflow.db.tables import SHARD, calls, events, firings, messages, refusals, seen, trail
 from journeyflow.db.turns import DAY_US
 
-TABLES: Final = {table.name: table for table in (events, trail, messages, calls, refusals, seen)}
+TABLES: Final = {table.name: table for table in (events, trail, messages, calls, refusals, seen, firings)}
 """What is kept for a while only, by name."""
 
 Limits = Mapping[str, datetime]
@@ -51,6 +51,8 @@ def _expired(name: str, before: datetime) -> ColumnElement[bool]:
             return refusals.c.day < at // DAY_US
         case "seen":
             return seen.c.at < at
+        case "firings":  # what fired so long ago is missed by far more than a schedule catches up with
+            return firings.c.at < at
         case _:
             return trail.c.at < at
 

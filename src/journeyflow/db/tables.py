@@ -312,6 +312,16 @@ tasks = _table(
     _must("created_at", Instant),
 )
 
+firings = _table(
+    "firings",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("journey", Slug),
+    _key("trigger", Slug),
+    _key("fire_at", Instant),
+    _must("at", Instant),
+)
+
 messages = _table(
     "messages",
     "distributed",

@@ -73,11 +73,16 @@ def contact_shape(contact: Contact, library: Library, address: Address) -> Shape
         "attributes": contact.attributes,
         "tags": [*contact.tags],
         "topics": {**consent(contact, library, address)},
-        "stage": None,
+        "stage": stage_of(contact, library),
         "suppressed": address.suppressed,
         "created_at": _text(contact.created_at),
         "runs": [run_shape(contact.key, run) for run in contact.runs if run.active],
     }
+
+
+def stage_of(contact: Contact, library: Library) -> str | None:
+    """The stage that the contact is in, as it was judged last; it is judged whenever that can change."""
+    return contact.stage.stage if contact.stage is not None and library.workspace.stages else None
 
 
 def email_of(contact: Contact) -> str | None:

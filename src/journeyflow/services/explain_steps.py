@@ -189,6 +189,8 @@ class _Teller:
                 return _changes(("put on tag", added), ("took off tag", removed))
             case "update":
                 return _changes(("set", pairs(detail.get("set"))), ("took away", names(detail.get("unset"))))
+            case "stage":
+                return f"brought the contact to stage {detail.get('to')}"
             case "split":
                 return f"was sent along arm {detail.get('arm')}"
             case "topic":

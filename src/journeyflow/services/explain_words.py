@@ -121,6 +121,12 @@ def _leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
         return f"tag {leaf['tag']}: the contact {'has' if value else 'has not'} got it"
     if "topic" in leaf:
         return f"topic {leaf['topic']}: {'subscribed' if value else 'not subscribed'}"
+    if "segment" in leaf:
+        return f"segment {leaf['segment']}: the contact is {'' if value is True else 'not '}in it"
+    if "in_journey" in leaf:
+        return f"journey {leaf['in_journey']}: the contact is {'' if value else 'not '}in it"
+    if "been_in_journey" in leaf:
+        return _been_leaf(leaf, value)
     if "event" in leaf:
         return _event_leaf(leaf, value)
     if "message" in leaf:
@@ -128,6 +134,12 @@ def _leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
     if "local_time" in leaf:
         return f"local time {shown(value)} (wanted: {pairs(leaf['local_time'])})"
     return f"{shown({**leaf})} = {shown(value)}"
+
+
+def _been_leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
+    within = f" within {leaf['within']}" if "within" in leaf else ""
+    was = {"active": "the contact is in it", "missing": "the contact has not been in it"}
+    return f"been in journey {leaf['been_in_journey']}{within}: {was.get(str(value), f'was in it until {value}')}"
 
 
 def _event_leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
@@ -177,6 +189,20 @@ def trigger_words(trigger: JSON) -> str:
         case "inactivity":
             event = trigger.get("event")
             return f"no {names(event) if isinstance(event, list) else event} for {trigger.get('for')}"
+        case "topic":
+            given = "subscribed" in trigger
+            return (
+                f"consent to {trigger['subscribed' if given else 'unsubscribed']} {'given' if given else 'taken away'}"
+            )
+        case "segment":
+            entered = "entered" in trigger
+            return f"segment {trigger['entered' if entered else 'left']} {'entered' if entered else 'left'}"
+        case "date":
+            yearly = ", every year" if trigger.get("yearly") else ""
+            return f"the date in {trigger.get('attribute')}{yearly}"
+        case "schedule":
+            when = trigger.get("cron") or trigger.get("at")
+            return f"the schedule {when} for segment {trigger.get('segment')}"
         case "manual":
             return "hand"
         case other:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
+from journeyflow.core.journey import Journey
+from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.db import documents, runs, tasks, turns
 from journeyflow.db.documents import JourneyRow
 
@@ -85,9 +87,19 @@ def _go_on(connection: Connection, row: JourneyRow, now: datetime, mode: ResumeM
     if row.state == "paused" and row.paused_at is not None and row.paused_at < now:
         documents.add_resumption(connection, Resumption(row.id, now, row.paused_at, mode, over))
         end = now
+    _arm_again(connection, row, now)
     # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
     kind: tasks.Kind = "look_at_all" if documents.armed(connection, row.id) else "look_at_journey"
     tasks.add(connection, kind, row.id, now, end)
+
+
+def _arm_again(connection: Connection, row: JourneyRow, now: datetime) -> None:
+    """Dates and schedules that came while nobody was let in are past; silences that began meanwhile still are."""
+    for stored in documents.versions(connection, "journey", row.id):
+        if stored.version == row.version:
+            triggers = Journey.model_validate(stored.document).triggers
+            keys = [one.key for one in triggers if isinstance(one, DateTrigger | ScheduleTrigger)]
+            documents.arm_again(connection, row.id, keys, now)
 
 
 def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow:

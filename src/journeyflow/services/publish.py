@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import Connection
 
@@ -14,8 +14,11 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
+from journeyflow.core.segment import Segment
+from journeyflow.core.standing import standing_of
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
+from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
 from journeyflow.services.check import check_data
@@ -131,11 +134,14 @@ def apply(
     check_data([source.data for source in sources], kept, renderer, errors_only=True).demand()
     _demand(changes)
     by_key = {(source.kind, source.id): source for source in sources}
+    before = _definitions(connection) if any(change.kind in STANDING for change in changes) else frozenset()
     for change in changes:
         if change.what == "removed":
             _remove(connection, change.kind, change.id, now)
         else:
             _publish(connection, change.kind, change.id, by_key[change.kind, change.id].data, now)
+    if any(change.kind in STANDING for change in changes):
+        _judge_everybody(connection, before, now)
     if changes:
         documents.raise_epoch(connection)
     return changes
@@ -159,7 +165,10 @@ def put(
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
     _demand([Change(source.kind, source.id, "changed", blocked=_obstacle(connection, source.kind, source.id))])
+    before = _definitions(connection) if source.kind in STANDING else frozenset()
     stored = _publish(connection, source.kind, source.id, source.data, now)
+    if source.kind in STANDING:
+        _judge_everybody(connection, before, now)
     documents.raise_epoch(connection)
     return stored
 
@@ -180,6 +189,25 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
     _demand([_removed(connection, kind, id_)])
     _remove(connection, kind, id_, now)
     documents.raise_epoch(connection)
+
+
+STANDING: Final = ("segment", "workspace")
+"""The kinds of documents that say where contacts stand."""
+
+
+def _definitions(connection: Connection) -> frozenset[str]:
+    """The keys of the definitions that contacts are judged by."""
+    workspace = DEFAULT
+    for found in documents.newest(connection, "workspace"):
+        workspace = Workspace.model_validate(found.document)
+    segments = {one.id: Segment.model_validate(one.document) for one in documents.newest(connection, "segment")}
+    return standing_of(workspace, segments).keys
+
+
+def _judge_everybody(connection: Connection, before: frozenset[str], now: datetime) -> None:
+    """Time alone can bring a contact into a segment that nobody has asked it about: so all are asked, once."""
+    if not _definitions(connection) <= before:
+        tasks.add(connection, "look_at_all", "", now)
 
 
 def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON], now: datetime) -> StoredDocument:

@@ -17,6 +17,9 @@ from journeyflow.db.sqlite import read, write
 REMEMBERED: Final = timedelta(days=30)
 """How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
 
+FIRINGS_REMEMBERED: Final = timedelta(days=400)
+"""How long the instants at which schedules fired are kept."""
+
 
 def of_workspace(connection: Connection) -> Retention:
     """How long history is kept, as the workspace says."""
@@ -32,6 +35,7 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
         "calls": now - kept.messages,
         "refusals": now - REMEMBERED,
         "seen": now - REMEMBERED,
+        "firings": now - FIRINGS_REMEMBERED,
     }
 
 

@@ -119,7 +119,7 @@ class Simulator:
         on_call: OnCall | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
-        self._memory = SimulationMemory(self._flows.recalled, seed)
+        self._memory = SimulationMemory(self._flows.recalled, seed, self._flows.followed)
         self._effects = Effects()
         # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
         self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name != "statistics"]

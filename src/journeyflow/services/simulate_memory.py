@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from hashlib import shake_256
 from operator import attrgetter
@@ -28,14 +28,16 @@ _queued_at = attrgetter("queued_at")
 class SimulationMemory:
     """The :class:`journeyflow.core.contact.Memory` of a simulation; ``now`` is its clock.
 
-    Of history it keeps only events of the names in ``recalled``: nothing else is ever asked for. Properties are kept
-    as they came, not copied.
+    Of history it keeps only events of the names in ``recalled``, of runs only those of the journeys in ``followed``:
+    nothing else is ever asked for. Properties are kept as they came, not copied.
     """
 
-    def __init__(self, recalled: set[str], seed: int) -> None:
+    def __init__(self, recalled: set[str], seed: int, followed: Set[str] = frozenset()) -> None:
         self.now = EPOCH
         self._recalled = recalled
         self._seed = seed
+        self._followed = followed
+        self._left: dict[tuple[str, str], datetime] = {}
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._addresses: dict[str, Address] = {}
@@ -57,6 +59,10 @@ class SimulationMemory:
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
         """The contact's entries into that journey under that key."""
         return self._entries.get((contact, journey, key))
+
+    def left_journey(self, contact: str, journey: str) -> datetime | None:
+        """When the last of the contact's runs of that journey ended; held-out ones are none."""
+        return self._left.get((contact, journey))
 
     def address(self, channel: str, address: str) -> Address:
         """Whether that address is suppressed, or unsubscribed from everything."""
@@ -109,6 +115,11 @@ class SimulationMemory:
                 insort(kept, past, key=_handled_at)
         if effects.entries:
             self._entries.update(effects.entries)
+        if self._followed:
+            for contact, run in effects.runs.values():
+                if run.ended_at is not None and run.status != "holdout" and run.journey in self._followed:
+                    left = self._left.get((contact, run.journey))
+                    self._left[contact, run.journey] = run.ended_at if left is None else max(left, run.ended_at)
         for (channel, address), known in effects.addresses.items():
             self._addresses[address_hash(channel, address)] = known
         for message in effects.messages:

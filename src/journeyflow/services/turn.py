@@ -16,10 +16,13 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
+from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.db import codes, contacts, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
+from journeyflow.db.tasks import Task
+from journeyflow.services import schedules
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -57,6 +60,7 @@ class _Batch:
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
+    firings: dict[str, list[datetime]]
 
     def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
@@ -69,7 +73,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     """
     now = turns.advance_clock(connection, clock)
     flows = cache.current(connection)
-    batch, done = _take(connection, now, limit)
+    batch, done = _take(connection, flows, now, limit)
     keys = batch.contacts()
     if not keys:
         return done
@@ -84,7 +88,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     return done
 
 
-def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Done]:
+def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
     oldest = inbox.oldest(connection, limit)
     arrived = _up_to_a_new_life(oldest)
@@ -103,10 +107,13 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, until, max(share, room - len(due)))
+    if flows.schedules:
+        schedules.fire(connection, flows, until, now)
+    firings = schedules.open_firings(connection, flows)  # before a task ends with its last slice
+    visited, waiting = _visit(connection, flows, until, now, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
-    return _Batch(inputs, timers, visited, until), done
+    return _Batch(inputs, timers, visited, until, firings), done
 
 
 def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
@@ -120,16 +127,34 @@ def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
     return arrived
 
 
-def _visit(connection: Connection, until: datetime, limit: int) -> tuple[list[str], bool]:
+def _visit(
+    connection: Connection, flows: Flows, until: datetime, now: datetime, limit: int
+) -> tuple[list[str], bool]:  # fmt: skip
     """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
     found: list[str] = []
     due = tasks.oldest(connection, until)
     for task in due:
-        part = tasks.take_slice(connection, task, max(1, limit // len(due)))
+        part = tasks.take_slice(connection, task, max(1, limit // len(due)), _segment_of(flows, task), now)
         found.extend(part.contacts)
         if part.last and task.resumption is not None:
             documents.end_resumption(connection, task.journey, task.resumption)
     return found, bool(due)
+
+
+def _segment_of(flows: Flows, task: Task) -> str | None:
+    """The key of the segment that a firing is for."""
+    for timed in flows.schedules:
+        trigger = timed.trigger
+        if isinstance(trigger, ScheduleTrigger) and (timed.published.id, trigger.key) == (task.journey, task.trigger):
+            definitions = flows.library.standing.segments
+            return next((one.key for one in definitions if one.id == trigger.segment), None)
+    return None
+
+
+def next_due(connection: Connection, flows: Flows, now: datetime) -> datetime | None:
+    """When time next has work: a contact's timer, or a schedule."""
+    timer, firing = turns.next_due(connection), schedules.next_firing(connection, flows, now)
+    return firing if timer is None or (firing is not None and firing < timer) else timer
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
@@ -144,7 +169,7 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
             contact = actors[key] = Contact(key)
         if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
             contact.timer_at = None
-        Actor(contact, now, flows, memory, effects).handle(batch.inputs.get(key, ()), batch.until)
+        Actor(contact, now, flows, memory, effects, batch.firings).handle(batch.inputs.get(key, ()), batch.until)
     return effects
 
 
@@ -170,7 +195,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     """
     now = turns.advance_clock(connection, clock)
     flows = cache.current(connection)
-    batch, _ = _take(connection, now, limit)
+    batch, _ = _take(connection, flows, now, limit)
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
@@ -178,6 +203,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
+            batch.firings,
         )
         error = _attempt(connection, partial(_decide_and_save, connection, flows, alone, now, make_code))
         if error is not None:

@@ -11,11 +11,10 @@ import structlog
 from sqlalchemy import Engine
 
 from journeyflow.clock import Clock, stopwatch
-from journeyflow.db import turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker
 from journeyflow.db.sqlite import read, write
-from journeyflow.services.turn import Done, isolate, take_turn
+from journeyflow.services.turn import Done, isolate, next_due, take_turn
 
 log = structlog.get_logger()
 
@@ -99,8 +98,9 @@ class TurnLoop:
                 self._woken.wait(self._nap())
 
     def _nap(self) -> float:
+        now = self._clock()
         with read(self._engine) as connection:
-            due = turns.next_due(connection)
+            due = next_due(connection, self._cache.current(connection), now)
         if due is None:
             return NAP_SECONDS_MAX
-        return min(NAP_SECONDS_MAX, max(0.001, (due - self._clock()).total_seconds()))
+        return min(NAP_SECONDS_MAX, max(0.001, (due - now).total_seconds()))

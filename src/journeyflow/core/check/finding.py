@@ -1,7 +1,8 @@
-"""What is wrong in one place of one document of a set."""
+"""Something wrong that shows only when documents are looked at together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -20,10 +21,16 @@ class Finding:
     """Of the text at ``path``, from 1, where it is not about all of it."""
 
 
-def similar(wanted: str, known: object) -> str:
-    """What may have been meant instead of a name that is not known."""
-    names = [str(name) for name in known] if hasattr(known, "__iter__") else []
+def similar(wanted: str, known: Iterable[str]) -> str:
+    """What may have been meant, or what there is."""
+    names = [*known]
     close = get_close_matches(wanted, names, n=1)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+
+
+def unknown_id(kind: str, id_: str, path: str, wanted_kind: str, target: str, known: Iterable[str]) -> Finding:
+    """An id that no document has."""
+    message = f"expected the id of a {wanted_kind.replace('_', ' ')}{similar(target, known)}"
+    return Finding(kind, id_, path, "JF012", message, target)

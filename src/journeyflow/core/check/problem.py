@@ -75,6 +75,16 @@ CODES: Final = {
         Code(
             "JF014", "a window longer than history is kept", "Shorten `within`, or raise `retention` in the workspace."
         ),
+        Code(
+            "JF020",
+            "segments in a circle",
+            "Take one of the references out; who is in a segment can't depend on itself.",
+        ),
+        Code(
+            "JF021",
+            "a condition without its run",
+            "Ask for attributes, tags, topics, events or journeys; a run's values are asked for in its journey.",
+        ),
         *_doubtful(),
     )
 }

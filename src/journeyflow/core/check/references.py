@@ -6,13 +6,12 @@ from collections.abc import Iterator, Set
 from typing import Final
 
 from journeyflow.core.check.broken import Broken
-from journeyflow.core.check.finding import Finding, similar
+from journeyflow.core.check.conditions import condition_findings
+from journeyflow.core.check.finding import Finding, similar, unknown_id
 from journeyflow.core.check.texts import text_findings
-from journeyflow.core.conditions import Condition, EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
-from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.view import Renderer
@@ -31,10 +30,10 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         yield from _loops(journey)
         yield from _mentions(journey, documents, broken)
         if not broken.workspace:
-            yield from _windows(journey, documents.workspace or DEFAULT)
             yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _channels(journey, documents)
         yield from _texts(journey, renderer)
+    yield from condition_findings(documents, broken)
     yield from _caps(documents.workspace or DEFAULT)
     yield from text_findings(documents, renderer, broken)
 
@@ -95,52 +94,29 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
 
 
 def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterator[Finding]:
+    workspace = documents.workspace or DEFAULT
     known = {
         "template": {*documents.templates, *broken.ids("template")},
         "coupon_pool": {*documents.pools, *broken.ids("coupon_pool")},
         "journey": {*documents.journeys, *broken.ids("journey")},
+        "segment": {*documents.segments, *broken.ids("segment")},
     }
     if broken.topics is not None:
-        known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
+        known["topic"] = {topic.id for topic in workspace.topics} | broken.topics
+    if not broken.workspace:
+        known["stage"] = {stage.id for stage in workspace.stages}
     named = [
         (f"nodes.{name}.{path}", kind, target)
         for name, node in journey.nodes.items()
         for path, kind, target in node.mentions()
     ]
-    for path, condition in journey.conditions():
-        for leaf in leaves(condition):
-            named.extend((f"{path}.{place}", kind, target) for place, kind, target in _named_by(leaf))
+    for index, trigger in enumerate(journey.triggers):
+        named.extend((f"triggers[{index}].{path}", kind, target) for path, kind, target in trigger.mentions())
+    if journey.stage is not None and workspace.stages:
+        named.append(("stage", "stage", journey.stage))
     for path, kind, target in named:
         if kind in known and target not in known[kind]:
-            words = kind.replace("_", " ")
-            message = f"expected the id of a {words}{similar(target, known[kind])}"
-            yield Finding("journey", journey.journey, path, "JF012", message, target)
-
-
-def _named_by(leaf: Condition) -> Iterator[tuple[str, str, str]]:
-    """The documents that a condition names: (path inside it, kind, id)."""
-    if isinstance(leaf, TopicCondition):
-        yield "topic", "topic", leaf.topic
-    elif isinstance(leaf, MessageCondition):
-        if leaf.message.template is not None:
-            yield "message.template", "template", leaf.message.template
-        if leaf.message.journey is not None:
-            yield "message.journey", "journey", leaf.message.journey
-
-
-def _windows(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
-    retention = workspace.retention
-    for path, condition in journey.conditions():
-        for leaf in leaves(condition):
-            if isinstance(leaf, EventCondition):
-                place, within, kept, what = "within", leaf.within, retention.events, "events"
-            elif isinstance(leaf, MessageCondition):
-                place, within, kept, what = "message.within", leaf.message.within, retention.messages, "messages"
-            else:
-                continue
-            if within is not None and within > kept:
-                message = f"expected at most the {kept.days}d for which the workspace keeps {what}"
-                yield Finding("journey", journey.journey, f"{path}.{place}", "JF014", message, f"{within.days}d")
+            yield unknown_id("journey", journey.journey, path, kind, target, known[kind])
 
 
 def _caps(workspace: Workspace) -> Iterator[Finding]:

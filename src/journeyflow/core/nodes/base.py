@@ -112,7 +112,8 @@ class Visit:
         match name:
             case "contact":
                 made = {} if contact.created_at is None else {"created_at": iso(contact.created_at)}
-                return {**made, **contact.attributes, "id": contact.key, "tags": [*contact.tags]}
+                stage = {"stage": self.view.of(None, None, None).stage()} if library.workspace.stages else {}
+                return {**made, **contact.attributes, **stage, "id": contact.key, "tags": [*contact.tags]}
             case "trigger":
                 return run.trigger
             case "event":

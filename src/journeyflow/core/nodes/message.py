@@ -114,6 +114,7 @@ class MessageNode(ActionNode):
         run.last_message = message.id
         run.queued.append(QueuedMessage(message.id, visit.name, message.channel, message.template, message.to))
         visit.view.correspondence.queue(past_message(message))
+        visit.decision.messages_changed()
 
     def exits(self) -> Iterator[tuple[str, str | None]]:
         yield "next", self.next

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from journeyflow.core.local_time import at_local, next_at, wait_until
+from journeyflow.core.local_time import moved, next_at, wait_until
 from journeyflow.core.nodes.base import Go, Move, Node, Stand, Visit
 from journeyflow.core.values import (
     Duration,
@@ -59,18 +59,9 @@ class Until(Model):
         if base is None:
             return "unreadable"
         try:
-            return self._moved(base, visit)
+            return moved(base, view.zone, self.offset or timedelta(), self.at)
         except OverflowError:
             return "unreadable"
-
-    def _moved(self, base: datetime, visit: Visit) -> datetime:
-        offset = self.offset or timedelta()
-        whole_days = offset % DAY == timedelta()
-        local = base.astimezone(visit.view.zone) if whole_days else (base + offset).astimezone(visit.view.zone)
-        date = local.date() + offset if whole_days else local.date()
-        if self.at is not None:
-            return at_local(visit.view.zone, date, self.at)
-        return at_local(visit.view.zone, date, local.time()) if whole_days and offset else base + offset
 
 
 class UntilTime(Model):

@@ -8,7 +8,8 @@ from typing import Final
 
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Subject, saves
-from journeyflow.core.conditions import All, Condition, EventCondition, PropertyCondition, leaves
+from journeyflow.core.conditions import All, Condition, EventCondition, leaves
+from journeyflow.core.leaf import PropertyCondition
 from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.base import Node
 from journeyflow.core.nodes.coupon import CouponNode

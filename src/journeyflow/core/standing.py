@@ -1,0 +1,167 @@
+"""What decides where a contact stands: the segments and the stages, prepared for asking (rules 2.7 and 3.7).
+
+A definition has a key that names what it depends on besides the contact: its condition, what that refers to, and the
+settings by which conditions are read. Membership is remembered under that key; so an edited definition is one by which
+nobody has been judged yet, and editing fires nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import orjson
+
+from journeyflow.core.compare import Operators
+from journeyflow.core.conditions import All, Any_, Condition, EventCondition, Not, canonical, leaves
+from journeyflow.core.leaf import (
+    AttributeCondition,
+    BeenInJourneyCondition,
+    InJourneyCondition,
+    LocalTimeCondition,
+    PropertyCondition,
+    SegmentCondition,
+    TagCondition,
+    VariableCondition,
+)
+from journeyflow.core.segment import Segment
+from journeyflow.core.stage import Stage
+from journeyflow.core.values import JSON, Ref
+from journeyflow.core.workspace import Workspace
+
+EVERYTHING: Final = "*"
+"""The change of a contact that comes into being."""
+
+
+class Definition(NamedTuple):
+    """One segment: ``asked_on`` are the changes that can make a difference; ``None`` stands for any."""
+
+    id: str
+    key: str
+    when: Condition
+    asked_on: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All definitions, segments by id."""
+
+    segments: tuple[Definition, ...]
+    stages: tuple[Stage, ...]
+    stages_key: str
+    stages_asked_on: frozenset[str] | None
+
+    def __bool__(self) -> bool:
+        return bool(self.segments or self.stages)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What there is to be judged by."""
+        return frozenset([*(one.key for one in self.segments), *([self.stages_key] if self.stages else [])])
+
+
+def standing_of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
+    """The definitions that a workspace and its segments make."""
+    reader = _Reader(workspace, segments)
+    definitions = tuple(
+        Definition(name, f"{name}:{reader.digest([segments[name].when])}", segments[name].when, reader.asked_on(name))
+        for name in sorted(segments)
+    )
+    stages = workspace.stages
+    whens = [stage.when for stage in stages if stage.when is not None]
+    named: JSON = [[stage.id, stage.when is None] for stage in stages]
+    key = f"stages:{reader.digest(whens, named)}"
+    return Standing(definitions, stages, key, reader.asked_on_of(whens))
+
+
+def referred(condition: Condition) -> Iterator[str]:
+    """The segments that a condition names."""
+    yield from (leaf.segment for leaf in leaves(condition) if isinstance(leaf, SegmentCondition))
+
+
+def reads_stage(condition: Condition) -> bool:
+    """Whether a condition asks for the contact's stage, by itself or in a value it compares with."""
+    return any(name == "attribute:stage" for leaf in leaves(condition) for name in _own_changes(leaf) or ())
+
+
+def _own_changes(leaf: Condition) -> Iterator[str] | None:
+    """The changes that can make a difference to one leaf; ``None`` where that is not known."""
+    if isinstance(leaf, All | Any_ | Not | LocalTimeCondition):
+        return iter(())
+    if isinstance(leaf, AttributeCondition):
+        return iter([f"attribute:{leaf.attribute.partition('.')[0].partition('[')[0]}", *_refs(leaf)])
+    if isinstance(leaf, PropertyCondition | VariableCondition):
+        return _refs(leaf)
+    if isinstance(leaf, EventCondition):
+        return iter([f"event:{leaf.event}", *_refs(leaf), *(_refs(leaf.count) if leaf.count is not None else ())])
+    if isinstance(leaf, TagCondition):
+        return iter(["tag"])
+    if isinstance(leaf, InJourneyCondition):
+        return iter([f"journey:{leaf.in_journey}"])
+    if isinstance(leaf, BeenInJourneyCondition):
+        return iter([f"journey:{leaf.been_in_journey}"])
+    return iter(()) if isinstance(leaf, SegmentCondition) else None
+
+
+def _refs(operators: Operators) -> Iterator[str]:
+    for _, wanted in operators.given:
+        if isinstance(wanted, Ref) and wanted.ref.startswith("contact."):
+            yield f"attribute:{wanted.ref.split('.')[1].partition('[')[0]}"
+
+
+class _Reader:
+    """Follows what definitions refer to; a reference in a circle, which ``check`` refuses, is followed once."""
+
+    def __init__(self, workspace: Workspace, segments: Mapping[str, Segment]) -> None:
+        self._workspace = workspace
+        self._segments = segments
+        self._stages = [stage.when for stage in workspace.stages if stage.when is not None]
+
+    def _closure(self, conditions: list[Condition]) -> tuple[dict[str, Condition], bool]:
+        """The segments that are referred to, directly or by way of others, and whether the stage is."""
+        found: dict[str, Condition] = {}
+        coming, staged = [*conditions], False
+        while coming:
+            condition = coming.pop()
+            for name in referred(condition):
+                if name in self._segments and name not in found:
+                    found[name] = self._segments[name].when
+                    coming.append(found[name])
+            if not staged and self._workspace.stages and reads_stage(condition):
+                staged = True
+                coming.extend(self._stages)
+        return found, staged
+
+    def digest(self, conditions: list[Condition], more: JSON = None) -> str:
+        """Names the conditions, what they refer to and how they are read: 12 characters."""
+        found, staged = self._closure(conditions)
+        workspace = self._workspace
+        data = [
+            [canonical(one) for one in conditions],
+            more,
+            [[name, canonical(found[name])] for name in sorted(found)],
+            [[stage.id, None if stage.when is None else canonical(stage.when)] for stage in workspace.stages]
+            if staged
+            else None,
+            workspace.timezone,
+            [[topic.id, topic.default] for topic in workspace.topics],
+            workspace.retention.events.total_seconds(),
+        ]
+        return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+    def asked_on(self, segment: str) -> frozenset[str] | None:
+        return self.asked_on_of([self._segments[segment].when])
+
+    def asked_on_of(self, conditions: list[Condition]) -> frozenset[str] | None:
+        """The changes that can make a difference; where the contact is matters to many comparisons, so always that."""
+        found, staged = self._closure(conditions)
+        changes = {EVERYTHING, "attribute:timezone"}
+        for condition in [*conditions, *found.values(), *(self._stages if staged else ())]:
+            for leaf in leaves(condition):
+                own = _own_changes(leaf)
+                if own is None:
+                    return None
+                changes.update(own)
+        return frozenset(changes)

@@ -1,0 +1,33 @@
+"""Keeping what a contact did (rule 2.1)."""
+
+from __future__ import annotations
+
+from journeyflow.core.contact import Aggregate
+from journeyflow.core.decision import Decision
+from journeyflow.core.flows import Flows
+from journeyflow.core.inputs import Event
+
+
+def store(decision: Decision, flows: Flows, event: Event) -> None:
+    """Keep an event and count it, by its name and by each condition that asks for such events."""
+    contact = decision.contact
+    known = event.name in contact.counts
+    decision.store(event)
+    leaves = contact.leaves
+    if leaves and not leaves.keys() <= flows.kept:  # what nobody asks any more is not counted on either
+        contact.leaves = {key: kept for key, kept in leaves.items() if key in flows.kept}
+    if event.name not in flows.counted:
+        return
+    probe = decision.view.of(None, None, None)
+    for leaf in flows.counted[event.name]:
+        key = leaf.aggregate_key
+        if key is None or event.name not in contact.counts:
+            continue
+        kept = contact.leaves.get(key)
+        if kept is None and known:
+            contact.leaves[key] = leaf.collect(probe, None)
+            continue
+        if kept is None:
+            kept = contact.leaves[key] = Aggregate()
+        if leaf.takes(event.properties, probe):
+            kept.add(event.occurred_at, leaf.number(event.properties))

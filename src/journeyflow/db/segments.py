@@ -1,0 +1,70 @@
+"""Who may be in a segment, by what was judged last; the core decides about the rest.
+
+A contact's state remembers for each definition whether it is inside. That is so until its timer is due: time alone
+changes nothing before (rule 3.7). Who has not been judged by the definition yet, or whose timer is due, may be inside.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, true, tuple_
+
+from journeyflow.core.values import to_micros
+from journeyflow.db.tables import contacts
+
+Place = tuple[int, str]
+"""A contact's shard and key."""
+
+
+def possible_members(
+    connection: Connection, segment: str | None, now: datetime, after: Place, limit: int, scanned: int
+) -> tuple[list[Place], Place, bool]:
+    """The next contacts that may be in the segment, behind a place.
+
+    :param segment: the key of its definition; ``None`` where there is none, and everybody may be.
+    :param scanned: how many contacts are passed at most.
+    :returns: the places of those found, the place up to which all have been passed, and whether there may be more.
+    """
+    key = (contacts.c.shard, contacts.c.contact)
+    maybe = true() if segment is None else or_(_inside(segment), uncertain(segment, now))
+    behind = select(*key, maybe.label("maybe")).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(scanned)
+    rows = connection.execute(behind).all()
+    found = [(row.shard, row.contact) for row in rows if row.maybe]
+    if len(found) > limit:
+        return found[:limit], found[limit - 1], True
+    last = (rows[-1].shard, rows[-1].contact) if rows else after
+    return found, last, len(rows) == scanned
+
+
+def count_certain(connection: Connection, segment: str, now: datetime) -> int:
+    """How many contacts are in the segment for certain."""
+    certain = and_(_inside(segment), not_(uncertain(segment, now)))
+    return connection.scalar(select(func.count()).select_from(contacts).where(certain)) or 0
+
+
+def uncertain_members(connection: Connection, segment: str, now: datetime, after: Place, limit: int) -> list[Place]:
+    """The next contacts of which only the core knows."""
+    key = (contacts.c.shard, contacts.c.contact)
+    query = select(*key).where(tuple_(*key) > tuple_(*after), uncertain(segment, now)).order_by(*key).limit(limit)
+    return [(shard, contact) for shard, contact in connection.execute(query)]
+
+
+def uncertain(segment: str, now: datetime) -> ColumnElement[bool]:
+    """Not judged by this definition, or time may have changed the judgement."""
+    due = and_(contacts.c.timer_at.is_not(None), contacts.c.timer_at <= to_micros(now))
+    return or_(_judged(segment).is_(None), due)
+
+
+def _inside(segment: str) -> ColumnElement[bool]:
+    # 1, or [1, when it can change]
+    return or_(_judged(segment) == 1, func.json_extract(contacts.c.state, f"{_path(segment)}[0]") == 1)
+
+
+def _judged(segment: str) -> ColumnElement[object]:
+    return func.json_extract(contacts.c.state, _path(segment))
+
+
+def _path(segment: str) -> str:
+    return f"$.segments.{orjson.dumps(segment).decode()}"
