@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from journeyflow.core.contact import Address, Contact, Coupon, Entry, Run
+from journeyflow.core.passages import Passages
 from journeyflow.core.values import JSON
 
 
@@ -90,6 +91,7 @@ class Effects:
     """Everything that a batch of decisions wants written, in the order in which it was decided.
 
     ``statistics`` are counters by the fields of :class:`Statistic`, as plain tuples: millions are looked up a minute.
+    ``passages`` is there only while somebody wants to know which ways runs took.
     """
 
     trail: list[tuple[int, TrailRecord]] = field(default_factory=list)
@@ -107,3 +109,4 @@ class Effects:
     timers: list[tuple[str, datetime]] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     statistics: defaultdict[tuple[str, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    passages: Passages | None = None

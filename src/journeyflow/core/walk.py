@@ -179,6 +179,7 @@ class Walker:
                     self.exit(run, move.reason, withdraws=False)  # the end of its own way, as a completion is
                 return
             if move.to is None or move.to == "end":
+                self._note_passage(run, "end")
                 self._complete(run)
                 return
             entered = self._enter(run, move.to)
@@ -200,6 +201,7 @@ class Walker:
             )
             self.exit(run, "end:loop")
             return None
+        self._note_passage(run, name)
         run.node = name
         run.visits[name] = run.visits.get(name, 0) + 1
         self._count(run, "visits", name)
@@ -207,6 +209,11 @@ class Walker:
         if not visit.node.action:
             return visit.node.enter(visit)
         return self._act(visit) if self._stays(visit) else None
+
+    def _note_passage(self, run: Run, name: str) -> None:
+        passages = self.decision.effects.passages
+        if passages is not None:
+            passages.note(run, name)
 
     def _act(self, visit: Visit) -> Move:
         """An action, unless its ``only_if`` says no (rule 4.2)."""

@@ -1,0 +1,27 @@
+"""Which ways runs took: how often they passed from one node to another, for whoever draws a journey with its numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from journeyflow.core.contact import Run
+
+ENTRY = ""
+"""Where a run comes from that has just entered."""
+END = "end"
+"""Where a run goes that completes along an edge."""
+
+
+@dataclass(slots=True)
+class Passages:
+    """Counters: ``edges`` by journey, node left and node reached; ``reached`` by journey and node, each run once."""
+
+    edges: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    reached: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def note(self, run: Run, to: str) -> None:
+        """A run is about to go from where it stands to a node, or to its end."""
+        self.edges[run.journey, run.node or ENTRY, to] += 1
+        if to not in run.visits:
+            self.reached[run.journey, to] += 1
