@@ -26,9 +26,7 @@ Contacts = Annotated[Path | None, typer.Option(help="CSV, plain or gzip; events 
 Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Earlier events are history.")]
 Until = Annotated[str | None, typer.Option(metavar="INSTANT", help="The end of the clock, itself included.")]
-Trail = Annotated[
-    Path | None, typer.Option(help="Write the trail records here, as JSON Lines; - is standard output.")
-]
+Trail = Annotated[Path | None, typer.Option(help="Write the trail records here, as JSON Lines; - is standard output.")]
 Report = Annotated[Path | None, typer.Option(help="Write a page with graphs and charts here, one HTML file.")]
 Seed = Annotated[int, typer.Option(help="Makes the coupon codes, nothing else.")]
 STDOUT: Final = Path("-")
@@ -83,7 +81,7 @@ def simulate(
             counts=counts,
         )
         if page is not None and counts is not None:
-            given = Given(flows.name, *map(_named, (events, contacts)), journey or (), start, end, seed)
+            given = Given(flows.name, _named(events), _named(contacts), journey or (), start, end, seed)
             page.write(write_report(documents, found, counts, given).encode())
     for alert in found.alerts:
         console.warn(alert)

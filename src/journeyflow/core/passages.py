@@ -1,4 +1,4 @@
-"""Which ways runs took: how often they passed from one node to another, for whoever draws a journey with its numbers."""
+"""Which ways runs took: how often they passed from one node to another, for whoever draws a journey."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 Name = TypeVar("Name", bound=Hashable)
@@ -156,7 +157,7 @@ class _Rows(Generic[Name]):
     def __init__(self, graph: _Graph[Name]) -> None:
         self._near = _Neighbours()
         self.chains: dict[Edge[Name], list[_Bend[Name]]] = {}
-        self._beside: dict[Name, list[_Bend[Name]]] = defaultdict(list)
+        self._beside: dict[_Part, list[_Bend[Name]]] = defaultdict(list)
         rows: defaultdict[int, list[_Part]] = defaultdict(list)
         for name in graph.found:
             rows[graph.layer[name]].append(name)
@@ -180,7 +181,7 @@ class _Rows(Generic[Name]):
         else:
             self.chains[edge] = inner
             chain = [upper, *inner, lower]
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             self._near.join(one, other)
         return inner
 
@@ -214,15 +215,11 @@ class _Rows(Generic[Name]):
         return rows if downwards else rows[::-1]
 
     def _with_bends_beside(self, row: list[_Part]) -> list[_Part]:
-        return [
-            part
-            for owner in row
-            for part in (owner, *(() if isinstance(owner, _Bend) else self._beside.get(owner, ())))  # type: ignore[call-overload]  # what is no bend is a name
-        ]
+        return [part for owner in row for part in (owner, *self._beside.get(owner, ()))]
 
     def _crossings(self, rows: list[list[_Part]]) -> int:
         crossings = 0
-        for upper, lower in zip(rows, rows[1:], strict=False):
+        for upper, lower in pairwise(rows):
             place = {part: index for index, part in enumerate(lower)}
             ends: list[int] = []
             for part in upper:
@@ -239,7 +236,7 @@ class _Rows(Generic[Name]):
         return sizes.bend if isinstance(part, _Bend) else sizes.node
 
     def positions(self, sizes: Sizes) -> dict[_Part, float]:
-        """The x of every part's middle: near the middle of its neighbours, in the row's order, apart from each other."""
+        """The x of every part's middle: in the middle of its neighbours, as far as the row's order and room permit."""
         x: dict[_Part, float] = {}
         for row in self._rows:
             edge = 0.0

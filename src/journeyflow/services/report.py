@@ -21,7 +21,7 @@ from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.html_text import Html, element, joined, text
 from journeyflow.services.report_counts import ReportCounts
 from journeyflow.services.report_journey import Chapter, write_chapter
-from journeyflow.services.report_parts import COLOURS, day_chart, figures, folded, legend, meter, percent, table
+from journeyflow.services.report_parts import COLOURS, Cell, day_chart, figures, folded, legend, meter, percent, table
 from journeyflow.services.report_style import STYLE
 from journeyflow.services.simulate_summary import Simulation
 
@@ -112,7 +112,7 @@ def _overview(found: Simulation, counts: ReportCounts, chapters: Sequence[Chapte
         pairs.append((found.busiest_day[1], f"on the busiest day, {found.busiest_day[0]}"))
     if found.most_messages is not None:
         pairs.append((found.most_messages[1], "to the contact with most"))
-    rows = []
+    rows: list[Sequence[Cell]] = []
     for one in chapters:
         numbers = one.numbers
         link = element("a", one.journey.name or one.id, href=f"#{one.anchor}")
@@ -176,7 +176,12 @@ def _days(counts: ReportCounts, names: dict[str, str]) -> Html:
     summed = [(names.get(one, one), sum(day[one] for day in days.values())) for one in series]
     used = sorted({channel for day in channels.values() for channel in day})
     rows = [
-        (f"{day:%Y-%m-%d}", *(channels[day][one] for one in used), *(values[one] for one in series), sum(values.values()))
+        (
+            f"{day:%Y-%m-%d}",
+            *(channels[day][one] for one in used),
+            *(values[one] for one in series),
+            sum(values.values()),
+        )
         for day, values in sorted(days.items())
     ]
     columns = ("day", *used, *(name for name, _ in summed), "all")
@@ -239,7 +244,7 @@ def _parameters(found: Simulation, given: Given) -> Html:
         element(
             "p",
             "The same files and seed give the same numbers. Sent means queued: a simulation delivers at once. "
-            "Who opens or buys because of a message is not in past events, so that conversions are what happened anyway.",
+            "Who opens or buys because of a message is not in past events, so conversions are what happened anyway.",
             class_="faint",
         ),
     )

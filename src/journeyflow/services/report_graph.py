@@ -283,7 +283,8 @@ def _upwards(layout: Layout[_Box], edge: tuple[_Box, _Box]) -> tuple[str, str, t
 def _loop(layout: Layout[_Box], box: _Box) -> tuple[str, str, tuple[float, float]]:
     x, y = _middle(layout, box)
     side = x + WIDTH / 2
-    path = f"M{side:.1f} {y + 18:.1f}C{side + 34:.1f} {y + 26:.1f} {side + 34:.1f} {y - 26:.1f} {side + 7:.1f} {y - 16:.1f}"
+    far = f"{side + 34:.1f}"
+    path = f"M{side:.1f} {y + 18:.1f}C{far} {y + 26:.1f} {far} {y - 26:.1f} {side + 7:.1f} {y - 16:.1f}"
     return path, _arrow(side, y - 14, -1, 0), (side + 14, y + 38)
 
 
@@ -299,4 +300,3 @@ def _arrow(x: float, y: float, dx: int, dy: int) -> str:
 def rows_of(ways: Iterable[Way]) -> list[tuple[str, str, str, int]]:
     """From, exit, to, runs."""
     return [(way.source or "entry", " / ".join(way.words), way.target, way.count) for way in ways]
-

@@ -179,7 +179,11 @@ def _skips(chapter: Chapter) -> Html:
     rows += [(node, "failed", number) for (journey, node), number in counts.failed.items() if journey == id_]
     if not rows:
         return Html()
-    return table("Skipped or failed, by reason", ("node", "reason", "times"), sorted(rows, key=lambda row: (-row[2], row)))
+    return table(
+        "Skipped or failed, by reason",
+        ("node", "reason", "times"),
+        sorted(rows, key=lambda row: (-row[2], row[0], row[1])),
+    )
 
 
 def _largest(numbers: dict[str, int]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from typing import Final
 from journeyflow.services.html_text import Child, Html, element, joined, void
 
 COLOURS: Final = 8
+DASH: Final = "–"
 Cell = str | int | float | None
 
 
@@ -18,10 +19,9 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], 
 
     An empty heading is that of a column of bars.
     """
-    numeric = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
+    numeric = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
     kinds = [
-        "meter" if not column else "number" if number else None
-        for column, number in zip(columns, numeric, strict=True)
+        "meter" if not column else "number" if number else None for column, number in zip(columns, numeric, strict=True)
     ]
     head = joined(
         *(
@@ -31,7 +31,10 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], 
     )
     body = joined(
         *(
-            element("tr", *(_cell(cell, kind, index == 0) for index, (cell, kind) in enumerate(zip(row, kinds, strict=True))))
+            element(
+                "tr",
+                *(_cell(cell, kind, index == 0) for index, (cell, kind) in enumerate(zip(row, kinds, strict=True))),
+            )
             for row in rows
         )
     )
@@ -40,6 +43,10 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], 
         "table", element("caption", caption, small), element("thead", element("tr", head)), element("tbody", body)
     )
     return wide(whole, caption)
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, int | float) or (isinstance(cell, str) and cell.endswith(("%", DASH)))
 
 
 def _cell(cell: Cell, kind: str | None, header: bool) -> Html:
@@ -67,13 +74,15 @@ def meter(value: float, most: float) -> Html:
 def figures(pairs: Sequence[tuple[Cell, str]]) -> Html:
     """Numbers that are read first, each with its words."""
     return element(
-        "ul", *(element("li", element("b", number), element("span", words)) for number, words in pairs), class_="figures"
+        "ul",
+        *(element("li", element("b", number), element("span", words)) for number, words in pairs),
+        class_="figures",
     )
 
 
 def percent(part: float, whole: float) -> str:
     """``12.5%``; a dash where there is nothing to be part of."""
-    return f"{100 * part / whole:.1f}%" if whole else "–"
+    return f"{100 * part / whole:.1f}%" if whole else DASH
 
 
 def folded(summary: str, child: Child) -> Html:
@@ -129,7 +138,9 @@ def _ceiling(most: int) -> tuple[int, int]:
     """A round number above all, and the distance of the lines below it."""
     rough = max(most / 4, 1)
     magnitude = 10 ** floor(log10(rough))
-    step = int(next(one * magnitude for one in (1, 2, 2.5, 5, 10) if one * magnitude >= rough and one * magnitude % 1 == 0))
+    step = int(
+        next(one * magnitude for one in (1, 2, 2.5, 5, 10) if one * magnitude >= rough and one * magnitude % 1 == 0)
+    )
     return ceil(most / step) * step, step
 
 
@@ -154,7 +165,11 @@ def _months(first: date, count: int, pace: float) -> list[Html]:
         x = LEFT + (day - first).days * pace
         if x > CHART_WIDTH - 30:
             continue
-        found.append(void("line", x1=float(x), x2=float(x), y1=CHART_HEIGHT - BOTTOM, y2=CHART_HEIGHT - BOTTOM + 5, class_="axis"))
+        found.append(
+            void(
+                "line", x1=float(x), x2=float(x), y1=CHART_HEIGHT - BOTTOM, y2=CHART_HEIGHT - BOTTOM + 5, class_="axis"
+            )
+        )
         found.append(element("text", _mark(day, count, not found[1:]), x=float(x), y=CHART_HEIGHT - 8, class_="faint"))
     return found
 
@@ -170,7 +185,12 @@ def legend(series: Sequence[tuple[str, int]]) -> Html:
     items = (
         element(
             "li",
-            element("svg", void("rect", width=10, height=10, rx=2, class_=f"c{index % COLOURS}"), viewBox="0 0 10 10", aria_hidden="true"),
+            element(
+                "svg",
+                void("rect", width=10, height=10, rx=2, class_=f"c{index % COLOURS}"),
+                viewBox="0 0 10 10",
+                aria_hidden="true",
+            ),
             f"{name} {number:,}",
         )
         for index, (name, number) in enumerate(series)

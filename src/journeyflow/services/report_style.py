@@ -6,12 +6,12 @@ from typing import Final
 
 STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1d22; --paper: #fbfbfa; --card: #fff; --faint: #595e68; --line: #d9dbe0;
-  --edge: #7d838e; --act: #1a56c4; --message: #e8effc; --bar: #3b6fd1; --kept: #dbe5f8; --warn: #9a4b00;
-  --c0: #3b6fd1; --c1: #d9822b; --c2: #2a9d8f; --c3: #b5487d; --c4: #7a9a1f; --c5: #6f5bd6; --c6: #b8860b; --c7: #757b87; }
+  --edge: #7d838e; --act: #1a56c4; --message: #e8effc; --bar: #3b6fd1; --kept: #dbe5f8; --warn: #9a4b00; --c0: #3b6fd1;
+  --c1: #d9822b; --c2: #2a9d8f; --c3: #b5487d; --c4: #7a9a1f; --c5: #6f5bd6; --c6: #b8860b; --c7: #757b87; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #eceef2; --paper: #15171b; --card: #1d2026; --faint: #a9afba; --line: #353a43; --edge: #8b919d;
-    --act: #8ab4ff; --message: #21304d; --bar: #6f9cf0; --kept: #2a3a58; --warn: #f0a860;
-    --c0: #6f9cf0; --c1: #eda25a; --c2: #4cc2b3; --c3: #dd7bab; --c4: #a5c64a; --c5: #9d8cf5; --c6: #d9b13f; --c7: #a2a8b3; }
+    --act: #8ab4ff; --message: #21304d; --bar: #6f9cf0; --kept: #2a3a58; --warn: #f0a860; --c0: #6f9cf0;
+    --c1: #eda25a; --c2: #4cc2b3; --c3: #dd7bab; --c4: #a5c64a; --c5: #9d8cf5; --c6: #d9b13f; --c7: #a2a8b3; }
 }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; scroll-padding-top: 1rem; }
@@ -21,12 +21,13 @@ body { margin: 0; background: var(--paper); color: var(--ink);
 main, header, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 2.25rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.01em; }
-h2 { font-size: 1.45rem; line-height: 1.25; margin: 3rem 0 .4rem; padding-top: 1.5rem; border-top: 1px solid var(--line);
-  overflow-wrap: anywhere; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: 3rem 0 .4rem; padding-top: 1.5rem; overflow-wrap: anywhere;
+  border-top: 1px solid var(--line); }
 h3 { font-size: 1.08rem; margin: 1.9rem 0 .6rem; }
 p { margin: 0 0 .8rem; max-width: 46rem; }
 a { color: var(--act); }
-code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  overflow-wrap: anywhere; }
 .faint, caption small { color: var(--faint); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .35rem 1.1rem; margin: .8rem 0 0; padding: 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0;
@@ -34,7 +35,8 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .35rem 1.1rem; m
 .figures li { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .7rem .9rem; }
 .figures b { display: block; font-size: 1.45rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
 .figures span { color: var(--faint); font-size: .88rem; }
-.wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin: 0 0 1rem; }
+.wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
+  margin: 0 0 1rem; }
 .wide:focus-visible, a:focus-visible, summary:focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(21rem, 100%), 1fr)); gap: 0 2rem;
   align-items: start; }
@@ -55,7 +57,8 @@ details[open] > summary { margin-bottom: .5rem; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .3rem 1.25rem; margin: 0 0 1rem; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }
-.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; padding: 0; margin: 0 0 .5rem; font-size: .92rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; padding: 0; margin: 0 0 .5rem;
+  font-size: .92rem; }
 .legend svg { width: .8rem; height: .8rem; margin-right: .4rem; }
 .alert { border-left: .3rem solid var(--warn); padding: .2rem 0 .2rem .9rem; }
 footer { padding-top: 2.5rem; padding-bottom: 3rem; }
