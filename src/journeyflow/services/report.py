@@ -175,7 +175,7 @@ def _days(counts: ReportCounts, names: dict[str, str]) -> Html:
     series = [*own, *([OTHERS] if len(own) < len(order) else [])]
     summed = [(names.get(one, one), sum(day[one] for day in days.values())) for one in series]
     used = sorted({channel for day in channels.values() for channel in day})
-    rows = [
+    rows: list[Sequence[Cell]] = [
         (
             f"{day:%Y-%m-%d}",
             *(channels[day][one] for one in used),

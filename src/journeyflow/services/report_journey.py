@@ -179,11 +179,8 @@ def _skips(chapter: Chapter) -> Html:
     rows += [(node, "failed", number) for (journey, node), number in counts.failed.items() if journey == id_]
     if not rows:
         return Html()
-    return table(
-        "Skipped or failed, by reason",
-        ("node", "reason", "times"),
-        sorted(rows, key=lambda row: (-row[2], row[0], row[1])),
-    )
+    rows.sort(key=lambda row: (-row[2], row[0], row[1]))
+    return table("Skipped or failed, by reason", ("node", "reason", "times"), rows)
 
 
 def _largest(numbers: dict[str, int]) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""What a simulation is fed with: events (JSON Lines) and contacts (CSV), plain or gzip, as one list of inputs.
+"""What a simulation is fed with: events (JSON Lines, Parquet) and contacts (CSV), as one list of inputs.
 
 Both files may be large, so each line is turned at once into the input that it stands for and nothing is kept twice.
 """
@@ -6,22 +6,27 @@ Both files may be large, so each line is turned at once into the input that it s
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from journeyflow.core.inputs import Appear, Event, Identify, Input
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
 from journeyflow.services.contact_rows import created_at, read_header, read_row
 from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
 NAME_LENGTH_MAX: Final = 200
+FIELDS: Final = frozenset({"contact", "event", "occurred_at", "properties", "message_id", "received_at"})
 
 Arrival = tuple[datetime, str, Input]
 """An input on its way: the instant of its handling, the contact's key, the input."""
@@ -57,16 +62,16 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
         can't be read.
     """
     errors = LineErrors()
-    rows = {} if contacts is None else _read_contacts(contacts, timezone, errors)
-    own_zones = ((key, row.attributes.get("timezone")) for key, row in rows.items())
+    known = {} if contacts is None else _read_contacts(contacts, timezone, errors)
+    own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
     zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
     reader = _EventReader(start, zones, zone(timezone))
     arrivals = [] if events is None else reader.read(events, errors)
     errors.finish()
     arrivals.sort(key=itemgetter(0, 1))
-    begun = start or (arrivals[0][0] if arrivals else _latest(rows))
+    begun = start or (arrivals[0][0] if arrivals else _latest(known))
     last = arrivals[-1][0] if arrivals else begun
-    return Timeline(begun, last, _with_contacts(arrivals, rows, begun))
+    return Timeline(begun, last, _with_contacts(arrivals, known, begun))
 
 
 def _latest(rows: Mapping[str, Row]) -> datetime:
@@ -110,18 +115,14 @@ class _EventReader:
 
     def read(self, path: Path, errors: LineErrors) -> list[Arrival]:
         found: list[Arrival] = []
-        with opened(path) as file:
-            for number, line in enumerate(lines(file), 1):
-                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                try:
-                    if text and not text.isspace():
-                        found.append(self._arrival(text))
-                except BadLine as error:
-                    errors.add(path, number, error)
+        for number, read in _rows(path) if is_parquet(path) else _lines(path):
+            try:
+                found.append(self._arrival(read()))
+            except BadLine as error:
+                errors.add(path, number, error)
         return found
 
-    def _arrival(self, line: bytes) -> Arrival:
-        data = parsed(line)
+    def _arrival(self, data: dict[str, JSON]) -> Arrival:
         key = self._text(data, "contact", KEY_LENGTH_MAX)
         name = self._text(data, "event", NAME_LENGTH_MAX)
         local = self._zones.get(key, self._default)
@@ -145,6 +146,34 @@ class _EventReader:
         if name == "$merge":
             raise BadLine("event: $merge is not supported yet; take the line out, or use one key for both contacts")
         return Event(at, name, occurred_at, properties, message_id, imported=imported)
+
+
+Numbered = Iterator[tuple[int, Callable[[], dict[str, JSON]]]]
+"""Lines or rows, from 1, each with what reads it or raises :class:`BadLine`."""
+
+
+def _lines(path: Path) -> Numbered:
+    with opened(path) as file:
+        for number, line in enumerate(lines(file), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text and not text.isspace():
+                yield number, partial(parsed, text)
+
+
+def _rows(path: Path) -> Numbered:
+    return ((number, partial(_from_row, row)) for number, row in enumerate(rows(path, FIELDS), 1))
+
+
+def _from_row(row: Mapping[str, object]) -> dict[str, JSON]:
+    """A row of Parquet; its properties may be an object, or JSON as text."""
+    data = {name: plain(value) for name, value in row.items()}
+    properties = data.get("properties")
+    if isinstance(properties, str):
+        try:
+            data["properties"] = orjson.loads(properties)
+        except orjson.JSONDecodeError:
+            raise BadLine.at("properties", "a JSON object", properties) from None
+    return data
 
 
 def _properties(data: dict[str, JSON]) -> dict[str, JSON]:
