@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
 
 from journeyflow.api import (
     contacts,
@@ -21,12 +24,15 @@ from journeyflow.api import (
     preferences,
     runs,
     segment_protocol,
+    simulations,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.simulation_files import write_files
+from journeyflow.services.simulations import Simulations
 
 ROUTERS: Final = (
     segment_protocol,
@@ -36,6 +42,7 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    simulations,
     keys,
     preferences,
     operations,
@@ -57,6 +64,7 @@ def create_app(
     :param trusted: takes every request as admin's; only for calls inside this very process.
     :param metrics: what the engine of this process feeds as well.
     """
+    running = Simulations(partial(write_files, engine=installation.engine), installation.clock)
     app = FastAPI(
         title="journeyflow",
         version=version("journeyflow"),
@@ -65,6 +73,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        lifespan=lambda _: _until_the_end(running.close),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.context = Context(
@@ -74,6 +83,7 @@ def create_app(
         metrics=Metrics() if metrics is None else metrics,
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(FlowsCache(installation.renderer)),
+        simulations=running,
         trusted=trusted,
     )
     for module in ROUTERS:
@@ -83,6 +93,12 @@ def create_app(
     app.add_middleware(errors.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+@asynccontextmanager
+async def _until_the_end(close: Callable[[], None]) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(close)
 
 
 # --- the OpenAPI document --------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Key, Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.simulations import Simulations
 
 TRUST_SECONDS: Final = 2.0
 """A key that was revoked by another process works for so long at the most."""
@@ -88,6 +89,7 @@ class Context:
     metrics: Metrics
     keyring: Keyring
     flows: CurrentFlows
+    simulations: Simulations
     trusted: bool
 
 

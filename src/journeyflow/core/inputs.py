@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from journeyflow.core.values import JSON
+
+ENGINE_NAMES: Final = frozenset(
+    {
+        "Contact Created",
+        "Contact Updated",
+        "Coupon Pool Low",
+        "Segment Entered",
+        "Segment Left",
+        "Stage Changed",
+        "Tag Added",
+        "Tag Removed",
+    }
+)
+"""Events that only the engine makes (rule 2.7): from outside they would be mistaken for its own."""
 
 
 @dataclass(slots=True, frozen=True)

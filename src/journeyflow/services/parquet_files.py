@@ -33,8 +33,8 @@ def rows(path: Path, columns: frozenset[str]) -> Iterator[dict[str, Any]]:
     :raises InvalidInput: when the file can't be read, or pyarrow is not installed.
     """
     try:
-        import pyarrow
-        from pyarrow.parquet import ParquetFile
+        import pyarrow  # noqa: PLC0415  # an extra, which need not be there
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # as above
     except ImportError:
         raise InvalidInput(f"{path}: reading Parquet needs the extra: pip install 'journeyflow[parquet]'") from None
     try:

@@ -1,4 +1,4 @@
-"""What a simulation is fed with: events (JSON Lines, Parquet) and contacts (CSV), as one list of inputs.
+"""What a simulation is fed with: events (JSON Lines, Parquet) and contacts (CSV, JSON Lines), as one list of inputs.
 
 Both files may be large, so each line is turned at once into the input that it stands for and nothing is kept twice.
 """
@@ -22,6 +22,7 @@ from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
 from journeyflow.services.contact_rows import created_at, read_header, read_row
 from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.imports import as_contact, is_json_lines, parts
 from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
@@ -207,28 +208,27 @@ class Row(NamedTuple):
 
 def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, Row]:
     rows: dict[str, Row] = {}
+    if is_json_lines(path):
+        for number, read in _lines(path):
+            with errors.noting(path, number):
+                _take(rows, *parts(as_contact(read())), timezone)
+        return rows
     with opened(path) as file:
         reader = csv_reader(file)
         try:
             header = read_header(next(reader, []))
             line = reader.line_num + 1
             for cells in reader:
-                _take_row(rows, header, cells, timezone, errors, path, line)
+                if cells:
+                    with errors.noting(path, line):
+                        _take(rows, *read_row(header, cells), timezone)
                 line = reader.line_num + 1
         except (csv.Error, BadLine) as error:
             errors.add(path, max(reader.line_num, 1), BadLine(str(error)))
     return rows
 
 
-def _take_row(
-    rows: dict[str, Row], header: list[str], cells: list[str], timezone: str, errors: LineErrors, path: Path, line: int
-) -> None:
-    if not cells:
-        return
-    try:
-        key, attributes, tags = read_row(header, cells)
-        if key in rows:
-            raise BadLine.at("contact", "each contact once", key)
-        rows[key] = Row(created_at(attributes, timezone), attributes, tags)
-    except BadLine as error:
-        errors.add(path, line, error)
+def _take(rows: dict[str, Row], key: str, attributes: dict[str, JSON], tags: tuple[str, ...], timezone: str) -> None:
+    if key in rows:
+        raise BadLine.at("contact", "each contact once", key)
+    rows[key] = Row(created_at(attributes, timezone), attributes, tags)
