@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.asking import NOW, Asked, condition
-from tests.core.world import RENDERER
+from tests.core.world import RENDERER, World, flow
 
 from journeyflow.core.contact import EVENT_NAMES_MAX, PastEvent
 from journeyflow.core.documents import Documents
@@ -272,3 +272,14 @@ def test_an_aggregate_that_nobody_asked_for_meanwhile_is_counted_anew() -> None:
     contact.happen("Seen", NOW, {"n": 4}, NOW)
 
     assert contact.sees(condition(document)) == 7
+
+
+def test_a_where_at_the_entry_compares_past_events_with_the_one_that_lets_the_contact_in() -> None:
+    often = "enter_if: {event: Go, where: {property: kind, eq: {ref: trigger.kind}}, count: {gte: 2}}"
+    world = World(flow("mark: {type: tag, add: [seen]}", often, "reentry: {policy: always}"))
+
+    world.track("ann", "Go", kind="tea").track("ann", "Go", kind="coffee")
+    assert world.times("entered") == []
+
+    world.track("ann", "Go", kind="tea")
+    assert len(world.times("entered")) == 1

@@ -256,7 +256,7 @@ class EventCondition(Leaf, Operators):
     def collect(self, view: View, since: datetime | None) -> Aggregate:
         """The aggregate over the matching history since an instant."""
         found = Aggregate()
-        probe = view.of(view.run, None, view.timezone)
+        probe = view.probe()
         for past in view.past(self.event, None if since is None else since - CLOCK_TOLERANCE):
             if self._counts(past, view, since) and self.takes(past.properties, probe):
                 found.add(past.occurred_at, self.number(past.properties))
@@ -313,7 +313,7 @@ class EventCondition(Leaf, Operators):
             return None
         start = self._window_start(view)
         length = view.now - start
-        probe = None if _plain(self.where) else view.of(view.run, None, view.timezone)
+        probe = None if _plain(self.where) else view.probe()
         edges: list[datetime] = []
         for past in view.past(self.event, start - CLOCK_TOLERANCE):
             if past.occurred_at > start:

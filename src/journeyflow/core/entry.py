@@ -49,7 +49,7 @@ class Doorman:
         elif entry is not None and not self._may_return(published, entry):
             self._refuse(published, trigger, "reentry", [])
             return None
-        elif active is None and self._full():
+        elif self._full():
             self._refuse(published, trigger, "too_many_runs", [])
             return None
         self._remember(published.id, key, entry, restart=active is not None)

@@ -94,7 +94,11 @@ class Library:
 
 
 class View:
-    """One contact at one instant; ``event`` holds the properties of the event at hand."""
+    """One contact at one instant.
+
+    ``event`` holds the properties of the event at hand; ``origin`` those of the event that may begin a run, which
+    ``trigger.`` and ``event.`` name as long as there is none.
+    """
 
     __slots__ = (
         "_zone",
@@ -106,6 +110,7 @@ class View:
         "library",
         "memory",
         "now",
+        "origin",
         "run",
         "timezone",
     )
@@ -118,6 +123,7 @@ class View:
         self.effects = effects
         self.fresh: list[StoredEvent] = []
         self.event: dict[str, JSON] | None = None
+        self.origin: dict[str, JSON] | None = None
         self.run: Run | None = None
         self.timezone: str | None = None
         self._zone: ZoneInfo | None = None
@@ -128,6 +134,13 @@ class View:
         seen = View(self.contact, self.now, self.library, self.memory, self.effects)
         seen.fresh = self.fresh
         seen.run, seen.event, seen.timezone = run, event, timezone
+        seen.origin = event
+        return seen
+
+    def probe(self) -> View:
+        """The same view for looking at one past event after the other; what references name stays what it is."""
+        seen = self.of(self.run, None, self.timezone)
+        seen.origin = self.origin
         return seen
 
     @property
@@ -153,7 +166,7 @@ class View:
 
     def _last_event(self) -> dict[str, JSON] | None:
         if self.run is None:
-            return self.event
+            return self.origin
         return self.run.trigger if self.run.event is None else self.run.event
 
     def find(self, path: str) -> JSON | Missing:
@@ -162,7 +175,7 @@ class View:
         if root == "contact":
             return self.attribute(tuple(keys))
         if root == "trigger":
-            return look_up(self.run.trigger if self.run is not None else self.event, tuple(keys))
+            return look_up(self.run.trigger if self.run is not None else self.origin, tuple(keys))
         if root == "event":
             return look_up(self._last_event(), tuple(keys))
         return self.variable(tuple(keys))
