@@ -75,7 +75,7 @@ def test_nodes_on_a_page_are_a_graph(block: Block, tmp_path: Path) -> None:
     document = {"journey": "example", "start": next(iter(nodes)), "nodes": nodes}
     (tmp_path / "example.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
-    assert check_folder([ROOT / "flows", tmp_path], LiquidRenderer()).problems == []
+    assert check_folder([ROOT / "flows", tmp_path], LiquidRenderer()).errors == []
 
 
 @pytest.mark.parametrize("block", of_kind("yaml triggers"), ids=name_of)

@@ -254,6 +254,8 @@ def test_what_is_not_there_is_said(journey: Begin, flows: Path) -> None:
     run = journey(flows)
     with pytest.raises(NotFound, match="no journey cart"):
         run.enroll("ann", "cart")
+    with pytest.raises(NotFound, match="no contact 'ann' in this test"):
+        run.enroll("ann", "vips")
 
 
 def test_everything_wrong_in_the_folder_is_told_at_once(journey: Begin, flows: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_urlsafe
 
@@ -22,7 +24,7 @@ from journeyflow.settings import Settings
 
 @dataclass(slots=True)
 class Installation:
-    """Everything that works on one database. ``first_keys`` are the (scope, key) made by this very start."""
+    """Everything that works on one database."""
 
     settings: Settings
     engine: Engine
@@ -32,15 +34,23 @@ class Installation:
     signer: Signer
     codes: CodeFactory
     postmaster: Postmaster
-    first_keys: list[tuple[str, str]]
 
     def make_code(self, connection: Connection, pool: str, contact: str) -> str | None:
         """A fresh coupon code."""
         return self.codes.make(connection, pool, contact)
 
+    @contextmanager
+    def first_keys(self) -> Iterator[list[tuple[str, str]]]:
+        """The (scope, key) that a first start makes, to be shown inside the block.
+
+        They come into force when the block ends: a process that dies before has made none, and the next start does.
+        """
+        with write(self.engine) as connection:
+            yield _first_keys(connection, self.settings, self.clock)
+
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:
-    """Open the database, bring it to the newest schema, and make what a first start needs.
+    """Open the database, bring it to the newest schema, and make what a first start needs, but for the keys.
 
     :raises SystemFailure: when the database can't be opened.
     :raises InvalidValue: when a setting makes no sense.
@@ -51,11 +61,10 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
     cache = FlowsCache(renderer)
     with write(engine) as connection:
         secret = _secret(connection, settings)
-        first_keys = _first_keys(connection, settings, clock)
     signer = Signer(secret)
     codes = CodeFactory(secret, cache.pool)
     postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
-    return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster, first_keys)
+    return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster)
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

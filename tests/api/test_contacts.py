@@ -253,3 +253,49 @@ def test_of_a_contact_that_is_not_there_nothing_is_told(shop: Shop) -> None:
     assert reader.get("/v1/contacts/nobody").status_code == 404
     assert reader.get("/v1/contacts/nobody/timeline").status_code == 404
     assert reader.get("/v1/contacts/nobody/explanation").status_code == 404
+
+
+# --- erasing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_is_erased_and_comes_back_as_somebody_new(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    busy_shop.identify("ann", email="ann@example.com", plan="gold")
+    busy_shop.track("ann", "Signed Up")
+    run = busy_shop.contact("ann")["runs"][0]["id"]
+
+    answer = admin.request("DELETE", "/v1/contacts/ann")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert admin.get("/v1/contacts/ann").status_code == 404
+    assert admin.get(f"/v1/runs/{run}").status_code == 404
+    assert admin.get("/v1/messages", params={"contact": "ann"}).json()["items"] == []
+    stats = admin.get("/v1/journeys/welcome/stats").json()
+    assert (stats["entered"], stats["active"], stats["exited"]) == (1, 0, {"contact_deleted": 1})
+    busy_shop.track("ann", "Signed Up")
+    assert busy_shop.contact("ann")["attributes"] == {}
+    assert len(busy_shop.contact("ann")["runs"]) == 1
+
+
+def test_somebody_who_is_not_there_can_not_be_erased(shop: Shop) -> None:
+    assert shop.client("admin").request("DELETE", "/v1/contacts/nobody").status_code == 404
+    assert shop.client("read").request("DELETE", "/v1/contacts/nobody").status_code == 403
+
+
+def test_erasing_waits_for_its_turn(busy_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "WAIT_SECONDS", 0.0)
+    busy_shop.identify("ann")
+    busy_shop.rest()
+
+    answer = busy_shop.client("admin").request("DELETE", "/v1/contacts/ann")
+
+    assert (answer.status_code, answer.json().keys()) == (202, {"id"})
+
+
+def test_an_erasure_that_is_asked_for_twice_under_one_name_erases_nobody_new(busy_shop: Shop) -> None:
+    admin, once = busy_shop.client("admin"), {"Idempotency-Key": "erase ann"}
+    busy_shop.identify("ann")
+
+    statuses = [admin.request("DELETE", "/v1/contacts/ann", headers=once).status_code for _ in range(2)]
+
+    assert statuses == [204, 404]

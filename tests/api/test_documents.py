@@ -202,6 +202,37 @@ def test_pruning_removes_what_is_not_given(busy_shop: Shop) -> None:
     assert missing.status_code == 422
 
 
+def test_a_plan_tells_what_applying_would_refuse(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    busy_shop.identify("ann")
+    busy_shop.track("ann", "Signed Up")
+    body = {"documents": [WORKSPACE, TEMPLATE], "prune": True}
+
+    planned = admin.post("/v1/documents:plan", json=body).json()["changes"]
+    refused = admin.post("/v1/documents:apply", json=body)
+
+    assert [(one["id"], one["in_flight"], one["blocked"]) for one in planned] == [
+        ("welcome", {"pause": 1}, "needs archiving first: 1 run in flight (status: archived)")
+    ]
+    assert (refused.status_code, planned[0]["blocked"] in refused.json()["detail"]) == (409, True)
+    assert admin.get("/v1/documents/journey/welcome").status_code == 200
+
+
+def test_a_plan_tells_that_an_archived_journey_stays_so(busy_shop: Shop) -> None:
+    busy_shop.publish(JOURNEY | {"status": "archived"})
+
+    planned = busy_shop.client("admin").post("/v1/documents:plan", json={"documents": [JOURNEY]}).json()["changes"]
+
+    assert planned[0]["blocked"] == "it is archived, and stays so (rule 8.1); give the new one another id"
+
+
+def test_a_workspace_takes_the_place_of_another_that_is_pruned(busy_shop: Shop) -> None:
+    other = WORKSPACE | {"workspace": "another"}
+    body = {"documents": [other, TEMPLATE, JOURNEY], "prune": True}
+
+    assert busy_shop.client("admin").post("/v1/documents:apply", json=body).status_code == 200
+
+
 def test_checking_tells_everything_and_changes_nothing(busy_shop: Shop) -> None:
     admin = busy_shop.client("admin")
 
@@ -210,7 +241,26 @@ def test_checking_tells_everything_and_changes_nothing(busy_shop: Shop) -> None:
 
     assert fine == {"valid": True, "problems": []}
     assert wrong["valid"] is False
-    assert [one["code"] for one in wrong["problems"]] == ["JF003"]
+    assert [(one["document"], one["code"]) for one in wrong["problems"]] == [
+        ("documents[0]", "JF010"),
+        ("documents[1]", "JF003"),
+    ]
+
+
+def test_checking_tells_what_the_reading_found_together_with_the_rest(busy_shop: Shop) -> None:
+    again = b'{"template": "a", "subject": "x", "subject": "y", "body": "z"}'
+    wrong = b'{"journey": "a", "start": "nowhere", "nodes": {"go": {"type": "email", "template": "a"}}}'
+    body = b'{"documents": [' + again + b"," + again + b"," + wrong + b"]}"
+
+    answer = busy_shop.client("admin").post("/v1/documents:check", content=body)
+
+    assert answer.status_code == 200
+    assert [(one["document"], one["code"]) for one in answer.json()["problems"]] == [
+        ("documents[0]", "JF002"),
+        ("documents[1]", "JF002"),
+        ("documents[1]", "JF007"),
+        ("documents[2]", "JF010"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +282,7 @@ def test_checking_tells_everything_and_changes_nothing(busy_shop: Shop) -> None:
 def test_what_is_no_set_of_documents_is_refused(shop: Shop, path: str, body: bytes, status: int) -> None:
     answer = shop.client("admin").post(f"/v1/documents:{path}", content=body)
 
-    if path == "check" and b"ud800" in body:
+    if path == "check" and b'"body"' in body:
         assert answer.json()["valid"] is False
     else:
         assert (answer.status_code, bool(answer.json()["errors"])) == (status, True)
@@ -244,3 +294,14 @@ def test_a_key_that_comes_twice_is_told_with_its_document(shop: Shop) -> None:
     found = shop.client("admin").post("/v1/documents:apply", content=body).json()["errors"]
 
     assert [(one["code"], one["document"], one["path"]) for one in found] == [("JF002", "documents[0]", "subject")]
+
+
+def test_checking_tells_warnings_and_the_documents_are_valid_all_the_same(shop: Shop) -> None:
+    lost = {"journey": "lost", "start": "a", "nodes": {"a": {"type": "end"}, "b": {"type": "end"}}}
+
+    answer = shop.client("admin").post("/v1/documents:check", json={"documents": [lost]}).json()
+
+    assert answer["valid"] is True
+    assert [(one["code"], one["severity"], one["path"]) for one in answer["problems"]] == [
+        ("JF101", "warning", "nodes.b")
+    ]

@@ -101,7 +101,23 @@ def test_a_contact_is_enrolled_and_the_answer_names_its_run(busy_shop: Shop) -> 
     assert trail[0]["detail"]["properties"] == {"by": "hand"}
 
 
+def test_somebody_unknown_is_not_enrolled_and_not_made(busy_shop: Shop) -> None:
+    answer = busy_shop.client("admin").post("/v1/journeys/welcome/enroll", json={"contact": "ann"})
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no contact 'ann'")
+    assert busy_shop.client("read").get("/v1/contacts/ann").status_code == 404
+
+
+def test_who_is_about_to_be_made_can_be_enrolled(busy_shop: Shop) -> None:
+    busy_shop.rest()
+    writer, admin = busy_shop.client("write"), busy_shop.client("admin")
+    writer.post("/v1/identify", json={"userId": "ann", "traits": {"plan": "gold"}})
+
+    assert admin.post("/v1/journeys/welcome/enroll", json={"contact": "ann"}).status_code == 202
+
+
 def test_a_refusal_says_its_reason(busy_shop: Shop) -> None:
+    busy_shop.identify("ann")
     admin = busy_shop.client("admin")
     admin.post("/v1/journeys/welcome/enroll", json={"contact": "ann"})
     busy_shop.later(seconds=1)
@@ -113,6 +129,7 @@ def test_a_refusal_says_its_reason(busy_shop: Shop) -> None:
 
 def test_enrolling_again_with_the_same_key_is_the_same_enrolling(busy_shop: Shop) -> None:
     admin = busy_shop.client("admin")
+    busy_shop.identify("ann")
     body, headers = {"contact": "ann"}, {"Idempotency-Key": "k"}
     first = admin.post("/v1/journeys/welcome/enroll", json=body, headers=headers).json()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -177,3 +178,19 @@ def test_everything_that_issue_2_lists_is_there(document: JSONObject) -> None:
     names = {name.strip() for line in wanted.strip().splitlines() for name in line.split("|")}
 
     assert names <= operations_of(document).keys()
+
+
+# --- the reference page ----------------------------------------------------------------------------------------------
+
+
+def test_the_reference_page_loads_nothing_from_elsewhere(shop: Shop) -> None:
+    visitor = shop.visitor()
+
+    page = visitor.get("/docs")
+
+    loaded = re.findall(r"""(?:src|href|url)(?:=|: )["']([^"']+)["']""", page.text)
+    assert sorted(loaded) == ["docs/favicon.png", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css", "openapi.json"]
+    assert "://" not in page.text
+    assert [visitor.get(f"/{one}").status_code for one in loaded] == [200] * 4
+    assert visitor.get("/docs/../pyproject.toml").status_code == 404
+    assert visitor.get("/docs/redoc.standalone.js").status_code == 422

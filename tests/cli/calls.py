@@ -130,3 +130,15 @@ def serving(*arguments: object) -> Iterator[Serving]:
         for stream in (process.stdout, process.stderr):
             assert stream is not None
             stream.close()
+
+
+def enrolled(contact: str, journey: str = "welcome") -> str:
+    """Make a contact and let it into a journey; what the latter said."""
+    make_contact(contact)
+    return done("journeys", "enroll", journey, contact)
+
+
+def make_contact(contact: str) -> None:
+    """Import a contact that nothing is known of."""
+    Path("somebody.jsonl").write_bytes(orjson.dumps({"contact": contact}) + b"\n")
+    done("contacts", "import", "somebody.jsonl")

@@ -85,3 +85,32 @@ def test_an_unknown_kind_names_those_there_are() -> None:
 
     assert result.exit_code == 1
     assert "workspace, journey, template, coupon_pool" in result.stderr
+
+
+# --- warnings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(flows: Path) -> Path:
+    (flows / "lost.yaml").write_text("journey: lost\nstart: a\nnodes:\n  a: {type: end}\n  b: {type: end}\n")
+    return flows
+
+
+def test_a_warning_is_told_and_the_exit_code_is_0(doubtful: Path) -> None:
+    place = f"{doubtful}/lost.yaml:5: JF101 nodes.b: no way from the start leads to this node (got b)"
+
+    assert done("check", doubtful).splitlines() == [place, "4 documents: 1 warning"]
+
+
+def test_as_json_and_for_github_a_warning_is_called_one(doubtful: Path) -> None:
+    found = data("check", doubtful, "--format", "json")
+
+    assert (found["errors"], found["warnings"], found["problems"][0]["severity"]) == (0, 1, "warning")
+    assert done("check", doubtful, "--format", "github").startswith(f"::warning file={doubtful}/lost.yaml,line=5,")
+
+
+def test_a_folder_with_warnings_is_applied_and_they_are_told(doubtful: Path) -> None:
+    result = call("apply", doubtful)
+
+    assert result.exit_code == 0
+    assert "JF101 nodes.b" in result.stderr

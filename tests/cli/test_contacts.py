@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.calls import call, data, done
+from tests.cli.calls import call, data, done, enrolled
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_file_that_is_not_there_is_an_error_and_makes_no_database(workplace: P
 
 
 def test_a_contact_is_shown_with_what_happened_last(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
 
     told = done("contacts", "show", "ann")
 
@@ -71,7 +71,7 @@ def test_a_contact_is_shown_with_what_happened_last(applied: Path) -> None:
 
 @pytest.mark.parametrize("key", ["a/b", "a b?c#d", "Łódź", "%41", "../x"])
 def test_a_key_may_be_any_text(applied: Path, key: str) -> None:
-    done("journeys", "enroll", "welcome", key)
+    enrolled(key)
 
     assert data("contacts", "show", key, "--json")["contact"] == key
     assert done("explain", key).startswith(key)
@@ -83,7 +83,7 @@ def test_a_key_that_no_url_can_hold_is_an_error(applied: Path, key: str) -> None
 
 
 def test_explain_tells_the_story_and_with_json_the_trail(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
 
     told = done("explain", "ann", "--journey", "welcome")
     records = data("explain", "ann", "--json")
@@ -95,7 +95,7 @@ def test_explain_tells_the_story_and_with_json_the_trail(applied: Path) -> None:
 
 
 def test_who_is_not_there_is_an_error_with_a_hint(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
 
     result = call("explain", "Ann")
 
@@ -107,3 +107,14 @@ def test_without_a_database_the_error_says_where_one_comes_from() -> None:
 
     assert result.exit_code == 3
     assert result.stderr.startswith("error: there is no database journeyflow.db; ")
+
+
+def test_forgetting_has_happened_when_the_command_returns(applied: Path) -> None:
+    enrolled("ann")
+
+    assert done("contacts", "forget", "ann") == "ann is forgotten\n"
+
+    gone = call("contacts", "show", "ann")
+    assert (gone.exit_code, gone.stderr) == (1, "error: there is no contact 'ann'\n")
+    again = call("contacts", "forget", "ann")
+    assert (again.exit_code, again.stderr) == (1, "error: there is no contact 'ann'\n")

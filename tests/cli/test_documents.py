@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.shop import DATABASE, DOCUMENTS, open_shop
-from tests.cli.calls import call, data, done
+from tests.cli.calls import call, data, done, enrolled, make_contact
 
 
 def edit(file: Path, before: str, after: str) -> None:
@@ -49,7 +49,7 @@ def test_a_new_database_shows_its_keys_beside_the_answer(flows: Path) -> None:
 
 
 def test_a_change_is_told_by_its_meaning_and_by_whom_it_concerns(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
     edit(applied / "welcome.yaml", "for: 2d", "for: 3d")
 
     told = done("plan", applied)
@@ -67,6 +67,23 @@ def test_what_is_not_in_the_folder_goes_only_with_prune(applied: Path) -> None:
     done("apply", applied, "--prune")
 
     assert data("journeys", "list", "--json") == []
+
+
+def test_a_plan_says_that_a_journey_with_runs_needs_archiving_before_it_can_be_removed(applied: Path) -> None:
+    enrolled("ann")
+    (applied / "welcome.yaml").unlink()
+
+    planned = call("plan", applied, "--prune")
+    refused = call("apply", applied, "--prune")
+
+    assert planned.exit_code == refused.exit_code == 1
+    assert planned.stdout.splitlines()[:3] == [
+        "- journey welcome",
+        "    1 run stands at pause",
+        "    needs archiving first: 1 run in flight (status: archived)",
+    ]
+    assert refused.stderr == "error: journey welcome: needs archiving first: 1 run in flight (status: archived)\n"
+    assert call("apply", applied, "--prune", "--dry-run").stdout == planned.stdout
 
 
 def test_errors_of_the_folder_are_told_and_nothing_is_applied(applied: Path) -> None:
@@ -99,6 +116,8 @@ def test_a_journey_is_shown_with_its_document(applied: Path) -> None:
 
 
 def test_enrolling_has_happened_when_the_command_returns(applied: Path) -> None:
+    make_contact("ann")
+
     told = done("journeys", "enroll", "welcome", "ann", "--properties", '{"plan": "gold"}')
 
     assert told.startswith("ann has entered welcome: run ")
@@ -106,8 +125,15 @@ def test_enrolling_has_happened_when_the_command_returns(applied: Path) -> None:
     assert "plan = gold" in done("explain", "ann")
 
 
+def test_somebody_unknown_is_not_enrolled_and_not_made(applied: Path) -> None:
+    result = call("journeys", "enroll", "welcome", "Ann")
+
+    assert (result.exit_code, result.stderr) == (1, "error: there is no contact 'Ann'\n")
+    assert call("contacts", "show", "Ann").exit_code == 1
+
+
 def test_who_is_refused_is_told_why(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
 
     result = call("journeys", "enroll", "welcome", "ann")
 
@@ -144,7 +170,7 @@ def test_who_is_overdue_has_to_be_told_to_go_on_now(workplace: Path) -> None:
 
 
 def test_the_numbers_of_a_journey(applied: Path) -> None:
-    done("journeys", "enroll", "welcome", "ann")
+    enrolled("ann")
     call("journeys", "enroll", "welcome", "ann")
 
     lines = [line.split() for line in done("journeys", "stats", "welcome").splitlines()]

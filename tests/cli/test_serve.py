@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.cli.calls import Serving, call, data, done, serving
+
+from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.settings import Settings
 
 
 def sign_up(server: Serving, contact: str) -> None:
@@ -36,6 +40,29 @@ def test_it_says_where_it_listens_and_shows_new_keys_once(flows: Path) -> None:
         assert server.stop() == 0
         assert server.process.stdout is not None
         assert server.process.stdout.read() == ""
+
+
+def shown_in_vain(installation: Installation) -> dict[str, str]:
+    """The keys of a first start whose output goes nowhere."""
+    shown: dict[str, str] = {}
+    with suppress(BrokenPipeError), installation.first_keys() as made:
+        shown.update(made)
+        raise BrokenPipeError
+    return shown
+
+
+def test_keys_that_were_never_shown_are_made_and_shown_by_the_next_start(workplace: Path) -> None:
+    installation = open_installation(Settings(database_url="journeyflow.db"))  # and dies before it listens
+    lost = shown_in_vain(installation)  # or as it shows them
+    installation.engine.dispose()
+
+    with serving() as server:
+        key = server.told("admin key: ")
+        assert server.send("/v1/contacts", key, contact="ann").status_code == 200
+        assert server.send("/v1/contacts", lost["admin"], contact="ann").status_code == 401
+
+    listed = data("keys", "list", "--json")
+    assert [one["scope"] for one in listed] == ["admin", "write"]
 
 
 def test_an_event_leads_to_a_mail_and_explain_tells_why(flows: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.world import World, flow
+from tests.core.world import MONDAY_NINE, World, flow, instant
 
+from journeyflow.core.inputs import Enroll
 from journeyflow.core.values import JSON
 
 PAUSE = "pause: {type: wait, for: 1d}"
@@ -376,6 +377,12 @@ def test_rule_3_5_enrolling_by_hand_is_always_allowed_on_a_live_journey() -> Non
     world.archive("walk").enroll("ann", "walk").enroll("ann", "no-such-journey")
 
     assert entered_and_refused(world) == ["entered", "entered"]
+
+
+def test_rule_1_6_enrolling_makes_no_contact() -> None:
+    world = World(flow(PAUSE)).put("ann", Enroll(instant(MONDAY_NINE), "walk"))
+
+    assert (world.trail(), world.contact().exists) == ([], False)
 
 
 def test_rule_3_5_enrolling_asks_what_every_entry_asks() -> None:

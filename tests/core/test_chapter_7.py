@@ -285,3 +285,32 @@ def test_rule_7_3_a_message_that_the_goal_itself_withdrew_caused_nothing(sent: b
     world.track("ann", "Bought")
 
     assert world.details("converted")[0]["since_message"] == (world.messages()[0].id if sent else None)
+
+
+# --- 7.1, erasing -----------------------------------------------------------------------------------------------------
+
+
+def test_rule_7_1_runs_of_a_contact_that_is_deleted_exit_and_their_mail_is_withdrawn() -> None:
+    mail = "mail: {type: email, template: letter, next: pause}\npause: {type: wait, for: 2d}"
+    done = flow("mail: {type: email, template: letter}", name="done")
+    world = World(flow(mail), done).identify("ann", email=ANN).track("ann", "Go").settle()
+
+    world.forget("ann").settle()
+
+    assert world.story(journey="walk")[-2:] == [
+        ("exited", "contact_deleted"),
+        ("message", "mail", "cancelled", "contact_deleted"),
+    ]
+    assert world.story(journey="done")[-1] == ("message", "mail", "cancelled", "contact_deleted")
+    assert (world.numbers("walk")["exited"], world.numbers("walk")["active"]) == ({"contact_deleted": 1}, 0)
+    assert (world.contact().exists, world.contact().attributes, world.contact().runs) == (False, {}, [])
+    assert world.effects[-1].forgotten == ["ann"]
+
+
+def test_rule_5_8_what_was_said_of_an_address_outlives_its_contact() -> None:
+    world = World(flow("mail: {type: email, template: letter}")).identify("ann", email=ANN).track("ann", "Unsubscribed")
+    world.forget("ann").settle()
+
+    world.identify("bea", email=ANN).track("bea", "Go")
+
+    assert world.story("bea")[1] == ("message", "mail", "skipped", "unsubscribed")

@@ -19,7 +19,7 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
 from journeyflow.core.flows import Flows, JourneyState, Published
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import Appear, Enroll, Event, Forget, Identify, Input, Remove, SetTags, SetTopics, Wake
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview
 from journeyflow.core.triggers import InactivityTrigger
@@ -185,10 +185,16 @@ class World:
         return self.put(contact, SetTopics(self.now, topics))
 
     def enroll(self, contact: str, journey: str, **properties: JSON) -> World:
+        """Let a contact in by hand; one of whom nothing is known comes into being first."""
+        if contact not in self.contacts and contact not in self._arriving:
+            self.appear(contact)
         return self.put(contact, Enroll(self.now, journey, properties))
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def forget(self, contact: str) -> World:
+        return self.put(contact, Forget(self.now))
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""

@@ -27,6 +27,7 @@ class FakeText:
 
     def __init__(self, source: str) -> None:
         self._source = source
+        self.reads = tuple(tuple(path.split(".")) for path in _OUTPUT.findall(source))
 
     def render(self, values: Mapping[str, JSON]) -> str:
         return _OUTPUT.sub(lambda found: str(look_up(dict(values), parse_path(found[1])) or ""), self._source)

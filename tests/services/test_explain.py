@@ -199,9 +199,51 @@ def test_a_journey_that_never_took_notice_says_what_it_waits_for(shop: Shop) -> 
         "journey cart (it is live) has not let it in, and not refused it in 30 days",
         "it lets in by event Checkout Started",
         "  the contact has had 1 Checkout Started, the last Mon 2 Mar 2026 10:00:00:"
-        " before it was live, or its where did not hold",
+        " before it was live, too late, or its where did not hold",
         "it lets in by hand",
     )
+
+
+def come_late(shop: Shop, contact: str, *times: str) -> None:
+    for time in times:
+        body = {
+            "userId": contact,
+            "event": "Checkout Started",
+            "timestamp": time,
+            "properties": {"id": time, "value": 50},
+        }
+        assert shop.client("write").post("/v1/track", json=body).status_code == 200
+    shop.settle()
+
+
+def test_rule_1_11_an_event_that_came_too_late_is_told(shop: Shop) -> None:
+    come_late(shop, "ann", "2026-03-01T09:59:59Z")
+
+    assert story(shop, "ann").notes == (
+        "no journey has let it in, and none has refused it in 30 days",
+        "cart: the Checkout Started of Sun 1 Mar 2026 09:59:59 came Mon 2 Mar 2026 10:00:00, 1d1s later: "
+        "too old to let anybody in (max_event_age is 1d)",
+    )
+
+
+def test_events_that_came_too_late_are_told_beside_runs_and_only_of_the_journey_that_was_asked_for(shop: Shop) -> None:
+    shop.publish(CART | {"journey": "other", "triggers": [{"type": "event", "event": "Signed Up"}]})
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    come_late(shop, "ann", "2026-02-01T10:00:00Z", "2026-02-02T10:00:00Z", "2026-03-01T10:00:00Z")
+
+    assert story(shop, "ann", "cart").notes == (
+        "cart: 2 Checkout Started were too old to let anybody in (max_event_age is 1d); "
+        "the last, of Mon 2 Feb 2026 10:00:00 came Mon 2 Mar 2026 10:00:00, 28d later",
+    )
+    assert not any("too old" in note for note in story(shop, "ann", "other").notes)
+
+
+def test_an_event_from_before_the_journey_did_not_come_too_late_for_it(shop: Shop) -> None:
+    come_late(shop, "ann", "2026-02-01T10:00:00Z")
+    shop.later(hours=1)
+    shop.publish(CART | {"journey": "newer"})
+
+    assert story(shop, "ann", "newer").notes[-1] == "it lets in by hand"
 
 
 def test_somebody_no_journey_knows_is_told_so(shop: Shop) -> None:

@@ -22,6 +22,7 @@ from journeyflow.api import (
     messages,
     operations,
     preferences,
+    reference,
     runs,
     segment_protocol,
     simulations,
@@ -46,6 +47,7 @@ ROUTERS: Final = (
     keys,
     preferences,
     operations,
+    reference,
 )
 
 
@@ -69,7 +71,7 @@ def create_app(
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

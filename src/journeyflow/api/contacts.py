@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
@@ -18,9 +18,10 @@ from journeyflow.api.errors import ProblemResponses, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.api.segment_events import key_text
 from journeyflow.core.effects import StoredEvent, TrailRecord
-from journeyflow.core.errors import InvalidEvent
-from journeyflow.core.inputs import Identify, Input, SetTags, SetTopics
+from journeyflow.core.errors import InvalidEvent, NotFound
+from journeyflow.core.inputs import Forget, Identify, Input, SetTags, SetTopics
 from journeyflow.core.values import iso
+from journeyflow.db import forgetting
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read
@@ -177,10 +178,33 @@ async def change_topics(here: Here, key: KeyPath, body: shapes.TopicChange, once
     return await _changed(here, key, [topics], once)
 
 
+@router.delete(
+    "/v1/contacts/{key:path}",
+    status_code=204,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def forget_contact(here: Here, key: KeyPath, once: Once) -> Response:
+    """Erase a contact: its runs leave, what is queued is withdrawn, and nothing that names it is kept.
+
+    What was said of its address (suppressed, unsubscribed from everything) stays with the address's hash (rule 5.8).
+    What comes in for this key from then on makes a contact anew.
+    """
+    await run_in_threadpool(_demand_known, here, key)
+    changed = await change(here, key, [Forget(here.installation.clock())], once)
+    return Response(status_code=204) if changed.waiting is None else changed.waiting
+
+
+def _demand_known(here: Context, key: str) -> None:
+    with read(here.installation.engine) as connection:
+        if not forgetting.is_known(connection, key):
+            raise NotFound(f"there is no contact {key!r}")
+
+
 def _demand(here: Context, key: str) -> None:
     """Refuse what would make a contact by a slip of the pen."""
     with read(here.installation.engine) as connection:
-        contacts.find(connection, key, here.installation.clock())
+        contacts.demand(connection, key, here.installation.clock())
 
 
 def _topics(here: Context, topics: dict[str, bool], now: datetime) -> SetTopics:

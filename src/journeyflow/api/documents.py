@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.exceptions import RequestValidationError
@@ -149,7 +149,7 @@ def put_document(
     data = _document(raw, kind, id)
     installation = here.installation
     with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
-        _checked(connection, here, shapes.DocumentSet(documents=[data])).demand()
+        _checked(connection, here, Given([data], prune=False, dry_run=False, problems=[])).demand()
     with write(installation.engine) as connection:
         before = _newest(connection, kind, id)
         _demand_match(before, if_match, if_none_match)
@@ -184,19 +184,30 @@ def delete_document(here: Here, kind: Kind, id: Id, if_match: IfMatch = None) ->
 # --- many documents --------------------------------------------------------------------------------------------------
 
 
-def _set(raw: Raw) -> shapes.DocumentSet:
+class Given(NamedTuple):
+    """The documents of a request, and what was found to be wrong with them when they were read."""
+
+    documents: list[dict[str, JSON]]
+    prune: bool
+    dry_run: bool
+    problems: list[Problem]
+
+
+def _set(raw: Raw) -> Given:
     """Read with the reader of folders, which tells of keys that come twice."""
     try:
         text = raw.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InvalidEvent("body", f"expected UTF-8; byte {error.start} (counted from 0) is none") from None
     documents_read, found = read_json(text, "(request)")
-    if found or not documents_read:
-        raise InvalidDocuments([_placed(one) for one in found])
+    problems_found = [_placed(one) for one in found]
+    if not documents_read or any(not one.file.startswith("documents[") for one in problems_found):
+        raise InvalidDocuments(problems_found)
     try:
-        return shapes.DocumentSet.model_validate(documents_read[0].data)
+        given = shapes.DocumentSet.model_validate(documents_read[0].data)
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+    return Given(given.documents, given.prune, given.dry_run, problems_found)
 
 
 def _placed(problem: Problem) -> Problem:
@@ -207,23 +218,20 @@ def _placed(problem: Problem) -> Problem:
     return Problem(problem.code, problem.message, f"{head}]", 0, rest, problem.value)
 
 
-Set = Annotated[shapes.DocumentSet, Depends(_set)]
+Set = Annotated[Given, Depends(_set)]
 _SET: Final = _body(shapes.DocumentSet.model_json_schema())
 
 
-def _checked(connection: Connection, here: Context, given: shapes.DocumentSet) -> Checked:
-    names = [(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents]
-    first: dict[tuple[str, str], int] = {}
-    for index, name in enumerate(names):
-        if first.setdefault(name, index) != index:
-            message = f"{' '.join(name)} is also documents[{first[name]}]"
-            raise InvalidDocuments([Problem("JF007", message, f"documents[{index}]", 0, name[0])])
+def _checked(connection: Connection, here: Context, given: Given) -> Checked:
+    names = {(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents}
     around = [
         (one.kind, one.document)
         for one in documents.newest(connection)
         if not given.prune or (one.kind, one.id) in names
     ]
-    return check_data(given.documents, around, here.installation.renderer)
+    checked = check_data(given.documents, around, here.installation.renderer)
+    checked.problems[:] = sorted([*given.problems, *checked.problems], key=lambda problem: problem.order)
+    return checked
 
 
 @router.post(
@@ -292,4 +300,5 @@ def _change(change: Change) -> Shape:
         "what": change.what,
         "differences": [*change.differences],
         "in_flight": {**change.in_flight},
+        "blocked": change.blocked,
     }

@@ -25,7 +25,7 @@ from journeyflow.core.values import JSON, iso
 from journeyflow.db import documents, history, runs, statistics
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.sqlite import read, write
-from journeyflow.services import publish
+from journeyflow.services import contacts, publish
 from journeyflow.services.contacts import Shape, run_shape
 
 router = APIRouter(tags=["journeys"], route_class=StrictRoute)
@@ -185,23 +185,21 @@ def resume_journey(here: Here, id: Id, body: shapes.Resume | None = None) -> Sha
     dependencies=[ADMIN],
 )
 async def enroll(here: Here, id: Id, body: shapes.Enroll, once: Once) -> Shape | JSONResponse:
-    """Let a contact in by hand; key, `enter_if` and re-entry decide as always (rule 3.1).
-
-    A contact of that key is made where there is none.
-    """
+    """Let a contact in by hand; key, `enter_if` and re-entry decide as always (rule 3.1)."""
     key = key_text(body.contact, "contact")
-    await run_in_threadpool(_demand_live, here, id)
+    await run_in_threadpool(_demand_both, here, id, key)
     changed = await change(here, key, [Enroll(here.installation.clock(), id, body.properties)], once)
     if changed.waiting is not None:
         return changed.waiting
     return await run_in_threadpool(_enrolled, here, id, key, changed.since)
 
 
-def _demand_live(here: Context, id_: str) -> None:
+def _demand_both(here: Context, id_: str, key: str) -> None:
     with read(here.installation.engine) as connection:
         row = _row(connection, id_)
-    if row.state != "live":
-        raise Conflict(f"journey {id_} is {row.state}; only a live one lets contacts in")
+        if row.state != "live":
+            raise Conflict(f"journey {id_} is {row.state}; only a live one lets contacts in")
+        contacts.demand(connection, key, here.installation.clock())
 
 
 def _enrolled(here: Context, id_: str, key: str, since: datetime) -> Shape:

@@ -207,7 +207,8 @@ class Change(BaseModel):
     id: str
     what: Literal["added", "changed", "removed"]
     differences: list[str] = Field(description="`path: old → new`")
-    in_flight: dict[str, int] = Field(description="how many runs stand at each node that changed")
+    in_flight: dict[str, int] = Field(description="how many runs stand at each node that changed or goes")
+    blocked: str | None = Field(description="what has to be done before, where it can't be made as things stand")
 
 
 class Changes(BaseModel):

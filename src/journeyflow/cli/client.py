@@ -181,8 +181,10 @@ def _in_process(settings: Settings, absent: Absent, decides: bool) -> Iterator[h
     if imagined:
         settings = settings.model_copy(update={"database_url": ":memory:"})
     with borrowed_engine(settings, database, now, decides=decides) as engine:
-        for scope, secret in [] if imagined else engine.installation.first_keys:
-            console.warn(f"{scope} key: {secret}")
+        if not imagined:
+            with engine.installation.first_keys() as made:
+                for scope, secret in made:
+                    console.warn(f"{scope} key: {secret}")
         app = create_app(engine.installation, engine.ingest, engine.wake, trusted=True)
         transport = httpx.ASGITransport(app=app)
         yield httpx.AsyncClient(transport=transport, base_url=HERE, timeout=None)

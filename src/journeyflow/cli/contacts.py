@@ -1,4 +1,4 @@
-"""``journeyflow contacts``: import them, and show what is known of one."""
+"""``journeyflow contacts``: import them, show what is known of one, and erase one."""
 
 from __future__ import annotations
 
@@ -126,3 +126,20 @@ def happening(one: Answer) -> str:
     step = one["step"]
     node = f" {step['node']}" if step["node"] else ""
     return f"{step['journey']}{node}: {step['kind']}"
+
+
+# --- forget ----------------------------------------------------------------------------------------------------------
+
+
+@app.command("forget")
+def forget(contact: Contact, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None) -> None:
+    """Erase a contact, its trail and its messages included; there is no way back.
+
+    What was said of its address (suppressed, unsubscribed from everything) stays with the address's hash.
+    """
+    with reach(server, key, database_url, decides=True) as client:
+        answer = client.delete(f"/v1/contacts/{path_part(contact)}")
+    if answer is None:
+        console.say(f"{contact} is forgotten")
+    else:
+        console.say(f"{contact} is about to be forgotten: input {answer['id']} waits for its turn")

@@ -28,10 +28,12 @@ def plan(
     key: ApiKey = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Show what applying a folder would change."""
+    """Show what applying a folder would change; exit code 1 where apply would refuse it."""
     documents = _documents(flows)
     with reach(server, key, database_url, absent="empty") as client:
-        _tell(_ask(client, "plan", documents, prune), as_json, done=False)
+        answer = _ask(client, "plan", documents, prune)
+    _tell(answer, as_json, done=False)
+    _demand_free(answer)
 
 
 def apply(
@@ -46,7 +48,9 @@ def apply(
     """Make the installation what a folder says, all of it or nothing."""
     documents = _documents(flows)
     with reach(server, key, database_url, absent="empty" if dry_run else "made") as client:
-        _tell(_ask(client, "plan" if dry_run else "apply", documents, prune), as_json, done=not dry_run)
+        answer = _ask(client, "plan" if dry_run else "apply", documents, prune)
+    _tell(answer, as_json, done=not dry_run)
+    _demand_free(answer)
 
 
 def _documents(flows: Path) -> list[dict[str, JSON]]:
@@ -74,8 +78,17 @@ def _tell(answer: Answer, as_json: bool, *, done: bool) -> None:
         console.say(f"{sign} {change['kind']} {change['id']}", colour)
         for difference in change["differences"]:
             console.say(f"    {difference}")
+        where = ", on older versions" if change["what"] == "changed" else ""
         for node, count in change["in_flight"].items():
-            console.say(f"    {count:,} {'run stands' if count == 1 else 'runs stand'} at {node}, on older versions")
+            console.say(f"    {count:,} {'run stands' if count == 1 else 'runs stand'} at {node}{where}")
+        if change["blocked"] is not None:
+            console.say(f"    {change['blocked']}", "red")
     counts = [(sum(change["what"] == what for change in changes), what) for what in _SIGNS]
     said = ", ".join(f"{count} {what if done else f'to be {what}'}" for count, what in counts if count)
     console.say(said or ("nothing was to be changed" if done else "nothing to change"))
+
+
+def _demand_free(answer: Answer) -> None:
+    """A plan that can't be carried out is something wrong in what was given."""
+    if any(change["blocked"] is not None for change in answer["changes"]):
+        raise typer.Exit(1)

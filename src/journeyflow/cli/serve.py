@@ -115,10 +115,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def announce(installation: Installation) -> None:
-    """Say where the server listens and, once, the keys that were made."""
+    """Say where the server listens and, once, the keys of a first start; nobody is answered before."""
     settings = installation.settings
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [f"address: http://{host}:{settings.port}"]
-    lines += [f"{scope} key: {secret}" for scope, secret in installation.first_keys]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+    with installation.first_keys() as made:
+        lines += [f"{scope} key: {secret}" for scope, secret in made]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()

@@ -17,6 +17,7 @@ from journeyflow.core.inputs import (
     Appear,
     Enroll,
     Event,
+    Forget,
     Identify,
     Input,
     Remove,
@@ -186,6 +187,19 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, Forget):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Runs leave, what is queued is withdrawn, and the contact is nobody again (rule 7.1)."""
+        for run in self._ranked(self.contact.runs):
+            if run.active:
+                self.walker.exit(run, "contact_deleted")
+            else:
+                self.walker.withdraw(run, "contact_deleted")
+        self.contact.forget()
+        self.decision.view.fresh.clear()
+        self.effects.forgotten.append(self.contact.key)
 
     def _exist(self, announced: bool) -> None:
         if not self.contact.exists:
@@ -234,8 +248,7 @@ class Actor:
         self.decision.change_tags(item.tags, (), announced=False)
 
     def _enroll(self, item: Enroll) -> None:
-        self._exist(True)
-        published = self.flows.current.get(item.journey)
+        published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -144,6 +144,12 @@ class Contact:
     def exists(self) -> bool:
         """Whether anything has made the contact yet (rule 1.6)."""
         return self.created_at is not None
+
+    def forget(self) -> None:
+        """Be nobody again, as before anything had come in."""
+        blank = Contact(self.key)
+        for one in fields(self):
+            setattr(self, one.name, getattr(blank, one.name))
 
 
 class PastEvent(NamedTuple):

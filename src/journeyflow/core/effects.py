@@ -107,6 +107,8 @@ class Effects:
     contacts: dict[str, Contact] = field(default_factory=dict)
     runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
     timers: list[tuple[str, datetime]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    """Contacts to be erased after all the rest was written."""
     alerts: list[str] = field(default_factory=list)
     statistics: defaultdict[tuple[str, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
     passages: Passages | None = None

@@ -18,6 +18,8 @@ JourneyflowError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class JourneyflowError(Exception):
     """Something journeyflow can name went wrong."""
@@ -60,7 +62,26 @@ class Overloaded(JourneyflowError):
 
 
 class TemplateError(JourneyflowError):
-    """A template can't be compiled, or failed while it was filled in."""
+    """A template can't be compiled, or failed while it was filled in.
+
+    :param line: of the text, from 1, where it is known.
+    :param part: of the template: ``subject``, ``preheader``, ``body`` or ``text``.
+    :param others: what is wrong in other parts of the same template.
+    """
+
+    def __init__(
+        self, cause: str, line: int | None = None, part: str | None = None, others: Sequence[TemplateError] = ()
+    ) -> None:
+        self.located = cause if line is None else f"line {line}: {cause}"
+        super().__init__(self.located if part is None else f"{part}: {self.located}")
+        self.cause = cause
+        self.line = line
+        self.part = part
+        self.others = tuple(others)
+
+    def within(self, part: str) -> TemplateError:
+        """The same, of that part of a template."""
+        return TemplateError(self.cause, self.line, part)
 
 
 class DeliveryError(JourneyflowError):

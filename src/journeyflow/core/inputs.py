@@ -101,10 +101,17 @@ class Remove:
 
 
 @dataclass(slots=True, frozen=True)
+class Forget:
+    """The contact is erased: its runs leave, and nothing that names it is kept."""
+
+    at: datetime
+
+
+@dataclass(slots=True, frozen=True)
 class Wake:
     """Nothing happened but time, or the state of a journey: look again what is due."""
 
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Wake
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake

@@ -96,6 +96,18 @@ def _iso_seconds(text: str) -> float | None:
     return -total if match[1] else total
 
 
+def duration_text(duration: timedelta) -> str:
+    """A duration as one writes it: ``90s``, ``1h30m``, ``2d``; parts of a second are left out."""
+    seconds = abs(int(duration.total_seconds()))
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    sign = "-" if duration < timedelta() else ""
+    return f"{sign}{''.join(parts)}" if parts else "0s"
+
+
 def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value

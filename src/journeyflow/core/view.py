@@ -21,6 +21,11 @@ from journeyflow.core.workspace import Workspace
 class CompiledText(Protocol):
     """A Liquid text, ready to be filled in."""
 
+    @property
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that the text reads, such as ``("contact", "first_name")``."""
+        ...
+
     def render(self, values: Mapping[str, JSON]) -> str:
         """The text with the values filled in.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
@@ -108,6 +108,31 @@ def event_names(connection: Connection, key: str) -> dict[str, tuple[int, dateti
         select(events.c.name, func.count(), func.max(events.c.handled_at)).where(mine).group_by(events.c.name)
     )
     return {name: (count, from_micros(last)) for name, count, last in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class OldEvents:
+    """The events of one name that came late: how many, when the last of them was handled, and when it had happened."""
+
+    count: int
+    handled_at: datetime
+    occurred_at: datetime
+
+
+def old_events(connection: Connection, key: str, age: timedelta) -> dict[str, OldEvents]:
+    """By name, the events of a contact that were older than ``age`` when they were handled; imported ones never are."""
+    mine = and_(events.c.shard == shard_of(key), events.c.contact == key)
+    late = events.c.handled_at - events.c.occurred_at > age // timedelta(microseconds=1)
+    rows = connection.execute(
+        select(events.c.name, events.c.handled_at, events.c.occurred_at)
+        .where(mine, late)
+        .order_by(events.c.name, events.c.handled_at, events.c.number)
+    )
+    found: dict[str, OldEvents] = {}
+    for name, handled_at, occurred_at in rows:
+        count = found[name].count if name in found else 0
+        found[name] = OldEvents(count + 1, from_micros(handled_at), from_micros(occurred_at))
+    return found
 
 
 def similar_contacts(connection: Connection, key: str, limit: int) -> list[str]:

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import Appear, Enroll, Event, Forget, Identify, Input, Remove, SetTags, SetTopics, Wake
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
@@ -113,6 +113,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "enroll", {"journey": item.journey, "properties": item.properties}
         case Remove():
             return "remove", {"run": item.run}
+        case Forget():
+            return "forget", {}
         case Wake():
             return "wake", {}
 
@@ -137,5 +139,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Enroll(at, data["journey"], data["properties"])
         case "remove":
             return Remove(at, data["run"])
+        case "forget":
+            return Forget(at)
         case _:
             return Wake(at)

@@ -12,6 +12,7 @@ from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
+from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (
     addresses,
     claims,
@@ -98,6 +99,7 @@ def save(connection: Connection, effects: Effects, now: datetime) -> None:
     _save_addresses(connection, effects, now)
     bulk.add(connection, refusals, [_refusal_row(trigger, record) for trigger, record in effects.refusals])
     _save_statistics(connection, effects, now)
+    forget(connection, effects.forgotten)
 
 
 def _save_events(connection: Connection, effects: Effects) -> None:

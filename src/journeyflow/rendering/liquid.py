@@ -64,7 +64,7 @@ class CompiledText:
         try:
             return self._template.fill(values)
         except Exception as error:
-            raise TemplateError(_explained(error, self._origin)) from error
+            raise _explained(error, self._origin) from error
 
 
 def _plainly(values: object, path: ReadPath) -> object:
@@ -109,7 +109,7 @@ class Liquid:
             assert isinstance(template, MeteredTemplate)
             return CompiledText(template, origin)
         except Exception as error:
-            raise TemplateError(_explained(error, origin)) from error
+            raise _explained(error, origin) from error
 
 
 def _environment(kind: Kind) -> Environment:
@@ -124,19 +124,19 @@ class _MeteredEnvironment(Environment):
     template_class: type[BoundTemplate] = MeteredTemplate
 
 
-def _explained(error: Exception, origin: str) -> str:
+def _explained(error: Exception, origin: str) -> TemplateError:
     """``line 3: divided_by: can't divide by 0, in {{ total | divided_by: 0 }}``."""
     cause = str(error.message) if isinstance(error, LiquidError) and error.args else str(error) or type(error).__name__
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         cause = "it is nested too deeply"
     token = error.token if isinstance(error, LiquidError) else None
     if token is None or not 0 <= token.start_index <= len(token.source):
-        return cause
+        return TemplateError(cause)
     start, tag = _tag_around(token.source, token.start_index)
     place = start if token.source == origin else origin.find(tag)
     shown = shorten(tag, 80)
     where = f", in {shown}" if tag else ""
-    return f"line {line_of(origin, place)}: {cause}{where}" if place >= 0 else cause + where
+    return TemplateError(cause + where, line_of(origin, place) if place >= 0 else None)
 
 
 def shorten(text: str, length: int) -> str:

@@ -135,20 +135,34 @@ def compile_email(
 
     :param format: of the body. HTML is sent as it is, with style sheets written into the elements as well.
     :param text: the plain-text part; without it one is made of the HTML.
-    :raises TemplateError: naming the part, the line and the cause.
+    :raises TemplateError: naming the part, the line and the cause; ``others`` are those of further parts.
     """
-    made_subject = _part("subject", lambda: liquid.compile(subject))
-    made_preheader = _part("preheader", lambda: liquid.compile(preheader or ""))
-    made_text = None if text is None else _part("text", lambda: liquid.compile(text))
+    errors: list[TemplateError] = []
+    made_subject = _gathered(errors, lambda: _part("subject", lambda: liquid.compile(subject)))
+    made_preheader = _gathered(errors, lambda: _part("preheader", lambda: liquid.compile(preheader or "")))
+    made_text = None if text is None else _gathered(errors, lambda: _part("text", lambda: liquid.compile(text)))
+    shown_preheader = preheader if made_preheader is not None else None
+    made_body = _gathered(errors, lambda: _compile_body(liquid, body, format, shown_preheader, with_text=text is None))
+    if made_subject is None or made_preheader is None or made_body is None or errors:
+        first, *others = errors
+        raise TemplateError(first.cause, first.line, first.part, others) from first
+    html, text_of_body = made_body
+    plain = made_text or text_of_body
+    assert plain is not None, "a text that is not given is made of the body"
+    return CompiledEmail(made_subject, made_preheader, html, plain, tidy_text=text is None)
+
+
+def _compile_body(
+    liquid: Liquid, body: str, format: Format, preheader: str | None, *, with_text: bool
+) -> tuple[CompiledText, CompiledText | None]:
+    """The HTML part, and with ``with_text`` the plain one."""
     _part("body", lambda: liquid.compile(body, html=True))  # as it was written, for the sake of the line numbers
     protected = Protected(body)
     html = _part("body", lambda: _to_html(protected, format))
-    if made_text is None:
-        made_text = _text_of(liquid, protected, html, body)
+    text = _text_of(liquid, protected, html, body) if with_text else None
     shown = protected.restore(html)
     complete = _with_preheader(shown, preheader) if preheader else shown
-    made_html = _part("body", lambda: liquid.compile_converted(complete, Kind.HTML, body))
-    return CompiledEmail(made_subject, made_preheader, made_html, made_text, tidy_text=text is None)
+    return _part("body", lambda: liquid.compile_converted(complete, Kind.HTML, body)), text
 
 
 def _text_of(liquid: Liquid, protected: Protected, html: str, body: str) -> CompiledText:
@@ -156,7 +170,7 @@ def _text_of(liquid: Liquid, protected: Protected, html: str, body: str) -> Comp
     try:
         return liquid.compile_converted(source, Kind.FROM_HTML, body)
     except TemplateError as error:
-        raise TemplateError(f"text: no plain text can be made of the body ({error}); give `text`") from error
+        raise TemplateError(f"no plain text can be made of the body ({error}); give `text`", part="text") from error
 
 
 def _to_html(protected: Protected, format: Format) -> str:
@@ -175,7 +189,16 @@ def _part(name: str, make: Callable[[], Made]) -> Made:
     try:
         return make()
     except TemplateError as error:
-        raise TemplateError(f"{name}: {error}") from error
+        raise error.within(name) from error
+
+
+def _gathered(errors: list[TemplateError], make: Callable[[], Made]) -> Made | None:
+    """What is made; an error is noted, so that those of other parts are told with it."""
+    try:
+        return make()
+    except TemplateError as error:
+        errors.append(error)
+        return None
 
 
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")

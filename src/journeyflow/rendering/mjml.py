@@ -149,7 +149,7 @@ class _Reader:
 
     def _wrong(self, piece: Piece, cause: str) -> TemplateError:
         line = line_of(self._protected.restore(self._protected.text[: piece.start] + "."), -1)
-        return TemplateError(f"line {line}: MJML: {cause}")
+        return TemplateError(f"MJML: {cause}", line)
 
 
 def _inside_quotes(tag: str, position: int) -> bool:

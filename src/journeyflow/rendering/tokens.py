@@ -56,7 +56,7 @@ def tokens_in(source: str) -> Iterator[Token]:
 def _after(source: str, start: int, closer: str) -> int:
     end = source.find(closer, start + 2)
     if end < 0:
-        raise TemplateError(f"line {line_of(source, start)}: {source[start : start + 2]} is never closed by {closer}")
+        raise TemplateError(f"{source[start : start + 2]} is never closed by {closer}", line_of(source, start))
     return end + 2
 
 
@@ -72,7 +72,7 @@ def _after_enclosed(source: str, start: int, inside: int, name: str) -> int:
         depth += -1 if edge[1] else 1
         if depth == 0:
             return edge.end()
-    raise TemplateError(f"line {line_of(source, start)}: {{% {name} %}} is never closed by {{% end{name} %}}")
+    raise TemplateError(f"{{% {name} %}} is never closed by {{% end{name} %}}", line_of(source, start))
 
 
 def check_blocks(source: str) -> None:
@@ -86,12 +86,12 @@ def check_blocks(source: str) -> None:
             open_blocks.append(token)
         elif token.name.startswith("end") and token.name[3:] in _BLOCKS:
             if not open_blocks or open_blocks[-1].name != token.name[3:]:
-                raise TemplateError(f"line {line_of(source, token.start)}: {token.text} closes nothing")
+                raise TemplateError(f"{token.text} closes nothing", line_of(source, token.start))
             open_blocks.pop()
     if open_blocks:
         left = open_blocks[-1]
-        line = line_of(source, left.start)
-        raise TemplateError(f"line {line}: {{% {left.name} %}} is never closed by {{% end{left.name} %}}")
+        closer = f"{{% end{left.name} %}}"
+        raise TemplateError(f"{{% {left.name} %}} is never closed by {closer}", line_of(source, left.start))
 
 
 def line_of(source: str, position: int) -> int:

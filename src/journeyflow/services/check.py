@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from journeyflow.core.check.problem import Problem
-from journeyflow.core.check.references import findings
+from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.lint import warnings
+from journeyflow.core.check.problem import CODES, Problem
+from journeyflow.core.check.references import Finding, findings
 from journeyflow.core.check.source import Source
+from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.errors import InvalidInput
 from journeyflow.core.values import JSON, Model
@@ -52,35 +55,49 @@ class InvalidDocuments(InvalidInput):
 def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
     """Everything wrong with the documents of files and folders, at once.
 
-    References are judged only where every document is right by itself: one that could not be read is not "unknown".
+    What refers to a document that is wrong by itself, or could not be read, is not wrong for that.
     """
-    validated = validate(read_folder(paths), KINDS)
-    return _together(validated.documents, validated.problems, [], renderer)
+    folder = read_folder(paths)
+    validated = validate(folder, KINDS)
+    broken = Broken.of(validated.broken, folder.lost - {(source.kind, source.id) for source in folder.sources})
+    return _together(validated.documents, validated.problems, [], broken, renderer)
 
 
 def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]], renderer: Renderer) -> Checked:
     """The same for documents that came as data; ``known`` are (kind, document) of the installation around them."""
     documents: list[ValidDocument] = []
+    broken: list[Source] = []
     problems: list[Problem] = []
     given: dict[tuple[str, str], Source] = {}
     for index, one in enumerate(data):
         validated = validate_document(one, KINDS, f"documents[{index}]")
         problems.extend(validated.problems)
-        for found in validated.documents:
-            first = given.setdefault((found.source.kind, found.source.id), found.source)
-            if first is found.source:
-                documents.append(found)
-            else:
+        broken.extend(validated.broken)
+        for source in [*validated.broken, *(found.source for found in validated.documents)]:
+            first = given.setdefault((source.kind, source.id), source)
+            if first is source:
+                documents.extend(validated.documents)
+            elif source.id:
                 message = f"the {first.kind} {first.id!r} is also in {first.file}"
-                problems.append(found.source.problem("JF007", (first.kind,), message))
+                problems.append(source.problem("JF007", (first.kind,), message))
     around = [
         KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
     ]
-    return _together(documents, problems, around, renderer)
+    return _together(documents, problems, around, Broken.of(broken), renderer)
+
+
+def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
+    source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
+    line, severity = source.line_in(found.path, found.line), CODES[found.code].severity
+    return Problem(found.code, found.message, source.file, line, found.path, found.value or None, severity)
 
 
 def _together(
-    documents: Sequence[ValidDocument], problems: list[Problem], around: Sequence[Model], renderer: Renderer
+    documents: Sequence[ValidDocument],
+    problems: list[Problem],
+    around: Sequence[Model],
+    broken: Broken,
+    renderer: Renderer,
 ) -> Checked:
     models = [one.model for one in documents if isinstance(one.model, Model)]
     together = Documents.of([*models, *around])
@@ -88,10 +105,9 @@ def _together(
     workspaces = [one.source for one in documents if one.source.kind == "workspace"]
     for extra in workspaces[1:]:
         problems.append(extra.problem("JF007", ("workspace",), "one installation is one workspace, this is another"))
-    if not problems:
-        for found in findings(together, renderer):
-            source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
-            line = source.line_of(found.path)
-            problems.append(Problem(found.code, found.message, source.file, line, found.path, found.value))
+    wrong = [*findings(together, renderer, broken)]
+    right = sources.keys() - {(found.kind, found.id) for found in wrong}
+    doubtful = warnings(Around(together, broken, renderer), right)
+    problems.extend(_problem(found, sources) for found in (*wrong, *doubtful))
     problems.sort(key=lambda problem: problem.order)
     return Checked(together, [one.source for one in documents], problems)

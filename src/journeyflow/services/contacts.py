@@ -117,6 +117,15 @@ def find(connection: Connection, key: str, now: datetime) -> Contact:
     return found
 
 
+def demand(connection: Connection, key: str, now: datetime) -> None:
+    """See that there is a contact, or is about to be one by what waits for its turn.
+
+    :raises NotFound: when there is none of that key.
+    """
+    if timeline.last_to_come(connection, key) is None:
+        find(connection, key, now)
+
+
 def describe(connection: Connection, key: str, library: Library, now: datetime) -> Shape:
     """One contact's shape.
 

@@ -18,6 +18,7 @@ from journeyflow.core.values import JSON, iso
 from journeyflow.db import contacts, documents, history, trail
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
+from journeyflow.services.explain_old import too_old
 from journeyflow.services.explain_steps import Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
@@ -166,7 +167,11 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """Of a journey that was asked for and never tried: what it waits for, and what the contact did."""
+        """What no record tells: events that came too late, and what a journey that was never tried waits for."""
+        late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
+        return [*self._never_tried(), *late]
+
+    def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:
             return []
         if self._journey is None:
@@ -187,7 +192,7 @@ class _Historian:
             for one in alike:
                 count, last = had[one]
                 when = local(last, self._zone({}))
-                reasons = "before it was live, or its where did not hold"
+                reasons = "before it was live, too late, or its where did not hold"
                 lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
         return lines
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from journeyflow.core.check.broken import ANY_KIND
 from journeyflow.core.check.problem import Problem, shortened
 from journeyflow.core.check.source import Source
 from journeyflow.core.values import JSON, PathKeys
@@ -29,15 +30,20 @@ SUFFIXES: Final = (".yaml", ".yml", ".json", *MESSAGE_FORMATS)
 
 @dataclass(slots=True)
 class Folder:
-    """What was read: the documents, and every problem with the form of the files."""
+    """What was read: the documents, and every problem with the form of the files.
+
+    ``lost`` are the (kind, id) of documents that seem to stand in files, or parts of them, that can't be read.
+    """
 
     sources: list[Source] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    lost: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, other: Folder) -> None:
         """Take over what was read elsewhere."""
         self.sources.extend(other.sources)
         self.problems.extend(other.problems)
+        self.lost |= other.lost
 
 
 def read_folder(paths: Sequence[Path]) -> Folder:
@@ -67,8 +73,8 @@ def read_content(file: str, content: bytes) -> Folder:
     try:
         documents, problems = _documents(file, Path(file).suffix.lower(), content)
     except Unreadable as error:
-        return Folder([], [error.problem(file)])
-    folder = Folder([], problems)
+        return Folder([], [error.problem(file)], _named_in(content))
+    folder = Folder([], problems, _named_in(content) if problems else set())
     for document in documents:
         folder.add(_source(file, document))
     return folder
@@ -113,7 +119,7 @@ def _read_file(path: Path) -> Folder:
         content = _content(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        return Folder([], [_unreadable(path, f"can't be read: {reason}")])
+        return Folder([], [_unreadable(path, f"can't be read: {reason}")], {(ANY_KIND, _printable(path.stem))})
     if path.name.lower() == "readme.md" and not _FRONT.match(content):
         return Folder()
     return read_content(_printable(path.as_posix()), content)
@@ -125,6 +131,14 @@ def _content(path: Path) -> bytes:
         raise ValueError("it is no ordinary file")
     with path.open("rb") as file:
         return file.read(BYTES_MAX + 1)
+
+
+_NAME: Final = re.compile(rb"""(?:^|\{\s*")([a-z_]+)"?[ \t]*:\s*["']?([a-z0-9][a-z0-9-]{0,63})\b""", re.MULTILINE)
+
+
+def _named_in(content: bytes) -> set[tuple[str, str]]:
+    """What a file that is not read to its end may hold: each key that begins a line, or an object, with its id."""
+    return {(kind.decode(), id_.decode()) for kind, id_ in _NAME.findall(content[:BYTES_MAX])}
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------
@@ -170,20 +184,18 @@ def _message(file: str, suffix: str, text: str) -> tuple[list[RawDocument], list
         raise Unreadable(2, _EMPTY, "JF003")
     for document in documents[:1]:
         if isinstance(document.data, dict):
-            problems.extend(_with_body(document.data, document.positions, text[front.end() :], body_line, file))
+            problems.extend(_with_body(document, document.data, text[front.end() :], body_line, file))
             _with_format(document.data, MESSAGE_FORMATS[suffix])
     return documents[:1], problems
 
 
-def _with_body(
-    data: dict[str, JSON], positions: dict[PathKeys, int], body: str, line: int, file: str
-) -> Iterator[Problem]:
+def _with_body(document: RawDocument, data: dict[str, JSON], body: str, line: int, file: str) -> Iterator[Problem]:
     if "body" in data:
         again = f"the key comes twice: the message after the front matter, from line {line} on, is the body"
-        yield Problem("JF002", again, file, positions.get(("body",), line), "body", shortened(data["body"]))
+        yield Problem("JF002", again, file, document.positions.get(("body",), line), "body", shortened(data["body"]))
         return
     data["body"] = body
-    positions["body",] = line
+    document.positions["body",] = document.blocks["body",] = line
 
 
 def _with_format(data: dict[str, JSON], default: str) -> None:
@@ -203,7 +215,7 @@ def _source(file: str, document: RawDocument) -> Folder:
         return Folder([], [Problem("JF003", _EMPTY, file, document.positions.get((), 0), "", shortened(data))])
     kind = next(iter(data))
     value = data[kind]
-    source = Source(file, kind, value if isinstance(value, str) else "", data, document.positions)
+    source = Source(file, kind, value if isinstance(value, str) else "", data, document.positions, document.blocks)
     return Folder([source], list(text_problems(source)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from journeyflow.core.check.problem import Problem
@@ -27,10 +27,14 @@ TOO_MANY: Final = f"expected at most {VALUES_MAX:,} values in one file"
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """A document as plain data; ``positions`` holds the line, from 1, of every path, the root's under ``()``."""
+    """A document as plain data; ``positions`` holds the line, from 1, of every path, the root's under ``()``.
+
+    ``blocks`` holds, for texts that stand in the file line by line, the line of their first one.
+    """
 
     data: JSON
     positions: dict[PathKeys, int]
+    blocks: dict[PathKeys, int] = field(default_factory=dict)
 
 
 class Unreadable(Exception):

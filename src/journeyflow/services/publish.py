@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -24,7 +24,8 @@ from journeyflow.services.check import check_data
 class Change:
     """One document that is added, changed or removed.
 
-    ``differences`` are ``path: old → new``; ``in_flight`` counts the runs that stand at each node that changed.
+    ``differences`` are ``path: old → new``; ``in_flight`` counts the runs that stand at each node that changed or goes.
+    ``blocked`` says what has to be done before, where it can't be made as things stand.
     """
 
     kind: str
@@ -32,32 +33,64 @@ class Change:
     what: Literal["added", "changed", "removed"]
     differences: tuple[str, ...] = ()
     in_flight: dict[str, int] = field(default_factory=dict)
+    blocked: str | None = None
 
 
 def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list[Change]:
     """What ``apply`` would do; nothing is changed."""
     known = {(one.kind, one.id): one for one in documents.newest(connection)}
+    given = {(source.kind, source.id) for source in sources}
+    gone = {name for name in known if name not in given} if prune else set()
     changes = []
     for source in sources:
         before = known.get((source.kind, source.id))
+        blocked = _obstacle(connection, source.kind, source.id, gone)
         if before is None:
-            changes.append(Change(source.kind, source.id, "added"))
+            changes.append(Change(source.kind, source.id, "added", blocked=blocked))
         elif before.digest != digest_of(source.data):
-            changes.append(_changed(connection, before, source))
-    if prune:
-        given = {(source.kind, source.id) for source in sources}
-        changes.extend(Change(kind, id_, "removed") for kind, id_ in known if (kind, id_) not in given)
+            changes.append(_changed(connection, before, source, blocked))
+    changes.extend(_removed(connection, kind, id_) for kind, id_ in known if (kind, id_) in gone)
     return changes
 
 
-def _changed(connection: Connection, before: StoredDocument, source: Source) -> Change:
+def _obstacle(connection: Connection, kind: str, id_: str, gone: Set[tuple[str, str]] = frozenset()) -> str | None:
+    """Why a document can't be published, though it is right; ``gone`` are those that are removed along with it."""
+    if kind == "workspace":
+        others = [one.id for one in documents.newest(connection, kind) if one.id != id_ and (kind, one.id) not in gone]
+        return (
+            f"this installation is the workspace {others[0]}, and an installation is one workspace" if others else None
+        )
+    row = documents.journey_rows(connection).get(id_) if kind == "journey" else None
+    if row is not None and row.state == "archived":
+        return "it is archived, and stays so (rule 8.1); give the new one another id"
+    return None
+
+
+def _removed(connection: Connection, kind: str, id_: str) -> Change:
+    """Runs in flight need their journey; archiving lets them leave."""
+    waiting = statistics.waiting(connection, id_) if kind == "journey" else {}
+    in_flight = {node: count for node, count in waiting.items() if count}
+    total = sum(in_flight.values())
+    runs = f"{total:,} run{'' if total == 1 else 's'} in flight"
+    blocked = f"needs archiving first: {runs} (status: archived)" if total else None
+    return Change(kind, id_, "removed", (), in_flight, blocked)
+
+
+def _demand(changes: Iterable[Change]) -> None:
+    """See that nothing is in the way."""
+    blocked = [f"{change.kind} {change.id}: {change.blocked}" for change in changes if change.blocked is not None]
+    if blocked:
+        raise Conflict("; ".join(blocked))
+
+
+def _changed(connection: Connection, before: StoredDocument, source: Source, blocked: str | None) -> Change:
     differences = tuple(difference(before.document, source.data))
     in_flight: dict[str, int] = {}
     if before.kind == "journey":
         waiting = statistics.waiting(connection, before.id)
         touched = {line.split(".")[1].split(":")[0] for line in differences if line.startswith("nodes.")}
         in_flight = {node: count for node, count in waiting.items() if node in touched and count}
-    return Change(source.kind, source.id, "changed", differences, in_flight)
+    return Change(source.kind, source.id, "changed", differences, in_flight, blocked)
 
 
 def difference(before: JSON, after: JSON, path: str = "") -> Iterable[str]:
@@ -89,11 +122,13 @@ def apply(
     """Make the installation what the documents say; the changes made. Inside the caller's transaction.
 
     :raises InvalidDocuments: when documents and installation together are wrong; nothing is changed.
+    :raises Conflict: when something is in the way of a change (``Change.blocked``); nothing is changed.
     """
     changes = plan(connection, sources, prune)
     removed = {(change.kind, change.id) for change in changes if change.what == "removed"}
     kept = [(one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed]
     check_data([source.data for source in sources], kept, renderer).demand()
+    _demand(changes)
     by_key = {(source.kind, source.id): source for source in sources}
     for change in changes:
         if change.what == "removed":
@@ -110,7 +145,7 @@ def put(
 ) -> StoredDocument:
     """Publish one document; ``expected`` is the version that its author saw.
 
-    :raises Conflict: when another version was published meanwhile.
+    :raises Conflict: when another version was published meanwhile, or something else is in its way.
     :raises InvalidDocuments: when it, or what refers to it, is wrong.
     """
     kept = [(one.kind, one.document) for one in documents.newest(connection)]
@@ -122,6 +157,7 @@ def put(
         )
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
+    _demand([Change(source.kind, source.id, "changed", blocked=_obstacle(connection, source.kind, source.id))])
     stored = _publish(connection, source.kind, source.id, source.data, now)
     documents.raise_epoch(connection)
     return stored
@@ -140,21 +176,16 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
     problems = check_data([], left, renderer).errors
     if problems:
         raise Conflict(f"{kind} {id_} is needed: {problems[0].path} of {problems[0].value or 'another document'}")
+    _demand([_removed(connection, kind, id_)])
     _remove(connection, kind, id_, now)
     documents.raise_epoch(connection)
 
 
 def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON], now: datetime) -> StoredDocument:
-    if kind == "workspace":
-        others = [one.id for one in documents.newest(connection, kind) if one.id != id_]
-        if others:
-            raise Conflict(f"this installation is the workspace {others[0]}, and an installation is one workspace")
     if kind != "journey":
         return documents.add(connection, kind, id_, data, "published", now)
     journey = Journey.model_validate(data)
     before = documents.journey_rows(connection).get(id_, JourneyRow(id_, "draft", 0, None, None))
-    if before.state == "archived":
-        raise Conflict(f"journey {id_} is archived, and stays so (rule 8.1); give the new one another id")
     if journey.status == "draft":
         stored = documents.add(connection, kind, id_, data, "stored", now)
         documents.put_journey(connection, before)
@@ -170,8 +201,6 @@ def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON],
 
 
 def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:
-    if kind == "journey" and any(statistics.waiting(connection, id_).values()):
-        raise Conflict(f"journey {id_} has runs in flight; archive it first (status: archived)")
     last = documents.versions(connection, kind, id_)[0]
     documents.add(connection, kind, id_, last.document, "removed", now)
     if kind == "journey":

@@ -135,10 +135,10 @@ class JourneyTest:
     def enroll(self, key: str, journey: str, /, **properties: object) -> None:
         """Let the contact into a journey by hand.
 
-        :raises NotFound: when there is no such journey.
+        :raises NotFound: when there is no such journey, or no such contact.
         """
         choose(self._documents, (journey,))
-        self._handle(key, Enroll(self._now, journey, _json(properties)))
+        self._handle(self._sure(key), Enroll(self._now, journey, _json(properties)))
 
     def advance(self, duration: str | timedelta) -> None:
         """Let time pass: ``run.advance("30m")``.

@@ -96,6 +96,14 @@ class SimulationMemory:
             self._addresses[address_hash(channel, address)] = known
         if effects.seen:
             self._keep_seen(effects.seen)
+        for contact in effects.forgotten:
+            self._forget(contact)
+
+    def _forget(self, contact: str) -> None:
+        self._events = {key: kept for key, kept in self._events.items() if key[0] != contact}
+        self._entries = {key: kept for key, kept in self._entries.items() if key[0] != contact}
+        self._seen = {key: at for key, at in self._seen.items() if key[0] != contact}
+        self._ageing = deque((at, key) for at, key in self._ageing if key[0] != contact)
 
     def _keep_seen(self, seen: Mapping[tuple[str, str], datetime]) -> None:
         for key, at in seen.items():

@@ -13,9 +13,10 @@ from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Input
+from journeyflow.core.inputs import Forget, Input
 from journeyflow.db import contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
+from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
 MICROSECOND = timedelta(microseconds=1)
@@ -67,13 +68,14 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
 
 def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    arrived = inbox.oldest(connection, limit)
+    oldest = inbox.oldest(connection, limit)
+    arrived = _up_to_a_new_life(oldest)
     inputs: dict[str, list[Input]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     if arrived:
         inbox.remove_until(connection, arrived[-1].id)
-    full = len(arrived) == limit
+    full = len(oldest) == limit or len(arrived) < len(oldest)
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
     until = min(now, arrived[-1].input.at - MICROSECOND) if full else now
     share = max(1, limit // 4)
@@ -87,6 +89,17 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until), done
+
+
+def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
+    """Without what comes after the first contact that is erased and then comes back: a turn erases at its end."""
+    forgotten: set[str] = set()
+    for place, one in enumerate(arrived):
+        if one.contact in forgotten:
+            return arrived[:place]
+        if isinstance(one.input, Forget):
+            forgotten.add(one.contact)
+    return arrived
 
 
 def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:

@@ -31,10 +31,11 @@ class ValidDocument:
 
 @dataclass(slots=True)
 class Validated:
-    """The documents that are right, and the problems of all others, in order of file and line."""
+    """The documents that are right, the problems of all others in order of file and line, and those others."""
 
     documents: list[ValidDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    broken: list[Source] = field(default_factory=list)
 
 
 def validate(folder: Folder, kinds: Kinds) -> Validated:
@@ -50,7 +51,9 @@ def validate(folder: Folder, kinds: Kinds) -> Validated:
         if known is not source and source.id:
             result.problems.append(_doubled(source, known))
         found = _validated(source, kinds, told, result.problems)
-        if found is not None and known is source:
+        if found is None:
+            result.broken.append(source)
+        elif known is source:
             result.documents.append(found)
     result.problems.sort(key=lambda problem: problem.order)
     return result
@@ -73,7 +76,10 @@ def validate_document(data: JSON, kinds: Kinds, file: str = "(request)") -> Vali
         source = Source(file, kind, value if isinstance(value, str) else "", data)
         result.problems.extend(text_problems(source))
         found = _validated(source, kinds, _told(result.problems), result.problems)
-        result.documents.extend([found] if found is not None and not result.problems else [])
+        if found is not None and not result.problems:
+            result.documents.append(found)
+        else:
+            result.broken.append(source)
         result.problems.sort(key=lambda problem: problem.order)
     return result
 

@@ -72,6 +72,7 @@ class _Reader:
         self._events: Iterator[ev.Event] = iter(())
         self._anchors: dict[str, JSON] = {}
         self._positions: dict[PathKeys, int] = {}
+        self._blocks: dict[PathKeys, int] = {}
 
     def documents(self, text: str) -> Iterator[RawDocument]:
         unprintable = _UNPRINTABLE.search(text)
@@ -81,12 +82,12 @@ class _Reader:
         self._events = self._parsed(text)
         for event in self._events:
             if isinstance(event, ev.DocumentStartEvent):
-                self._anchors, self._positions = {}, {}
+                self._anchors, self._positions, self._blocks = {}, {}, {}
                 root = next(self._events)
                 self._positions[()] = self._line(root)
                 data = self._value(root, ())
                 if data is not None:
-                    yield RawDocument(data, self._positions)
+                    yield RawDocument(data, self._positions, self._blocks)
 
     def _parsed(self, text: str) -> Iterator[ev.Event]:
         try:
@@ -177,6 +178,8 @@ class _Reader:
     def _scalar(self, event: ev.ScalarEvent, path: PathKeys) -> JSON:
         text: str = event.value
         if not event.implicit[0]:
+            if event.style == "|":
+                self._blocks.setdefault(path, self._line(event) + 1)
             return text
         if text in _WORDS:
             return _WORDS[text]

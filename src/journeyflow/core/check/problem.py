@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +23,26 @@ class Code:
     title: str
     advice: str
     """What to do about it, in one line."""
+    severity: Severity = "error"
+
+
+def _doubtful() -> Iterator[Code]:
+    """What may be meant as it stands, and mostly is not."""
+    for code, title, advice in (
+        ("JF101", "a node that nobody comes to", "Let another node lead to it, or take it out."),
+        ("JF102", "a loop whose waits take no time", "Give one of its waits a time, such as `for: 1d`."),
+        ("JF103", "a wait without an end", "Give `timeout` a time; who never does it would stand there for ever."),
+        ("JF104", "a case that is never taken", "Put the narrower case first, or take the case out."),
+        ("JF105", "a goal that ends before the last message", "Make `within` longer than the way to the last message."),
+        ("JF106", "opens that are asked too soon", "Wait at least 4 hours after the message before asking."),
+        ("JF107", "a coupon that ends before it is shown", "Raise `valid_for` of the pool, or show the code earlier."),
+        ("JF108", "a value that nothing provides", "Correct its name, or save it by a node before the message."),
+        ("JF109", "a marketing message without a topic", "Add `topic`, so that people can unsubscribe from it alone."),
+        ("JF110", "two journeys on one trigger", "Give each a `priority`, so that you decide which one goes first."),
+        ("JF111", "a time of day inside the quiet hours", "Choose a time outside of them; the message waits anyway."),
+        ("JF112", "a goal that does not end the run", "Name the goal's event in `exit_on` as well."),
+    ):
+        yield Code(code, title, advice, "warning")
 
 
 CODES: Final = {
@@ -54,6 +75,7 @@ CODES: Final = {
         Code(
             "JF014", "a window longer than history is kept", "Shorten `within`, or raise `retention` in the workspace."
         ),
+        *_doubtful(),
     )
 }
 """Every code by its name."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
+from journeyflow.core.check.broken import Broken
 from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.template import Template
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
@@ -26,22 +29,28 @@ class Finding:
     code: str
     message: str
     value: str
+    line: int | None = None
+    """Of the text at ``path``, from 1, where it is not about all of it."""
 
 
-def findings(documents: Documents, renderer: Renderer) -> Iterator[Finding]:
-    """Every wrong reference, loop without a wait and Liquid error of a set of documents."""
+NOTHING_BROKEN: Final = Broken()
+
+
+def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_BROKEN) -> Iterator[Finding]:
+    """Every wrong reference, loop without a wait and Liquid error of a set of documents.
+
+    ``broken`` are others that belong to it and can't be judged.
+    """
     for journey in documents.journeys.values():
         yield from _edges(journey)
         yield from _loops(journey)
-        yield from _mentions(journey, documents)
-        yield from _windows(journey, documents.workspace or DEFAULT)
-        yield from _own_addresses(journey, documents.workspace or DEFAULT)
+        yield from _mentions(journey, documents, broken)
+        if not broken.workspace:
+            yield from _windows(journey, documents.workspace or DEFAULT)
+            yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _texts(journey, renderer)
-    for name, template in documents.templates.items():
-        try:
-            renderer.message(template)
-        except TemplateError as error:
-            yield Finding("template", name, "body", "JF013", f"expected Liquid that compiles: {error}", name)
+    for template in documents.templates.values():
+        yield from _parts(template, renderer)
 
 
 def _edges(journey: Journey) -> Iterator[Finding]:
@@ -64,14 +73,22 @@ def _similar(wanted: str, known: object) -> str:
 
 def _loops(journey: Journey) -> Iterator[Finding]:
     """Every cycle of nodes that no wait interrupts, once."""
-    moving = {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}
-    follows = {name: [target for _, target in journey.nodes[name].exits() if target in moving] for name in moving}
+    for loop in loops(journey, {name for name, node in journey.nodes.items() if node.type not in ("wait", "wait_for")}):
+        message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
+        yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+
+
+def loops(journey: Journey, names: Set[str]) -> Iterator[list[str]]:
+    """Loops that lead through nodes of these names alone."""
+    follows = {
+        name: [target for _, target in journey.nodes[name].exits() if target is not None and target in names]
+        for name in names
+    }
     done: set[str] = set()
-    for begin in sorted(moving):
+    for begin in sorted(names):
         loop = _loop_from(begin, follows, done)
         if loop:
-            message = f"expected a wait in the loop {' → '.join([*loop, loop[0]])}"
-            yield Finding("journey", journey.journey, f"nodes.{loop[0]}", "JF011", message, loop[0])
+            yield loop
 
 
 def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> list[str]:
@@ -99,12 +116,13 @@ def _loop_from(begin: str, follows: dict[str, list[str]], done: set[str]) -> lis
     return found
 
 
-def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
+def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterator[Finding]:
     known = {
-        "template": set(documents.templates),
-        "coupon_pool": set(documents.pools),
-        "topic": {topic.id for topic in (documents.workspace or DEFAULT).topics},
+        "template": {*documents.templates, *broken.ids("template")},
+        "coupon_pool": {*documents.pools, *broken.ids("coupon_pool")},
     }
+    if broken.topics is not None:
+        known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
     named = [
         (f"nodes.{name}.{path}", kind, target)
         for name, node in journey.nodes.items()
@@ -115,7 +133,7 @@ def _mentions(journey: Journey, documents: Documents) -> Iterator[Finding]:
             (f"{path}.topic", "topic", leaf.topic) for leaf in leaves(condition) if isinstance(leaf, TopicCondition)
         )
     for path, kind, target in named:
-        if target not in known[kind]:
+        if kind in known and target not in known[kind]:
             words = kind.replace("_", " ")
             message = f"expected the id of a {words}{_similar(target, known[kind])}"
             yield Finding("journey", journey.journey, path, "JF012", message, target)
@@ -146,4 +164,18 @@ def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:
                 renderer.text(text)
             except TemplateError as error:
                 message = f"expected Liquid that compiles: {error}"
-                yield Finding("journey", journey.journey, f"nodes.{name}.{path}", "JF013", message, text[:80])
+                place = f"nodes.{name}.{path}"
+                yield Finding("journey", journey.journey, place, "JF013", message, text[:80], error.line)
+
+
+def _parts(template: Template, renderer: Renderer) -> Iterator[Finding]:
+    try:
+        renderer.message(template)
+    except TemplateError as first:
+        for error in (first, *first.others):
+            part = error.part or "body"
+            text = getattr(template, part) or template.body
+            lines = text.splitlines()
+            shown = lines[error.line - 1].strip() if error.line is not None and error.line <= len(lines) else text
+            message = f"expected Liquid that compiles: {error.located}"
+            yield Finding("template", template.template, part, "JF013", message, shown[:80], error.line)

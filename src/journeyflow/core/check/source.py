@@ -16,7 +16,7 @@ class Source:
 
     ``kind`` and ``id`` are its first key and that key's value (``id`` is empty where the value is no text).
     ``positions`` gives the line, from 1, of each path of ``data``; it may be incomplete, and is empty for a document
-    that came as data.
+    that came as data. ``blocks`` gives the first line of texts that stand in the file line by line.
     """
 
     file: str
@@ -24,6 +24,12 @@ class Source:
     id: str
     data: dict[str, JSON]
     positions: Mapping[PathKeys, int] = field(default_factory=dict)
+    blocks: Mapping[PathKeys, int] = field(default_factory=dict)
+
+    def line_in(self, path: str, line: int | None) -> int:
+        """Where the ``line``-th line (from 1) of the text at that path stands, else the line of that path."""
+        first = self.blocks.get(_keys(path))
+        return self.line_of(path) if line is None or first is None else first + line - 1
 
     def line_of(self, path: PathKeys | str) -> int:
         """The line of that path, or of the nearest place around it whose line is known; 0 where none is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from journeyflow.core.conditions import Because, Condition
@@ -157,6 +157,15 @@ class Node(Model):
     type: str
     next: NodeName | None = None
     note: str | None = None
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether time can pass at the node, so that a loop through it ends at some instant."""
+        return False
+
+    def shortest_stay(self, exit_: str) -> timedelta | None:
+        """The least time between arriving and leaving by that exit (its path in ``exits``); ``None``: nobody does."""
+        return timedelta()
 
     @property
     def watching(self) -> bool:

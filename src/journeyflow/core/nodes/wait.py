@@ -104,6 +104,15 @@ class WaitNode(Node):
         return self
 
     @property
+    def takes_time(self) -> bool:
+        return bool(self.for_) or self.for_ is None or self.at is not None or self.weekdays is not None
+
+    def shortest_stay(self, exit_: str) -> timedelta | None:
+        if self.for_ is None:
+            return timedelta()
+        return self.for_ if self.at is None else max(timedelta(), self.for_ - DAY)
+
+    @property
     def watching(self) -> bool:
         return self.until is not None and self.until.attribute is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -42,6 +42,15 @@ class WaitForNode(Node):
     cases: Annotated[tuple[WaitCase, ...], Field(min_length=1, max_length=100)]
     timeout: PositiveDuration | Literal["never"]
     on_timeout: NodeName | None = None
+
+    @property
+    def takes_time(self) -> bool:
+        return True
+
+    def shortest_stay(self, exit_: str) -> timedelta | None:
+        if exit_.startswith("cases"):
+            return timedelta()
+        return None if isinstance(self.timeout, str) else self.timeout
 
     @property
     def watching(self) -> bool:

@@ -1,0 +1,76 @@
+"""Values that texts show and nothing provides (JF108); a missing one is empty text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Final
+
+from journeyflow.core.check.references import Finding
+from journeyflow.core.check.subject import Around, Subject, saves
+from journeyflow.core.errors import TemplateError
+from journeyflow.core.nodes.base import LIQUID_ROOTS
+from journeyflow.core.template import Template
+from journeyflow.core.view import Renderer
+
+OF_MESSAGES: Final = ("postal_address", "preferences_url", "unsubscribe_url")
+"""What a template can show besides what every text can."""
+Paths = Iterable[tuple[str, ...]]
+
+
+def unknown_variables(subject: Subject) -> Iterator[Finding]:
+    """JF108 in a journey: what is not saved before it is shown, and names that mean nothing."""
+    for name, sent in subject.messages.items():
+        compiled = subject.shown_by(sent)
+        for variable in _variables(() if compiled is None else compiled.reads):
+            if not _saved_before(subject, name, variable):
+                message = f"shows vars.{variable}, which no node before it saves"
+                yield subject.finding("JF108", f"nodes.{name}.template", f"the template {message}", sent.template)
+    for name, node in subject.journey.nodes.items():
+        for path, text in node.liquid():
+            reads = _reads(subject.around.renderer, text)
+            for variable in _variables(reads):
+                if not _saved_before(subject, name, variable):
+                    message = f"shows vars.{variable}, which no node before it saves"
+                    yield subject.finding("JF108", f"nodes.{name}.{path}", message, text[:80])
+            for root in _unknown(reads, LIQUID_ROOTS):
+                yield subject.finding("JF108", f"nodes.{name}.{path}", _hint(root, LIQUID_ROOTS), root)
+
+
+def unknown_roots(template: Template, around: Around) -> Iterator[Finding]:
+    """JF108 in a template: names that mean nothing."""
+    for part in ("subject", "preheader", "body", "text"):
+        text = getattr(template, part)
+        known = (*LIQUID_ROOTS, *OF_MESSAGES)
+        for root in _unknown(_reads(around.renderer, text or ""), known):
+            yield Finding("template", template.template, part, "JF108", _hint(root, known), root, _line(text, root))
+
+
+def _reads(renderer: Renderer, text: str) -> Paths:
+    with suppress(TemplateError):
+        return renderer.text(text).reads
+    return ()
+
+
+def _variables(reads: Paths) -> list[str]:
+    return sorted({path[1] for path in reads if path[0] == "vars" and len(path) > 1})
+
+
+def _unknown(reads: Paths, known: Iterable[str]) -> list[str]:
+    return sorted({path[0] for path in reads} - {*known})
+
+
+def _saved_before(subject: Subject, name: str, variable: str) -> bool:
+    savers = (saver for saver, node in subject.journey.nodes.items() if saves(node) == variable)
+    return any(name in subject.graph.after(saver) for saver in savers)
+
+
+def _hint(root: str, known: Iterable[str]) -> str:
+    close = get_close_matches(root, [*known], n=1)
+    meant = close[0] if close else f"contact.{root}"
+    return f"there is no {root}, it is always empty; did you mean {meant}?"
+
+
+def _line(text: str, root: str) -> int | None:
+    return next((number for number, line in enumerate(text.splitlines(), 1) if root in line), None)

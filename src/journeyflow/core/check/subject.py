@@ -1,0 +1,86 @@
+"""What a lint rule looks at: one journey, or one template, and what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.graph import Graph
+from journeyflow.core.check.references import Finding
+from journeyflow.core.documents import Documents
+from journeyflow.core.errors import TemplateError
+from journeyflow.core.journey import Journey
+from journeyflow.core.nodes.base import Node
+from journeyflow.core.nodes.email import EmailNode
+from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.view import CompiledMessage, Renderer
+from journeyflow.core.workspace import DEFAULT, Workspace
+
+
+@dataclass(frozen=True)
+class Around:
+    """All documents that are right, those that are not, and the template language."""
+
+    documents: Documents
+    broken: Broken
+    renderer: Renderer
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The settings that hold; ``None`` where they can't be read."""
+        return None if self.broken.workspace else self.documents.workspace or DEFAULT
+
+    @cached_property
+    def compiled(self) -> dict[str, CompiledMessage]:
+        """The templates that compile."""
+        found = {}
+        for name, template in self.documents.templates.items():
+            with suppress(TemplateError):
+                found[name] = self.renderer.message(template)
+        return found
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One journey."""
+
+    journey: Journey
+    around: Around
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph(self.journey)
+
+    @cached_property
+    def messages(self) -> dict[str, EmailNode]:
+        """The nodes that send something, by name, as far as a run can come to them."""
+        return {
+            name: node
+            for name, node in self.journey.nodes.items()
+            if isinstance(node, EmailNode) and name in self.graph.from_start
+        }
+
+    def marketing(self) -> Iterator[tuple[str, EmailNode]]:
+        """Those of the messages that are not transactional; none where nobody can tell."""
+        workspace = self.around.workspace
+        if workspace is not None:
+            for name, node in self.messages.items():
+                if not is_transactional(workspace, node.topic, node.transactional):
+                    yield name, node
+
+    def shown_by(self, node: EmailNode) -> CompiledMessage | None:
+        """The template of a message, where there is one that compiles."""
+        return self.around.compiled.get(node.template)
+
+    def finding(self, code: str, path: str, message: str, value: object = "") -> Finding:
+        """Something doubtful at a place of the journey."""
+        return Finding("journey", self.journey.journey, path, code, message, str(value))
+
+
+def saves(node: Node) -> str | None:
+    """The name under which a node keeps something in ``vars``: coupons, replies of webhooks."""
+    saved = getattr(node, "save_as", None)
+    return saved if isinstance(saved, str) else None
