@@ -84,7 +84,7 @@ def test_history_has_a_beginning_and_an_end(busy_shop: Shop) -> None:
         busy_shop.track(contact, "Signed Up")
         busy_shop.later(hours=1)
 
-    order = {"from": "2026-03-02T11:00:00Z", "until": "2026-03-02T11:30:00Z"}
+    order: JSONObject = {"from": "2026-03-02T11:00:00Z", "until": "2026-03-02T11:30:00Z"}
     found = finished(busy_shop, begin(busy_shop.client("read"), **order))
 
     assert found["result"]["journeys"]["welcome"]["entered"] == 1

@@ -232,3 +232,21 @@ def test_nothing_at_all_is_a_page_too(tmp_path: Path) -> None:
     page = read_page(write_report(empty, found, counts, Given("flows", "events.jsonl", None)))
 
     assert "No message was sent, and none was skipped." in page.text
+
+
+def test_of_many_journeys_the_smallest_share_a_colour(tmp_path: Path) -> None:
+    one = (
+        "journey: j{0}\ntriggers: [{{type: event, event: E{0}}}]\nstart: mail\n"
+        "nodes: {{mail: {{type: email, template: t}}}}"
+    )
+    many = documents(*(one.format(n) for n in range(10)), "template: t\nsubject: x\nbody: x")
+    events = [event(f"c{n}", f"E{n}", "03-02 10:00") for n in range(10)]
+    contacts = write_contacts(tmp_path, "contact,email\n" + "".join(f"c{n},c{n}@example.com\n" for n in range(10)))
+    counts = ReportCounts(UTC)
+    found = simulate(many, FakeRenderer(), write_events(tmp_path, events), contacts, counts=counts)
+
+    page = read_page(write_report(many, found, counts, Given("flows", "events.jsonl", "contacts.csv")))
+
+    legend = next(one for one in page.all("ul") if one.attributes.get("class") == "legend")
+    assert [one.text for one in legend.all("li")] == [*(f"j{n} 1" for n in range(7)), "others 3"]
+    assert tables(page)["Messages per day, by channel and by journey"] == [["2026-03-02", "10", *"1111111", "3", "10"]]

@@ -16,7 +16,10 @@ from typing import Final, Generic, TypeVar
 Name = TypeVar("Name", bound=Hashable)
 Edge = tuple[Name, Name]
 
-SWEEPS: Final = 12
+SWEEPS_MAX: Final = 12
+SWEEPS_MIN: Final = 2
+WORK_MAX: Final = 60_000
+"""So many nodes and bends are gone through for the order of the rows; of a larger graph it is less good."""
 STRAIGHT: Final = 4.0
 """How much more a bend wants to be in line with its neighbours than a node does."""
 
@@ -166,6 +169,8 @@ class _Rows(Generic[Name]):
                 for bend in self._bend(edge, graph):
                     rows[bend.layer].append(bend)
         self._rows = [rows[number] for number in sorted(rows)]
+        parts = sum(map(len, self._rows))
+        self._sweeps = max(SWEEPS_MIN, min(SWEEPS_MAX, WORK_MAX // max(parts, 1)))
 
     def _bend(self, edge: Edge[Name], graph: _Graph[Name]) -> list[_Bend[Name]]:
         """Chain the edge from layer to layer; the bends beside its nodes are placed with these, not by themselves."""
@@ -191,7 +196,7 @@ class _Rows(Generic[Name]):
         """Bring each row into the order of its neighbours' middles, downwards and upwards; the best try is kept."""
         self._rows = [self._with_bends_beside(row) for row in self._rows]
         best, fewest = self._rows, self._crossings(self._rows)
-        for sweep in range(SWEEPS):
+        for sweep in range(self._sweeps):
             if fewest == 0:
                 break
             self._rows = self._sweep(downwards=sweep % 2 == 0)
@@ -244,7 +249,7 @@ class _Rows(Generic[Name]):
                 width = self.width(part, sizes)
                 x[part] = edge + width / 2
                 edge += width + sizes.space
-        for sweep in range(SWEEPS * 2):
+        for sweep in range(self._sweeps * 2):
             downwards = sweep % 2 == 0
             for row in self._rows if downwards else reversed(self._rows):
                 near = self._near.up if downwards else self._near.down

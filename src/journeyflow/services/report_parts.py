@@ -189,6 +189,8 @@ def legend(series: Sequence[tuple[str, int]]) -> Html:
                 "svg",
                 void("rect", width=10, height=10, rx=2, class_=f"c{index % COLOURS}"),
                 viewBox="0 0 10 10",
+                width=10,
+                height=10,
                 aria_hidden="true",
             ),
             f"{name} {number:,}",
