@@ -9,7 +9,9 @@ from secrets import token_urlsafe
 
 from sqlalchemy import Connection, Engine
 
+from journeyflow.channels.webhook import WebhookChannel, read_secret
 from journeyflow.clock import Clock, now
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
@@ -35,7 +37,7 @@ class Installation:
     codes: CodeFactory
     postmaster: Postmaster
 
-    def make_code(self, connection: Connection, pool: str, contact: str) -> str | None:
+    def make_code(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
         """A fresh coupon code."""
         return self.codes.make(connection, pool, contact)
 
@@ -47,6 +49,15 @@ class Installation:
         """
         with write(self.engine) as connection:
             yield _first_keys(connection, self.settings, self.clock)
+
+    def webhooks(self) -> WebhookChannel:
+        """What makes calls, as the settings say.
+
+        :raises InvalidValue: when the secret is none.
+        """
+        secret = self.settings.webhook_secret
+        key = None if secret is None else read_secret(secret.get_secret_value())
+        return WebhookChannel(key, self.settings.webhook_private_hosts)
 
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:
@@ -62,7 +73,7 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
     with write(engine) as connection:
         secret = _secret(connection, settings)
     signer = Signer(secret)
-    codes = CodeFactory(secret, cache.pool)
+    codes = CodeFactory(secret)
     postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
     return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster)
 

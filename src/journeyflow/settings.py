@@ -26,6 +26,13 @@ class Settings(BaseSettings):
         default=SecretStr("mailbox://"),
         description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)",
     )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="signs calls of webhooks (Standard Webhooks): whsec_ and 24 to 64 bytes in base64"
+    )
+    webhook_private_hosts: Literal["written", "always", "never"] = Field(
+        default="written",
+        description="which hosts webhooks may call at addresses that are not public: those written in the document",
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="how log lines are written")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least level logged"

@@ -39,7 +39,7 @@ class Asked:
         flows: Flows | None = None,
     ) -> None:
         self.contact = Contact("ann", NOW, dict(attributes or {}), list(tags))
-        self.memory = WorldMemory({})
+        self.memory = WorldMemory()
         self.flows = flows or Documents(workspace).published(RENDERER, NOW)
         self.timezone = timezone
         self.run: Run | None = None

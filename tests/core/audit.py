@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.core.world import World
 
 AFTER_THE_END = {"converted", "message"}
+BEGINNINGS = {"entered", "holdout"}
 ENDS = {"exited", "completed"}
 
 
@@ -37,8 +38,10 @@ def _run_is_one_passage(steps: list[TrailRecord]) -> None:
     kinds = [step.kind for step in steps]
     assert [step.seq for step in steps] == list(range(len(steps))), "seq counts from 0 without a gap"
     assert len({(step.contact, step.journey, step.version) for step in steps}) == 1
-    assert kinds[0] == "entered"
-    assert kinds.count("entered") == 1
+    assert kinds[0] in BEGINNINGS
+    assert sum(kind in BEGINNINGS for kind in kinds) == 1
+    if kinds[0] == "holdout":
+        assert set(kinds[1:]) <= {"converted"}, "who is held out walks nothing"
     assert sum(kind in ENDS for kind in kinds) <= 1, "a run ends once"
     assert kinds.count("converted") <= 1, "a goal counts once a run"
     end = next((place for place, kind in enumerate(kinds) if kind in ENDS), len(kinds))
@@ -46,7 +49,7 @@ def _run_is_one_passage(steps: list[TrailRecord]) -> None:
         assert step.kind in AFTER_THE_END, f"{step.kind} after the run's end"
         assert step.kind != "message" or step.detail["outcome"] == "cancelled", "a message after the run's end"
     for step in steps:
-        bare = step.kind in ("entered", "converted")
+        bare = step.kind in ("entered", "holdout", "converted")
         assert not bare or (step.node is None and step.type is None)
 
 
@@ -62,10 +65,13 @@ def _refusals_have_no_run(records: Iterable[TrailRecord]) -> None:
         assert (record.kind == "refused") == (record.run is None) == (record.seq is None)
 
 
-def _statistics_agree(world: World, records: Iterable[TrailRecord]) -> None:
+def _statistics_agree(world: World, records: Sequence[TrailRecord]) -> None:
     recount: Counter[Statistic] = Counter()
+    held_out = {record.run for record in records if record.kind == "holdout"}
     for record in records:
-        if record.kind in ("entered", "completed", "converted"):
+        if record.kind == "converted" and record.run in held_out:
+            recount[Statistic(record.journey, record.version, "", "holdout_converted")] += 1
+        elif record.kind in ("entered", "holdout", "completed", "converted"):
             recount[Statistic(record.journey, record.version, "", record.kind)] += 1
         elif record.kind in ("exited", "refused"):
             recount[Statistic(record.journey, record.version, "", f"{record.kind}:{record.detail['reason']}")] += 1
@@ -92,6 +98,8 @@ def _no_effect_happens_twice(world: World) -> None:
     given = [one for effects in world.effects for one in effects.allocations]
     assert len(given) == len({(one.run, one.node, one.visit) for one in given}), "a code is given once a visit"
     assert len(given) == len({(one.coupon.pool, one.coupon.code) for one in given}), "a code is given once"
+    calls = [call.id for effects in world.effects for call in effects.calls]
+    assert len(calls) == len(set(calls)), "a call's identity is used once"
     withdrawn = [one for effects in world.effects for one in effects.withdrawn]
     assert len(withdrawn) == len(set(withdrawn))
 
@@ -100,11 +108,12 @@ def _contacts_agree(world: World, trails: dict[str, list[TrailRecord]]) -> None:
     for contact in world.contacts.values():
         ids = [run.id for run in contact.runs]
         assert len(ids) == len(set(ids))
+        over = ENDS | {"holdout"}
         active = {run.id for run in contact.runs if run.active}
         told = {
             run
             for run, steps in trails.items()
-            if steps[0].contact == contact.key and not any(step.kind in ENDS for step in steps)
+            if steps[0].contact == contact.key and not any(step.kind in over for step in steps)
         }
         assert active == told
         keys = [(run.journey, run.key) for run in contact.runs if run.active]

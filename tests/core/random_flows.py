@@ -27,17 +27,15 @@ POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
 ]
+TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES = [
-    Workspace(workspace="plain"),
+    Workspace.model_validate({"workspace": "plain", "topics": TOPICS}),
     Workspace.model_validate(
         {
             "workspace": "shop",
             "timezone": "Europe/Warsaw",
             "quiet_hours": {"from": "12:00", "to": "14:00"},
-            "topics": [
-                {"id": "offers", "name": "Offers"},
-                {"id": "account", "name": "Account", "transactional": True},
-            ],
+            "topics": TOPICS,
             "max_event_age": "2h",
         }
     ),
@@ -72,7 +70,8 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
     max_leaves=3,
 )
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated"])}, optional={"where": conditions}
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed"])},
+    optional={"where": conditions},
 )
 waits: st.SearchStrategy[Document] = st.sampled_from(
     [
@@ -105,12 +104,64 @@ actions: st.SearchStrategy[Document] = st.one_of(
     st.builds(lambda pool: {"type": "coupon", "pool": pool}, st.sampled_from(["kept", "fresh"])),
 )
 
+splits: st.SearchStrategy[Document] = st.builds(
+    lambda per, weights: {"type": "split", "per": per, "arms": [{"weight": weight} for weight in weights]},
+    st.sampled_from(["contact", "run"]),
+    st.lists(st.integers(1, 5), min_size=1, max_size=3),
+)
+calls: st.SearchStrategy[Document] = st.builds(
+    lambda more: {"type": "webhook", "url": "https://crm.example/{{ contact.n }}", **more},
+    st.sampled_from(
+        [
+            {},
+            {"json": {"n": {"ref": "trigger.n"}}},
+            {"save_as": "coupon", "sample": {"code": "from afar"}},
+            {"on_failure": "end", "timeout": "5m"},
+            {"save_as": "reply", "url": "{{ contact.day }}"},
+            {"save_as": "reply", "headers": {"X-N": "{{ 1 | divided_by: contact.n }}"}},
+        ]
+    ),
+)
+topics: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"type": "topic", "subscribe": ["offers"]},
+        {"type": "topic", "unsubscribe": ["offers"], "subscribe": ["account"]},
+    ]
+)
 
-KINDS = ["wait", "wait_for", "branch", "act", "act", "act", "end"]
+
+def reaching(name: str) -> st.SearchStrategy[Document]:
+    """What a journey does to others: only the first begins runs of the second, or they would begin each other's."""
+    removals: st.SearchStrategy[Document] = st.builds(
+        lambda target, more: {"type": "remove", "journey": target, **more},
+        st.sampled_from(["one", "two"]),
+        st.sampled_from([{}, {"properties": {"n": {"ref": "trigger.n"}}}]),
+    )
+    if name != "one":
+        return removals
+    return st.one_of(
+        removals,
+        st.builds(lambda number: {"type": "enroll", "journey": "two", "properties": {"n": number}}, small),
+        st.builds(
+            lambda more: {"type": "emit", "event": "Signal", "properties": more},
+            st.sampled_from([{}, {"n": {"ref": "trigger.n"}, "text": "{{ event.n }}"}]),
+        ),
+    )
+
+
+def calmly(document: Document) -> Document:
+    """A journey that waits for replies does not come back at once: in a circle it would never come to rest."""
+    text = str(document["nodes"])
+    if "'webhook'" not in text:
+        return document
+    return {**document, "reentry": {"policy": "after", "gap": "1h"}, "on_duplicate": "ignore"}
+
+
+KINDS = ["wait", "wait_for", "branch", "split", "act", "act", "act", "call", "reach", "end"]
 
 
 @st.composite
-def nodes(draw: st.DrawFn) -> dict[str, JSON]:
+def nodes(draw: st.DrawFn, name: str) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a wait, so that every loop passes through one."""
     kinds = [
         draw(st.sampled_from(["wait_for", "act", "wait"])),
@@ -122,13 +173,16 @@ def nodes(draw: st.DrawFn) -> dict[str, JSON]:
     for place, kind in enumerate(kinds):
         following = [*names[place + 1 : place + 3], "end"]
         onwards = st.sampled_from([*following[:1] * 4, *following, *back])
-        found[names[place]] = draw(_node(kind, onwards))
+        held: Document = {"hold": True} if draw(st.integers(0, 40)) == 0 else {}
+        found[names[place]] = {**draw(_node(kind, onwards, name)), **held}
     return found
 
 
 @st.composite
-def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str], name: str) -> Document:
     edge = {"next": draw(onwards)}
+    if kind == "split":
+        return {**draw(splits), **edge}
     if kind == "end":
         return {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
     if kind == "wait":
@@ -142,7 +196,8 @@ def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Docume
     if kind == "branch":
         return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=3))), **edge}
     only_if = draw(st.none() | conditions)
-    return {**draw(actions), **edge, **({} if only_if is None else {"only_if": only_if})}
+    action = {"call": calls, "reach": reaching(name)}.get(kind, st.one_of(actions, actions, topics))
+    return {**draw(action), **edge, **({} if only_if is None else {"only_if": only_if})}
 
 
 def _case(onwards: st.SearchStrategy[str]) -> st.SearchStrategy[Document]:
@@ -169,6 +224,12 @@ triggers: st.SearchStrategy[Document] = st.one_of(
 )
 
 
+def triggers_of(name: str) -> st.SearchStrategy[Document]:
+    """The second journey listens to what the first emits."""
+    signal: Document = {"type": "event", "event": "Signal"}
+    return triggers if name == "one" else st.one_of(triggers, triggers, st.just(signal))
+
+
 reentries: st.SearchStrategy[JSON] = st.sampled_from(
     [{"policy": "always"}, {"policy": "always"}, {"policy": "after", "gap": "1h"}, {"policy": "once"}]
 )
@@ -187,16 +248,17 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
             lambda match, more: {**match, **more}, matches, st.sampled_from([{}, {"within": "1h", "value": "n"}])
         ),
         "priority": st.integers(0, 100),
+        "holdout": st.sampled_from([20, 50]),
     }
     document: Document = {
         "journey": name,
-        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": "A"}],
+        "triggers": [*draw(st.lists(triggers_of(name), max_size=2)), {"type": "event", "event": "A"}],
         "start": "n0",
-        "nodes": draw(nodes()),
+        "nodes": draw(nodes(name)),
         "reentry": draw(reentries),
         **draw(st.fixed_dictionaries({}, optional=optional)),
     }
-    return Journey.model_validate(document)
+    return Journey.model_validate(calmly(document))
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
@@ -258,6 +320,11 @@ def _tag(contact: str, tag: str, on: bool) -> Happening:
     return Happening("0s", contact, f"{'+' if on else '-'}{tag}", do)
 
 
+def _reply(world: World, contact: str, error: str | None) -> object:
+    called = world.calls(contact)
+    return world.reply(contact, called[-1].node, body={"n": 1}, error=error) if called else None
+
+
 def _by_hand(what: str, contact: str, journey: str) -> Happening:
     def remove(world: World) -> object:
         found = world.runs(contact, journey)
@@ -270,10 +337,14 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
         "pause entries": lambda world: world.pause_entries(journey),
         "resume": lambda world: world.resume(journey) if world.states[journey] != "archived" else None,
         "archive": lambda world: world.archive(journey),
+        "reply": lambda world: _reply(world, contact, None),
+        "bad reply": lambda world: _reply(world, contact, "HTTP 500"),
         "send": lambda world: world.send_queued(),
         "empty": lambda world: world.memory.empty.add("fresh"),
     }
-    return Happening("0s", contact if what in ("enroll", "remove") else None, f"{what} {journey}", doing[what])
+    return Happening(
+        "0s", contact if what in ("enroll", "remove", "reply", "bad reply") else None, f"{what} {journey}", doing[what]
+    )
 
 
 contacts = st.sampled_from(["ann", *CONTACTS])
@@ -303,7 +374,10 @@ happenings = st.builds(
         st.builds(
             _by_hand,
             st.sampled_from(
-                ["enroll", "remove", "pause", "pause entries", "resume", "resume", "archive", "send", "empty"]
+                [
+                    *["enroll", "remove", "pause", "pause entries", "resume", "resume", "archive", "send", "empty"],
+                    *["reply", "reply", "bad reply"],
+                ]
             ),
             contacts,
             st.sampled_from(["one", "two"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from pydantic import ValidationError
 from tests.core.world import World, flow
 
 from journeyflow.core.coupon_pool import ALPHABET
@@ -189,10 +190,70 @@ def test_rule_6_3_a_redemption_of_somebody_elses_code_changes_nothing() -> None:
 
 
 def test_rule_6_4_a_simulations_codes_come_from_its_seed_alone() -> None:
-    pools = World(pool()).documents.pools
+    ten = World(pool()).documents.pools["ten"]
 
     def code(seed: int, identity: str = "a visit") -> str | None:
-        return SimulationMemory(set(), pools, seed).coupon_code("ten", "ann", identity)
+        return SimulationMemory(set(), seed).coupon_code(ten, "ann", identity)
 
     assert code(1) == code(1)
     assert len({code(1), code(2), code(1, "another visit")}) == 3
+
+
+# --- uploaded and listed codes ---------------------------------------------------------------------------------------
+
+
+def listed(*lines: str, codes: str = "[SPRING-1, SPRING-2]") -> str:
+    return "\n".join(["coupon_pool: ten", f"codes: {codes}", *lines, "---", ""])
+
+
+def test_rule_6_4_listed_codes_go_out_in_order_of_time_over_all_contacts_and_run_out() -> None:
+    world = World(listed(), flow("code: {type: coupon, pool: ten, on_empty: sorry}\nsorry: {type: end, reason: none}"))
+
+    world.track("bob", "Go").after("1m").track("ann", "Go").after("1m").track("cid", "Go")
+
+    assert (codes(world, "bob"), codes(world, "ann"), codes(world, "cid")) == (["SPRING-1"], ["SPRING-2"], [])
+    assert world.story("cid") == [("entered",), ("skipped", "code", "no_coupon"), ("exited", "end:none")]
+
+
+def test_rule_6_3_without_on_empty_it_goes_along_next() -> None:
+    world = World(listed(codes="[]"), flow(f"{CODE[:-1]}, next: label}}\nlabel: {{type: tag, add: [none]}}"))
+
+    assert world.track("ann", "Go").story()[1:] == [("skipped", "code", "no_coupon"), ("ran", "label"), ("completed",)]
+
+
+def test_rule_6_4_uploaded_codes_are_a_list_of_dummies_without_end() -> None:
+    world = World("coupon_pool: ten\ncodes: uploaded\nreuse: never\n---\n", flow(CODE, ALWAYS))
+
+    for minute in range(150):
+        world.track("ann" if minute % 2 else "bob", "Go").after("1m")
+
+    given = [str(one) for contact in ("ann", "bob") for one in codes(world, contact)]
+    assert len(set(given)) == 150
+    assert all(re.fullmatch(r"DUMMY-ten-\d{6}", code) for code in given)
+
+
+def test_rule_6_2_a_listed_code_is_given_again_while_it_is_good_and_unused() -> None:
+    world = World(listed("valid_for: 1d"), flow(CODE, ALWAYS))
+
+    world.track("ann", "Go").after("1h").track("ann", "Go").after("1m").track("ann", "Coupon Redeemed", code="SPRING-1")
+    world.after("1m").track("ann", "Go").after("3d").track("ann", "Go")
+
+    assert codes(world) == ["SPRING-1", "SPRING-1", "SPRING-2"]
+    assert world.story()[-2] == ("skipped", "code", "no_coupon")
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("codes: [A, B, A]", "A comes twice"),
+        ("codes: ['']", "expected a code of 1 to 128 printable characters"),
+        ("codes: [' A']", "expected a code of 1 to 128 printable characters"),
+        ("codes: [12345678]", "valid string"),
+        ("codes: elsewhere", "generated"),
+        ("codes: uploaded\nprefix: A-", "expected prefix and length only beside codes: generated"),
+        ("codes: generated\nlow_water: 5", "expected low_water only where codes can run out"),
+    ],
+)
+def test_a_pool_that_makes_no_sense_is_refused(document: str, expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        World(f"coupon_pool: ten\n{document}\n")

@@ -17,9 +17,21 @@ from journeyflow.core.check.references import findings
 from journeyflow.core.contact import Contact, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
-from journeyflow.core.effects import Effects, Message, Statistic, TrailRecord
+from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
 from journeyflow.core.flows import Flows, JourneyState, Published
-from journeyflow.core.inputs import Appear, Enroll, Event, Forget, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Forget,
+    Identify,
+    Input,
+    Remove,
+    Reply,
+    SetTags,
+    SetTopics,
+    Wake,
+)
 from journeyflow.core.journey import Journey
 from journeyflow.core.overview import overview
 from journeyflow.core.triggers import InactivityTrigger
@@ -46,8 +58,8 @@ class _Anything(set[str]):
 class WorldMemory(SimulationMemory):
     """What a simulation remembers, with an outbox that messages stay in and pools that can run out."""
 
-    def __init__(self, pools: dict[str, CouponPool]) -> None:
-        super().__init__(_Anything(), pools, seed=0)
+    def __init__(self) -> None:
+        super().__init__(_Anything(), seed=0)
         self.outbox: set[str] = set()
         self.empty: set[str] = set()
         self.asked: list[str] = []
@@ -58,9 +70,9 @@ class WorldMemory(SimulationMemory):
         fresh = any(one.id == message and one.status == "queued" for one in self.effects.messages)
         return fresh or message in self.outbox
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         self.asked.append(identity)
-        return None if pool in self.empty else super().coupon_code(pool, contact, identity)
+        return None if pool.coupon_pool in self.empty else super().coupon_code(pool, contact, identity)
 
     def keep(self, effects: Effects) -> None:
         super().keep(effects)
@@ -82,7 +94,7 @@ class World:
         self.armed: dict[tuple[str, str], datetime] = {}
         self._arm()
         self.flows = self._flows()
-        self.memory = WorldMemory(self.documents.pools)
+        self.memory = WorldMemory()
         self.contacts: dict[str, Contact] = {}
         self.effects: list[Effects] = []
         self._arriving: dict[str, list[Input]] = {}
@@ -195,6 +207,19 @@ class World:
 
     def forget(self, contact: str) -> World:
         return self.put(contact, Forget(self.now))
+
+    def reply(
+        self, contact: str, node: str, *, status: int | None = 200, body: JSON = None, error: str | None = None
+    ) -> World:
+        """What became of the contact's last call at that node arrives."""
+        self.settle()
+        calls = [one for effects in self.effects for one in effects.calls if (one.contact, one.node) == (contact, node)]
+        return self.put(contact, Reply(self.now, calls[-1].run, node, calls[-1].visit, status, body, error))
+
+    def calls(self, contact: str | None = None) -> list[Call]:
+        """What was written to the outbox of calls."""
+        self.settle()
+        return [one for effects in self.effects for one in effects.calls if contact in (None, one.contact)]
 
     def send_queued(self) -> World:
         """The dispatcher sends all that is in the outbox."""
@@ -367,7 +392,11 @@ def told(record: TrailRecord) -> Step:
     if record.kind == "waiting":
         until = parse_instant(detail["until"])
         words.append("for ever" if until is None else short(until))
+    if record.kind == "ran" and "arm" in detail:
+        words.append(str(detail["arm"]))
+    if record.kind == "ran" and "done" in detail:
+        words.append("done" if detail["done"] else "not done")
     if record.kind == "ran" and "case" in detail:
         words.append("else" if detail["case"] is None else f"case {detail['case']}")
-    words.extend(str(detail[name]) for name in ("by", "outcome", "reason") if detail.get(name) is not None)
+    words.extend(str(detail[name]) for name in ("by", "outcome", "reason", "error") if detail.get(name) is not None)
     return tuple(words)

@@ -14,7 +14,9 @@ from journeyflow.db import documents, failures, inbox, statistics, tables, tasks
 from journeyflow.db.sqlite import ReadConnection, read
 from journeyflow.db.statistics import totals
 
-ENDS = {"completed", "exited"}
+BEGINNINGS = {"entered", "holdout"}
+ENDS = {"completed", "exited", "holdout"}
+"""What a run's status says when it is not active; who is held out never is."""
 
 
 def balance(world: LiveWorld) -> None:
@@ -30,6 +32,8 @@ def balance(world: LiveWorld) -> None:
         _statistics_are_a_recount(connection, runs)
         _messages_are_those_of_the_trail(connection, runs)
         _codes_are_given_once(connection, runs)
+        _pools_are_counted(connection)
+        _calls_are_made(connection)
         _everybody_is_woken(connection)
 
 
@@ -39,8 +43,8 @@ def _runs_are_whole(connection: ReadConnection, runs: dict[str, list[TrailRecord
     for run, records in runs.items():
         kinds = [record.kind for record in records]
         assert [record.seq for record in records] == list(range(len(records))), "seq has no gap"
-        assert kinds[0] == "entered"
-        assert kinds.count("entered") == 1
+        assert kinds[0] in BEGINNINGS
+        assert sum(kind in BEGINNINGS for kind in kinds) == 1
         ends = [kind for kind in kinds if kind in ENDS]
         assert (ends or ["active"]) == [stored[run].status], "a run ends once, and the table knows how"
         assert (stored[run].ended_at is None) == (not ends)
@@ -50,7 +54,9 @@ def _statistics_are_a_recount(connection: ReadConnection, runs: dict[str, list[T
     recount: Counter[tuple[str, str]] = Counter()
     for records in runs.values():
         for record in records:
-            if record.kind in ("entered", "completed", "converted"):
+            if record.kind == "converted" and records[0].kind == "holdout":
+                recount[record.journey, "holdout_converted"] += 1
+            elif record.kind in ("entered", "holdout", "completed", "converted"):
                 recount[record.journey, record.kind] += 1
             elif record.kind == "exited":
                 recount[record.journey, f"exited:{record.detail['reason']}"] += 1
@@ -96,6 +102,29 @@ def _codes_are_given_once(connection: ReadConnection, runs: dict[str, list[Trail
     assert count == connection.scalar(select(func.count()).select_from(effects))
     shown = {str(record.detail["code"]) for records in runs.values() for record in records if "code" in record.detail}
     assert set(connection.scalars(select(coupons.c.code))) == shown
+
+
+def _pools_are_counted(connection: ReadConnection) -> None:
+    coupons, stock = tables.coupons, tables.codes
+    recount: Counter[tuple[str, str]] = Counter()
+    for pool, redeemed_at in connection.execute(select(coupons.c.pool, coupons.c.redeemed_at)).all():
+        recount[pool, "given"] += 1
+        recount[pool, "redeemed"] += redeemed_at is not None
+    states = connection.execute(select(stock.c.pool, stock.c.code, stock.c.state)).all()
+    recount.update((pool, "left") for pool, _, state in states if state == "left")
+    kinds = select(tables.pool_counts.c.pool, tables.pool_counts.c.kind, tables.pool_counts.c.count)
+    counted: Counter[tuple[str, str]] = Counter()
+    for pool, kind, count in connection.execute(kinds).all():
+        counted[pool, kind] += count
+    assert +counted == +recount
+    stocked = {pool for pool, _, _ in states}
+    gone = {(pool, code) for pool, code, state in states if state == "given"}
+    held = connection.execute(select(coupons.c.pool, coupons.c.code)).all()
+    assert {(pool, code) for pool, code in held if pool in stocked} == gone, "a code that was given is taken"
+
+
+def _calls_are_made(connection: ReadConnection) -> None:
+    assert connection.scalar(select(func.count()).where(tables.calls.c.due_at.isnot(None))) == 0
 
 
 def _everybody_is_woken(connection: ReadConnection) -> None:

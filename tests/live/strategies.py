@@ -11,7 +11,18 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from hypothesis import strategies as st
-from tests.core.random_flows import CONTACTS, EVENTS, conditions, matches, triggers
+from tests.core.random_flows import (
+    CONTACTS,
+    EVENTS,
+    calls,
+    calmly,
+    conditions,
+    matches,
+    reaching,
+    splits,
+    topics,
+    triggers_of,
+)
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
@@ -31,6 +42,8 @@ TEMPLATES: list[Document] = [
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
+    {"coupon_pool": "uploaded", "codes": "uploaded", "reuse": "never"},
+    {"coupon_pool": "listed", "codes": [f"L-{number}" for number in range(500)], "reuse": "never"},
 ]
 TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES: list[Document] = [
@@ -78,7 +91,12 @@ LONG_WAITS: list[Document] = [
     {"until_time": {"at": "12:30"}},
     {"until_time": {"at": "09:30", "weekdays": ["mon", "tue"]}},
 ]
-CODES: list[Document] = [{"type": "coupon", "pool": "kept"}, {"type": "coupon", "pool": "fresh"}]
+CODES: list[Document] = [
+    {"type": "coupon", "pool": "kept"},
+    {"type": "coupon", "pool": "fresh"},
+    {"type": "coupon", "pool": "listed"},
+    {"type": "coupon", "pool": "uploaded"},
+]
 small = st.integers(0, 3)
 events = st.sampled_from(EVENTS)
 plain_events: st.SearchStrategy[Document] = st.builds(lambda name: {"event": name}, events)
@@ -99,13 +117,13 @@ updates: st.SearchStrategy[Document] = st.sampled_from(
         {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
     ]
 )
-actions = st.one_of(emails, emails, tags, updates, st.sampled_from(CODES))
+actions = st.one_of(emails, emails, tags, updates, topics, st.sampled_from(CODES))
 
 
 @st.composite
-def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
+def _nodes(draw: st.DrawFn, name: str) -> dict[str, JSON]:
     """A graph whose edges lead onwards, or back to a long wait."""
-    likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait"]
+    likely = ["email", "email", "act", "wait_for", "wait_for", "wait", "branch", "long wait", "split", "call", "reach"]
     first = draw(st.sampled_from([[], ["code"]]))
     kinds = [*first, *draw(st.lists(st.sampled_from(likely), min_size=2, max_size=6))]
     names = ["coupon" if kind == "code" else f"n{place}" for place, kind in enumerate(kinds)]
@@ -114,14 +132,17 @@ def _nodes(draw: st.DrawFn) -> dict[str, JSON]:
         back = [name for name, one in zip(names, kinds, strict=True) if one == "long wait"]
         following = [*names[place + 1 : place + 3] * 3, *back, "stop"]
         onwards = st.sampled_from(following)
-        found[names[place]] = draw(_node(kind, onwards))
+        held = _given(hold=draw(rarely(rarely(st.just(True)))))
+        found[names[place]] = {**draw(_node(kind, onwards, name)), **held}
     stop: Document = {"type": "end", **draw(st.sampled_from([{}, {"reason": "enough"}]))}
     return {**found, "stop": stop}
 
 
 @st.composite
-def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Document:
+def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str], name: str) -> Document:
     edge: Document = {"next": draw(onwards)}
+    if kind == "split":
+        return {**draw(splits), **edge}
     if kind in ("wait", "long wait"):
         wait = draw(st.sampled_from(SHORT_WAITS if kind == "wait" else LONG_WAITS))
         return {"type": "wait", **wait, **edge, **({"on_past": draw(onwards)} if "until" in wait else {})}
@@ -132,7 +153,10 @@ def _node(draw: st.DrawFn, kind: str, onwards: st.SearchStrategy[str]) -> Docume
         return {"type": "wait_for", "cases": list(cases), "timeout": timeout, "on_timeout": draw(onwards), **edge}
     if kind == "branch":
         return {"type": "branch", "cases": list(draw(st.lists(_case(onwards), min_size=1, max_size=2))), **edge}
-    action = {"email": emails, "code": st.sampled_from(CODES), "act": actions}[kind]
+    doing = {
+        "email": emails, "code": st.sampled_from(CODES), "act": actions, "call": calls, "reach": reaching(name),
+    }  # fmt: skip
+    action = doing[kind]
     return {**draw(action), **edge, **_given(only_if=draw(rarely(conditions)))}
 
 
@@ -146,13 +170,13 @@ REENTRIES: list[JSON] = [{"policy": "always"}, {"policy": "always"}, {"policy": 
 @st.composite
 def journeys(draw: st.DrawFn, name: str) -> Document:
     """One journey of all that there is; one of its triggers is an event without conditions."""
-    nodes = draw(_nodes())
+    nodes = draw(_nodes(name))
     goal = st.builds(
         lambda match, more: {**match, **more}, heard, st.sampled_from([{}, {"within": "1h", "value": "n"}])
     )
-    return {
+    document: Document = {
         "journey": name,
-        "triggers": [*draw(st.lists(triggers, max_size=2)), {"type": "event", "event": draw(events)}],
+        "triggers": [*draw(st.lists(triggers_of(name), max_size=2)), {"type": "event", "event": draw(events)}],
         "start": next(iter(nodes)),
         "nodes": nodes,
         **_given(
@@ -164,8 +188,10 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
             on_duplicate=draw(st.sampled_from([None, "restart"])),
             goal=draw(st.none() | goal),
             priority=draw(st.sampled_from([None, 20, 80])),
+            holdout=draw(mostly(None, [50])),
         ),
     }
+    return calmly(document)
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(

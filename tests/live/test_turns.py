@@ -13,6 +13,7 @@ from tests.live.books import balance
 from tests.live.world import START, LiveWorld
 
 from journeyflow.core.check.source import Source
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Enroll, Event, Identify, Input
 from journeyflow.core.values import JSON, from_micros
@@ -104,7 +105,7 @@ class BrokenPool:
         self._world = world
         self.repaired = False
 
-    def __call__(self, connection: Connection, pool: str, contact: str) -> str | None:
+    def __call__(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
         if contact == "bob" and not self.repaired:
             raise LookupError("no codes for Bob")
         return self._world.installation.make_code(connection, pool, contact)

@@ -11,7 +11,7 @@ from journeyflow.services.metrics import Lag, Metrics
 from journeyflow.services.turn import Done
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
-NOTHING = Lag(0, 0, 0, 0)
+NOTHING = Lag(0, 0, 0, 0, 0)
 
 
 def values(metrics: Metrics, behind: Lag = NOTHING) -> dict[str, float]:
@@ -59,9 +59,10 @@ def test_rule_5_4_messages_that_may_have_gone_out_twice_are_counted() -> None:
 
 
 def test_how_far_the_engine_is_behind_is_told_as_it_is() -> None:
-    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 4))
+    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 5.5, 4))
 
     assert found['journeyflow_lag_seconds{what="inbox"}'] == 1.5
     assert found['journeyflow_lag_seconds{what="timers"}'] == 2.5
     assert found['journeyflow_lag_seconds{what="outbox"}'] == 3.5
+    assert found['journeyflow_lag_seconds{what="webhooks"}'] == 5.5
     assert found["journeyflow_failures"] == 4

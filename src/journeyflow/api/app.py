@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from journeyflow.api import (
     contacts,
+    coupons,
     documents,
     errors,
     imports,
@@ -43,6 +44,7 @@ ROUTERS: Final = (
     journeys,
     runs,
     messages,
+    coupons,
     simulations,
     keys,
     preferences,

@@ -98,7 +98,6 @@ def _take_if_free(stack: ExitStack, database: Path, now: datetime) -> bool:
 def _turn_loop(installation: Installation) -> TurnLoop:
     from journeyflow.worker.turns import TurnLoop
 
-    # The installation's own cache: it is where coupon codes are made from.
     one = installation
     return TurnLoop(one.engine, one.cache, one.clock, one.make_code, lambda *_: None)
 

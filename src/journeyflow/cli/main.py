@@ -16,6 +16,7 @@ from journeyflow.cli import (
     check,
     console,
     contacts,
+    coupons,
     doctor,
     explain,
     journeys,
@@ -99,6 +100,7 @@ app.command("apply")(publish.apply)
 app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
 app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one; erase one.")
+app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
 app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("schema")(schema.schema)

@@ -20,6 +20,7 @@ from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
 from journeyflow.services.turn import Done
+from journeyflow.worker.caller import Caller
 from journeyflow.worker.dispatcher import Dispatcher
 from journeyflow.worker.schedule import Schedule
 from journeyflow.worker.turns import TurnLoop
@@ -90,9 +91,12 @@ def _start_engine(stack: ExitStack, installation: Installation, metrics: Metrics
         metrics.on_turn(done, seconds)
         if done.messages:
             dispatcher.wake()
+        if done.calls:
+            caller.wake()
 
     loop = TurnLoop(one.engine, one.cache, one.clock, one.make_code, on_turn)
-    for part in (dispatcher, loop, Schedule(one.engine, one.clock)):
+    caller = Caller(one.engine, one.webhooks(), one.clock, metrics.on_call, loop.wake)
+    for part in (dispatcher, caller, loop, Schedule(one.engine, one.clock)):
         part.start()
         stack.callback(part.stop)
     return loop.wake

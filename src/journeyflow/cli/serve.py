@@ -47,7 +47,7 @@ def serve(
     logs.take_over(settings.log_format, settings.log_level)
     # Whatever can be wrong is looked at first: keys that a first start makes are shown once, and must be shown.
     checked = None if flows is None else _checked(flows)
-    _try_mail_setting(settings)
+    _try_settings(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(bind(settings.host, settings.port))
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
@@ -60,12 +60,16 @@ def serve(
         run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
 
 
-def _try_mail_setting(settings: Settings) -> None:
-    """Find out before anything is made whether the mail setting can be used.
+def _try_settings(settings: Settings) -> None:
+    """Find out before anything is made whether what goes out can.
 
-    :raises InvalidValue: when it can't.
+    :raises InvalidValue: when a setting does not allow it.
     """
     from journeyflow.channels.factory import open_channel
+    from journeyflow.channels.webhook import read_secret
+
+    if settings.webhook_secret is not None:
+        read_secret(settings.webhook_secret.get_secret_value())
 
     email_url = settings.email_url.get_secret_value()
     open_channel(email_url)

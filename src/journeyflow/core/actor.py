@@ -21,6 +21,7 @@ from journeyflow.core.inputs import (
     Identify,
     Input,
     Remove,
+    Reply,
     SetTags,
     SetTopics,
 )
@@ -43,6 +44,7 @@ class Actor:
         self.effects = effects
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
+        self.decision.gatekeeper = self
 
     def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -187,6 +189,8 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, Reply):
+            self._answer(item)
         elif isinstance(item, Forget):
             self._forget()
 
@@ -252,6 +256,43 @@ class Actor:
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
 
+    def _answer(self, reply: Reply) -> None:
+        """A reply to a call that nobody waits for any more is dropped."""
+        for run in self.contact.runs:
+            if run.id == reply.run and run.standing and run.held is None and run.node == reply.node:
+                if self.walker.visit(run).number == reply.visit:
+                    self._walk([(run, partial(self.walker.answer, run, reply))])
+                return
+
+    # --- for the nodes enroll and remove ------------------------------------------------------------------------------
+
+    def enroll(self, journey: str, properties: dict[str, JSON], told: Callable[[bool], None]) -> None:
+        """Let the contact in, if the journey does; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        published = self.flows.current.get(journey)
+        if published is None or self.flows.states.get(journey) != "live":
+            told(False)
+            return
+        doorman = Doorman(self.decision, self.walker)
+        verdict = doorman.judge(published, None, properties, [])
+        admitted = verdict.refusal is None and self.decision.lengthen_chain(f"enroll {journey}")
+        told(admitted)
+        if admitted or verdict.refusal is not None:
+            run = doorman.carry_out(verdict)
+            if run is not None:
+                self.decision.made.append(run)
+
+    def remove(self, journey: str, properties: dict[str, JSON] | None, told: Callable[[bool], None]) -> None:
+        """End the contact's runs; see :class:`journeyflow.core.decision.Gatekeeper`."""
+        runs = [run for run in self._ranked(self.contact.runs) if run.active and run.journey == journey]
+        published = self.flows.current.get(journey)
+        if runs and properties is not None and published is not None:
+            key = Doorman(self.decision, self.walker).key(published, properties)
+            runs = [run for run in runs if run.key == key]
+        removed = bool(runs) and self.decision.lengthen_chain(f"remove {journey}")
+        told(removed)
+        for run in runs if removed else ():
+            self.walker.exit(run, "removed")
+
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 
     def _store(self, event: Event) -> None:
@@ -304,9 +345,13 @@ class Actor:
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
 
     def _drain(self) -> None:
-        """Rule 2.7: the events the engine made, in order."""
+        """Rule 2.7: the events the engine made, and the runs that nodes began, in order."""
         while self.decision.made:
-            self._step(self.decision.made.popleft())
+            made = self.decision.made.popleft()
+            if isinstance(made, Event):
+                self._step(made)
+            else:
+                self._walk([(made, partial(self.walker.begin, made))])
 
     def _exit_on(self, run: Run, event: Event) -> None:
         if not run.active and not run.queued:
@@ -349,7 +394,8 @@ class Actor:
         if because:
             detail["because"] = because
         self.decision.record(run, "converted", detail, None, None)
-        self.decision.count(run.journey, run.version, "", "converted")
+        kind = "holdout_converted" if run.status == "holdout" else "converted"
+        self.decision.count(run.journey, run.version, "", kind)
 
     def _reconsider(self, event: Event | None = None) -> list[Continuation]:
         """Waiting runs look at the event, and at what has changed (rules 2.4, 4.5, 4.6)."""
@@ -408,7 +454,8 @@ class Actor:
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
     ) -> list[Continuation]:
-        run = Doorman(self.decision, self.walker).offer(published, index, properties, because)
+        doorman = Doorman(self.decision, self.walker)
+        run = doorman.carry_out(doorman.judge(published, index, properties, because))
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:
@@ -431,14 +478,13 @@ class Actor:
         states = self.flows.states
         unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
         for run in self._ranked([run for run in unsettled if run.active]):
-            state = states.get(run.journey)
             if not run.active:  # what another of them did has ended it
                 continue
-            if state == "archived":
+            if states.get(run.journey) == "archived":
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")
                 self._drain()
-            elif run.held is not None and state != "paused":
+            elif run.held is not None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
                 self._drain()

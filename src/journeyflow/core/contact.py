@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.values import JSON
 
 RunStatus = Literal["active", "completed", "exited", "holdout"]
@@ -67,10 +68,10 @@ class Run:
 
     ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
-    waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused: at the
-    end of its wait, or before its node. ``left`` keeps for each wait the instant it was last left (rule 4.9); ``steps``
-    counts the visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its end a run concerns
-    goals and withdrawals until ``open_until``.
+    waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused, at the
+    end of its wait or before its node, or because its node has ``hold``, before it. ``left`` keeps for each wait the
+    instant it was last left (rule 4.9); ``steps`` counts the visits at ``steps_at``. ``queued`` are messages that may
+    still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
     """
 
     id: str
@@ -90,7 +91,7 @@ class Run:
     due_at: datetime | None = None
     check_at: datetime | None = None
     standing: bool = False
-    held: Literal["wait", "node"] | None = None
+    held: Literal["wait", "node", "hold"] | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     converted: bool = False
@@ -192,6 +193,6 @@ class Memory(Protocol):
         """Whether that message is not being sent yet, so that it can be withdrawn."""
         ...
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         """A fresh code of a pool for an effect's identity, never given out before; ``None`` when there is none."""
         ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Memory, Run
 from journeyflow.core.effects import Effects, StoredEvent, TrailRecord
@@ -21,10 +21,39 @@ _make_tuple: Final = tuple.__new__
 LATE: Final = timedelta(seconds=1)
 
 
+class Gatekeeper(Protocol):
+    """Lets the contact into journeys, and takes it out of them, for a node of another run.
+
+    ``told`` is called with whether anything comes of it, before it does: so a run whose own node ends it has its step
+    in the trail before its end.
+    """
+
+    def enroll(self, journey: str, properties: dict[str, JSON], told: Callable[[bool], None]) -> None:
+        """Let the contact in, if the journey does; the new run walks after the present step (rule 2.7)."""
+        ...
+
+    def remove(self, journey: str, properties: dict[str, JSON] | None, told: Callable[[bool], None]) -> None:
+        """End the contact's runs; with ``properties`` of a journey with a key, only those of the key they give."""
+        ...
+
+
 class Decision:
     """Reads and changes one contact; what is to be written goes to ``effects``."""
 
-    __slots__ = ("chain", "contact", "dropped", "due", "effects", "library", "made", "memory", "now", "view")
+    __slots__ = (
+        "chain",
+        "contact",
+        "dropped",
+        "due",
+        "effects",
+        "gatekeeper",
+        "library",
+        "made",
+        "memory",
+        "now",
+        "view",
+    )
+    gatekeeper: Gatekeeper
 
     def __init__(self, contact: Contact, now: datetime, library: Library, memory: Memory, effects: Effects) -> None:
         self.contact = contact
@@ -33,7 +62,7 @@ class Decision:
         self.memory = memory
         self.effects = effects
         self.view = View(contact, now, library, memory, effects)
-        self.made: deque[Event] = deque()
+        self.made: deque[Event | Run] = deque()
         self.chain = 0
         self.dropped = 0
         self.due: datetime | None = None
@@ -79,14 +108,20 @@ class Decision:
 
     def make(self, name: str, properties: dict[str, JSON]) -> bool:
         """An event of the engine's own, handled after the present step; false where the chain is too long."""
+        if not self.lengthen_chain(name):
+            return False
+        self.made.append(Event(self.now, name, self.now, properties, own=True))
+        return True
+
+    def lengthen_chain(self, what: str) -> bool:
+        """One more link of the present chain; false where it is too long, and ``what`` is dropped (rule 2.7)."""
         if self.chain >= CHAIN_MAX:
             self.dropped += 1
             self.effects.alerts.append(
-                f"contact {self.contact.key}: more than {CHAIN_MAX} events in a chain; {name} dropped"
+                f"contact {self.contact.key}: more than {CHAIN_MAX} events in a chain; {what} dropped"
             )
             return False
         self.chain += 1
-        self.made.append(Event(self.now, name, self.now, properties, own=True))
         return True
 
     def store(self, event: Event) -> None:

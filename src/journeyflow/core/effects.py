@@ -66,8 +66,34 @@ class Message:
     overrides: dict[str, JSON]
 
 
+@dataclass(slots=True)
+class Call:
+    """An HTTP request for the outbox, by the effect's identity (rule 4.10).
+
+    ``body`` is JSON text. ``awaited``: the run waits for the reply until ``expires_at``. ``host_written``: the host is
+    the document's own, not one that was filled in. ``sample`` is what a simulation answers.
+    """
+
+    id: str
+    contact: str
+    journey: str
+    version: int
+    run: str
+    node: str
+    visit: int
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    awaited: bool
+    host_written: bool
+    queued_at: datetime
+    expires_at: datetime
+    sample: JSON
+
+
 class Allocation(NamedTuple):
-    """A coupon code that was given out, by the effect's identity."""
+    """A coupon code that was given out, by the effect's identity; ``stocked``: it was one of a list or an upload."""
 
     coupon: Coupon
     contact: str
@@ -75,6 +101,7 @@ class Allocation(NamedTuple):
     node: str
     visit: int
     at: datetime
+    stocked: bool = False
 
 
 class Statistic(NamedTuple):
@@ -99,6 +126,7 @@ class Effects:
     events: list[StoredEvent] = field(default_factory=list)
     seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     withdrawn: list[tuple[str, str]] = field(default_factory=list)
     allocations: list[Allocation] = field(default_factory=list)
     redeemed: list[tuple[str, str, str, datetime]] = field(default_factory=list)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from journeyflow.core.conditions import Because
 from journeyflow.core.contact import Entry, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.flows import Published
 from journeyflow.core.identity import key_text, run_id
+from journeyflow.core.lottery import draw, held_out
 from journeyflow.core.values import JSON, Missing
 from journeyflow.core.view import View
 from journeyflow.core.walk import Walker
 
 RUNS_MAX: Final = 1_000
 """A contact in so many runs at once is let into no further one."""
+
+
+class Verdict(NamedTuple):
+    """Whether a contact is let in; ``refusal`` is why not. ``active`` is the run whose place the new one takes."""
+
+    published: Published
+    trigger: int | None
+    properties: dict[str, JSON]
+    key: str
+    refusal: str | None
+    because: Because
+    active: Run | None = None
+    entry: Entry | None = None
+    held_out: bool = False
 
 
 class Doorman:
@@ -26,34 +41,45 @@ class Doorman:
         self.decision = decision
         self.walker = walker
 
-    def offer(
+    def judge(
         self, published: Published, trigger: int | None, properties: dict[str, JSON], because: Because
-    ) -> Run | None:
-        """Key, ``enter_if``, active run, re-entry, in that order; the run that begins, or ``None`` (rule 3.1)."""
+    ) -> Verdict:
+        """Key, ``enter_if``, active run, re-entry and holdout, in that order (rule 3.1); nothing is changed."""
         journey = published.journey
         view = self.decision.view.of(None, properties, journey.timezone)
+        asked = (published, trigger, properties)
         key = self._key(published, view)
         if key is None:
-            self._refuse(published, trigger, "no_key", [])
-            return None
+            return Verdict(*asked, "", "no_key", [])
         if journey.enter_if is not None and not journey.enter_if.holds(view, "enter_if", because):
-            self._refuse(published, trigger, "enter_if", because)
-            return None
+            return Verdict(*asked, key, "enter_if", because)
         active = self._active(published.id, key)
         entry = self._entry(published.id, key)
-        if active is not None:
-            if journey.on_duplicate == "ignore":
-                self._refuse(published, trigger, "duplicate", [])
-                return None
-            self.walker.exit(active, "restarted")
-        elif entry is not None and not self._may_return(published, entry):
-            self._refuse(published, trigger, "reentry", [])
+        if active is not None:  # it alone decides, so that who is being treated stays treated
+            refusal = "duplicate" if journey.on_duplicate == "ignore" else None
+            return Verdict(*asked, key, refusal, [] if refusal else because, active, entry)
+        if entry is not None and not self._may_return(published, entry):
+            return Verdict(*asked, key, "reentry", [])
+        if self._full():
+            return Verdict(*asked, key, "too_many_runs", [])
+        return Verdict(*asked, key, None, because, None, entry, self._held_out(published))
+
+    def carry_out(self, verdict: Verdict) -> Run | None:
+        """Write down what was judged; the run that begins, or ``None`` for who is refused or held out."""
+        if verdict.refusal is not None:
+            self._refuse(verdict.published, verdict.trigger, verdict.refusal, verdict.because)
             return None
-        elif self._full():
-            self._refuse(published, trigger, "too_many_runs", [])
+        if verdict.active is not None:
+            self.walker.exit(verdict.active, "restarted")
+        self._remember(verdict.published.id, verdict.key, verdict.entry, restart=verdict.active is not None)
+        if verdict.held_out:
+            self._hold_out(verdict)
             return None
-        self._remember(published.id, key, entry, restart=active is not None)
-        return self._begin(published, trigger, properties, key, 0 if entry is None else entry.count, because)
+        return self._begin(verdict)
+
+    def key(self, published: Published, properties: dict[str, JSON]) -> str | None:
+        """The key that a journey makes of these properties, as :meth:`judge` does."""
+        return self._key(published, self.decision.view.of(None, properties, published.journey.timezone))
 
     def _key(self, published: Published, view: View) -> str | None:
         """The key's text, empty for a journey without; ``None`` where it is missing (rule 3.2)."""
@@ -73,10 +99,7 @@ class Doorman:
         A journey whose key is something that its own runs change lets the contact in anew with each of them.
         """
         runs = self.decision.contact.runs
-        if len(runs) < RUNS_MAX or sum(run.active for run in runs) < RUNS_MAX:
-            return False
-        self.decision.effects.alerts.append(f"contact {self.decision.contact.key}: already in {RUNS_MAX:,} runs")
-        return True
+        return len(runs) >= RUNS_MAX and sum(run.active for run in runs) >= RUNS_MAX
 
     def _entry(self, journey: str, key: str) -> Entry | None:
         if not key:
@@ -103,31 +126,51 @@ class Doorman:
         else:
             self.decision.contact.entries[journey] = remembered
 
-    def _begin(
-        self, published: Published, trigger: int | None, properties: dict[str, JSON], key: str, number: int,
-        because: Because,
-    ) -> Run:  # fmt: skip
+    def _held_out(self, published: Published) -> bool:
+        """Rule 3.4."""
+        percent = published.journey.holdout
+        if not percent:
+            return False
         decision = self.decision
         workspace = decision.library.workspace.workspace
+        return held_out(draw(workspace, published.id, "holdout", decision.contact.key), percent)
+
+    def _begin(self, verdict: Verdict) -> Run:
+        run = self._new_run(verdict)
+        detail: dict[str, JSON] = {"trigger": verdict.trigger, "properties": verdict.properties}
+        if verdict.because:
+            detail["because"] = verdict.because
+        self.decision.record(run, "entered", detail, None, None)
+        self.decision.count(run.journey, run.version, "", "entered")
+        return run
+
+    def _hold_out(self, verdict: Verdict) -> None:
+        run = self._new_run(verdict)
+        run.status, run.ended_at = "holdout", self.decision.now
+        run.open_until = self.walker.open_until(run)
+        self.decision.record(run, "holdout", {"because": verdict.because} if verdict.because else {}, None, None)
+        self.decision.count(run.journey, run.version, "", "holdout")
+
+    def _new_run(self, verdict: Verdict) -> Run:
+        decision, published = self.decision, verdict.published
+        workspace = decision.library.workspace.workspace
+        number = 0 if verdict.entry is None else verdict.entry.count
         run = Run(
-            id=run_id(workspace, published.id, decision.contact.key, key, number),
+            id=run_id(workspace, published.id, decision.contact.key, verdict.key, number),
             journey=published.id,
             version=published.version,
-            key=key,
+            key=verdict.key,
             number=number,
             entered_at=decision.now,
             entered_event=decision.contact.events,
-            trigger=properties,
+            trigger=verdict.properties,
         )
         decision.contact.runs.append(run)
-        detail: dict[str, JSON] = {"trigger": trigger, "properties": properties}
-        if because:
-            detail["because"] = because
-        decision.record(run, "entered", detail, None, None)
-        decision.count(published.id, published.version, "", "entered")
         return run
 
     def _refuse(self, published: Published, trigger: int | None, reason: str, because: Because) -> None:
+        if reason == "too_many_runs":
+            self.decision.effects.alerts.append(f"contact {self.decision.contact.key}: already in {RUNS_MAX:,} runs")
         detail: dict[str, JSON] = {"reason": reason}
         if because:
             detail["because"] = because

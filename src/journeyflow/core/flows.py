@@ -66,11 +66,16 @@ class Flows:
     """The names of events whose history some condition reads."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    holding: set[str] = field(default_factory=set)
+    """The journeys of which some version has a node on hold."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        for published in self.versions.values():
+            if any(node.hold for node in published.journey.nodes.values()):
+                self.holding.add(published.id)
         for leaf in self._questions():
             if leaf.aggregate_key is None:
                 self.recalled.add(leaf.event)

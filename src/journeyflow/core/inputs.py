@@ -108,10 +108,27 @@ class Forget:
 
 
 @dataclass(slots=True, frozen=True)
+class Reply:
+    """What became of a call that a run waits for, by the effect's identity (run, node, visit).
+
+    ``status`` is the HTTP status, ``None`` where nobody answered; ``error`` says why the call failed; ``body`` is what
+    came back.
+    """
+
+    at: datetime
+    run: str
+    node: str
+    visit: int
+    status: int | None
+    body: JSON = None
+    error: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class Wake:
     """Nothing happened but time, or the state of a journey: look again what is due."""
 
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply

@@ -5,23 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from journeyflow.core.conditions import Condition
 from journeyflow.core.nodes.branch import BranchNode
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.nodes.email import EmailNode
+from journeyflow.core.nodes.emit import EmitNode
 from journeyflow.core.nodes.end import EndNode
+from journeyflow.core.nodes.enroll import EnrollNode, RemoveNode
+from journeyflow.core.nodes.split import SplitNode
 from journeyflow.core.nodes.tag import TagNode
+from journeyflow.core.nodes.topic import TopicNode
 from journeyflow.core.nodes.update import UpdateNode
 from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
+from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.triggers import Trigger
 from journeyflow.core.values import Duration, Model, Name, NodeName, Path, PositiveDuration, ReferencePath, Slug
 from journeyflow.core.workspace import ZoneName
 
 Node = Annotated[
-    WaitNode | WaitForNode | BranchNode | EmailNode | TagNode | UpdateNode | CouponNode | EndNode,
+    WaitNode
+    | WaitForNode
+    | BranchNode
+    | SplitNode
+    | EmailNode
+    | WebhookNode
+    | TagNode
+    | UpdateNode
+    | TopicNode
+    | CouponNode
+    | EmitNode
+    | EnrollNode
+    | RemoveNode
+    | EndNode,
     Field(discriminator="type"),
 ]
 NODES_MAX = 500
@@ -75,6 +93,7 @@ class Journey(Model):
     reentry: Reentry = Reentry()
     on_duplicate: Literal["ignore", "restart"] = "ignore"
     goal: Goal | None = None
+    holdout: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100, description="per cent, 0 to 100")] = 0
     start: NodeName
     nodes: Annotated[dict[NodeName, Node], Field(min_length=1, max_length=NODES_MAX)]
 

@@ -15,13 +15,17 @@ END = "end"
 
 @dataclass(slots=True)
 class Passages:
-    """Counters: ``edges`` by journey, node left and node reached; ``reached`` by journey and node, each run once."""
+    """Counters: ``edges`` by journey, node left and node reached; ``reached`` by journey and node, each run once.
+
+    Whoever is held before a node has come along the edge and has not visited the node. Nobody is released while these
+    are counted: a simulation resumes nothing.
+    """
 
     edges: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     reached: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def note(self, run: Run, to: str) -> None:
-        """A run is about to go from where it stands to a node, or to its end."""
+    def note(self, run: Run, to: str, held: bool) -> None:
+        """A run is about to go from where it stands to a node, or to its end; ``held``: it has to stop before it."""
         self.edges[run.journey, run.node or ENTRY, to] += 1
-        if to not in run.visits:
+        if not held and to not in run.visits:
             self.reached[run.journey, to] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -52,6 +53,8 @@ Slug = Annotated[
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+"""What a node saves a value as: a name that Liquid and a path can say."""
 
 # --- durations -------------------------------------------------------------------------------------------------------
 
@@ -314,6 +317,36 @@ def _value(value: object) -> object:
 
 # Any: a literal is whatever JSON the author wrote, or a Ref; which of the two is decided by the validator above
 Value = Annotated[Any, BeforeValidator(_value), WithJsonSchema({"description": "a value, or {ref: PATH}"})]
+
+
+def _nested(value: object) -> object:
+    if isinstance(value, dict):
+        if set(value) == {"ref"}:
+            return Ref.model_validate(value)
+        return {str(name): _nested(one) for name, one in value.items()}
+    return [_nested(one) for one in value] if isinstance(value, list) else value
+
+
+# Any: as above, and what lies inside a mapping or a list may be a Ref, too
+Nested = Annotated[
+    Any,
+    BeforeValidator(_nested),
+    WithJsonSchema(
+        {"description": "a value; every text inside it is Liquid, and {ref: PATH} stands for what it names"}
+    ),
+]
+
+
+def texts_inside(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every text inside a :data:`Nested` value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from texts_inside(f"{path}.{name}", one)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from texts_inside(f"{path}[{index}]", one)
 
 
 def number_or_none(value: object) -> int | float | None:

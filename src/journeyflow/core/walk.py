@@ -9,7 +9,7 @@ from journeyflow.core.conditions import Because
 from journeyflow.core.contact import Run
 from journeyflow.core.decision import CHAIN_MAX, Decision
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Event
+from journeyflow.core.inputs import Event, Reply
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Visit
 from journeyflow.core.values import JSON, iso
@@ -19,7 +19,7 @@ STEPS_MAX: Final = 100
 WITHDRAWABLE: Final = timedelta(hours=36)
 """For so long after a run's end a message of it may still be in the outbox."""
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-Cause = Literal["timer", "event", "condition", "timeout"]
+Cause = Literal["timer", "event", "condition", "reply", "timeout"]
 
 
 class Walker:
@@ -84,10 +84,11 @@ class Walker:
     def _end(self, run: Run, status: Literal["completed", "exited"], reason: str | None) -> None:
         run.status, run.reason, run.ended_at = status, reason, self.decision.now
         run.node = run.due_at = run.check_at = run.held = None
-        run.open_until = self._open_until(run)
+        run.open_until = self.open_until(run)
         self._count(run, status if reason is None else f"{status}:{reason}")
 
-    def _open_until(self, run: Run) -> datetime | None:
+    def open_until(self, run: Run) -> datetime | None:
+        """Until when a goal or a withdrawal can concern a run that has ended, or was held out."""
         goal = self.journey(run).goal
         until = self.decision.now + WITHDRAWABLE if run.queued else None
         if goal is None or run.converted:
@@ -112,10 +113,14 @@ class Walker:
             self._walk(run, self._wake(visit))
 
     def _wake(self, visit: Visit) -> Move:
-        return self._act(visit) if visit.node.action else visit.node.wake(visit)
+        return self._act(visit) if visit.node.acts_when_woken else visit.node.wake(visit)
+
+    def is_held(self, run: Run) -> bool:
+        """Whether what holds a standing run still does: its journey is paused, or its node has ``hold``."""
+        return self._paused(run) or (run.held == "hold" and self._on_hold(run, run.node or ""))
 
     def release(self, run: Run) -> None:
-        """The journey goes on; so does a run that was held."""
+        """What held a run does so no more: it goes on."""
         held, run.held = run.held, None
         came_from = run.left.get(run.node or "")
         visit = self._leave_wait(run, self.node(run).woken_by if held == "wait" else "timer")
@@ -137,6 +142,12 @@ class Walker:
         visit = self._leave_wait(run, "event" if case.by_event else "condition")
         if visit is not None:
             self._walk(run, visit.node.taken(visit, case))
+
+    def answer(self, run: Run, reply: Reply) -> None:
+        """What became of the call that the run waits for."""
+        visit = self._leave_wait(run, "reply")
+        if visit is not None:
+            self._walk(run, visit.node.answered(visit, reply))
 
     def follow(self, run: Run) -> None:
         """A run that waits for an attribute's date follows the attribute (rule 4.5)."""
@@ -190,10 +201,10 @@ class Walker:
     def _enter(self, run: Run, name: str) -> Move | None:
         """Visit the next node; ``None`` where the run was held or has left."""
         if self._paused(run):
-            run.node, run.held = name, "node"
-            run.standing = True
-            self._count(run, "waiting", name)
-            self._record_waiting(run, None, "paused")
+            self._hold(run, name, "node", "paused")
+            return None
+        if self._on_hold(run, name):
+            self._hold(run, name, "hold", "hold")
             return None
         if not self._may_step(run):
             self.decision.effects.alerts.append(
@@ -210,10 +221,10 @@ class Walker:
             return visit.node.enter(visit)
         return self._act(visit) if self._stays(visit) else None
 
-    def _note_passage(self, run: Run, name: str) -> None:
+    def _note_passage(self, run: Run, name: str, *, held: bool = False) -> None:
         passages = self.decision.effects.passages
         if passages is not None:
-            passages.note(run, name)
+            passages.note(run, name, held)
 
     def _act(self, visit: Visit) -> Move:
         """An action, unless its ``only_if`` says no (rule 4.2)."""
@@ -228,6 +239,14 @@ class Walker:
         if self.decision.dropped > dropped:
             visit.record("failed", {"error": f"more than {CHAIN_MAX} events in a chain; the rest was dropped"})
         return move
+
+    def _hold(self, run: Run, name: str, held: Literal["node", "hold"], reason: str) -> None:
+        """The run stands before a node that it has not visited yet."""
+        self._note_passage(run, name, held=True)
+        run.node, run.held = name, held
+        run.standing = True
+        self._count(run, "waiting", name)
+        self._record_waiting(run, None, reason)
 
     def _may_step(self, run: Run) -> bool:
         if run.steps_at != self.decision.now:
@@ -263,6 +282,14 @@ class Walker:
 
     def _paused(self, run: Run) -> bool:
         return self.flows.states.get(run.journey) == "paused"
+
+    def _on_hold(self, run: Run, name: str) -> bool:
+        """Whether a node is on hold: as the newest version says, where that still has the node."""
+        if run.journey not in self.flows.holding:
+            return False
+        newest = self.flows.current.get(run.journey)
+        node = None if newest is None else newest.journey.nodes.get(name)
+        return (self.journey(run).nodes[name] if node is None else node).hold
 
     def node(self, run: Run) -> Node:
         """The node at which a run is."""

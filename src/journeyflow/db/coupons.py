@@ -5,15 +5,16 @@ The first two characters carry the contact's shard under a keyed permutation; th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import datetime
 from hashlib import blake2b
 from secrets import choice
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, select, tuple_
 
 from journeyflow.core.coupon_pool import ALPHABET, CouponPool
 from journeyflow.core.identity import shard_of
+from journeyflow.core.values import from_micros
 from journeyflow.db.tables import coupons
 
 SHARDS: Final = 1024
@@ -23,17 +24,14 @@ TRIES: Final = 100
 class CodeFactory:
     """Makes codes for generated pools; ``secret`` keys the permutation of shards."""
 
-    def __init__(self, secret: bytes, pools: Callable[[str], CouponPool | None]) -> None:
+    def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._pools = pools
         self._permutations: dict[str, list[int]] = {}
         self._fresh: set[tuple[str, str]] = set()
 
-    def make(self, connection: Connection, pool_id: str, contact: str) -> str | None:
-        """A code that was never given out; ``None`` when the pool does not exist, or no free code is found."""
-        pool = self._pools(pool_id)
-        if pool is None:
-            return None
+    def make(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
+        """A code that was never given out; ``None`` when no free code is found."""
+        pool_id = pool.coupon_pool
         shard = shard_of(contact)
         head = self._head(pool_id, shard)
         for _ in range(TRIES):
@@ -63,3 +61,38 @@ class CodeFactory:
 def _known(connection: Connection, shard: int, pool: str, code: str) -> bool:
     here = (coupons.c.shard == shard) & (coupons.c.pool == pool) & (coupons.c.code == code)
     return bool(connection.scalar(select(exists().where(here))))
+
+
+# --- given codes -----------------------------------------------------------------------------------------------------
+
+
+class GivenCode(NamedTuple):
+    """A code that a contact got; ``place`` is where it stands among all."""
+
+    place: tuple[int, str]
+    code: str
+    contact: str
+    journey: str
+    run: str
+    given_at: datetime
+    expires_at: str
+    redeemed_at: datetime | None
+
+
+def given(
+    connection: Connection, pool: str, after: tuple[int, str] | None, limit: int, *, redeemed: bool = False
+) -> list[GivenCode]:
+    """The codes of a pool that were given out (and redeemed), behind a place: by shard and code."""
+    key = (coupons.c.shard, coupons.c.code)
+    query = select(coupons).where(coupons.c.pool == pool).order_by(*key).limit(limit)
+    if redeemed:
+        query = query.where(coupons.c.redeemed_at.isnot(None))
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [
+        GivenCode(
+            (row.shard, row.code), row.code, row.contact, row.journey, row.run, from_micros(row.allocated_at),
+            row.expires_at, None if row.redeemed_at is None else from_micros(row.redeemed_at),
+        )
+        for row in connection.execute(query)
+    ]  # fmt: skip

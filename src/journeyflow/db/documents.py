@@ -192,10 +192,6 @@ class FlowsCache:
             self._epoch = now
         return self._flows
 
-    def pool(self, id_: str) -> CouponPool | None:
-        """A coupon pool of the flows last loaded."""
-        return None if self._flows is None else self._flows.library.pools.get(id_)
-
     def _load(self, connection: Connection) -> Flows:
         rows = [_stored(row) for row in connection.execute(select(documents).where(documents.c.status == "published"))]
         newest_rows = newest(connection)

@@ -12,7 +12,19 @@ import orjson
 from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import Appear, Enroll, Event, Forget, Identify, Input, Remove, SetTags, SetTopics, Wake
+from journeyflow.core.inputs import (
+    Appear,
+    Enroll,
+    Event,
+    Forget,
+    Identify,
+    Input,
+    Remove,
+    Reply,
+    SetTags,
+    SetTopics,
+    Wake,
+)
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
@@ -115,6 +127,9 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "remove", {"run": item.run}
         case Forget():
             return "forget", {}
+        case Reply():
+            called = {"run": item.run, "node": item.node, "visit": item.visit}
+            return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}
         case Wake():
             return "wake", {}
 
@@ -141,5 +156,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Remove(at, data["run"])
         case "forget":
             return Forget(at)
+        case "reply":
+            called = (data["run"], data["node"], data["visit"])
+            return Reply(at, *called, data["status"], data["body"], data["error"])
         case _:
             return Wake(at)

@@ -9,14 +9,16 @@ import orjson
 from sqlalchemy import Connection, and_, exists, select
 
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, seen
 
-CodeMaker = Callable[[Connection, str, str], str | None]
+CodeMaker = Callable[[Connection, CouponPool, str], str | None]
 """Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
 
 
@@ -39,6 +41,7 @@ class TurnMemory:
         self._addresses: dict[str, Address] | None = None
         self._hashes: dict[tuple[str, str], str] = {}
         self._seen: set[tuple[str, str]] | None = None
+        self._stock: Stock | None = None
 
     # --- history ------------------------------------------------------------------------------------------------------
 
@@ -122,9 +125,13 @@ class TurnMemory:
         mine = and_(messages.c.shard == shard_of(contact), messages.c.contact == contact, messages.c.id == message)
         return bool(self._connection.scalar(select(exists().where(mine, messages.c.status == "queued"))))
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         """A fresh code of the pool."""
-        return self._make_code(self._connection, pool, contact)
+        if not pool.stocked:
+            return self._make_code(self._connection, pool, contact)
+        if self._stock is None:
+            self._stock = Stock(self._connection)
+        return self._stock.take(pool.coupon_pool)
 
 
 def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:

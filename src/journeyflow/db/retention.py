@@ -9,10 +9,10 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from journeyflow.core.values import to_micros
-from journeyflow.db.tables import SHARD, events, messages, refusals, seen, trail
+from journeyflow.db.tables import SHARD, calls, events, messages, refusals, seen, trail
 from journeyflow.db.turns import DAY_US
 
-TABLES: Final = {table.name: table for table in (events, trail, messages, refusals, seen)}
+TABLES: Final = {table.name: table for table in (events, trail, messages, calls, refusals, seen)}
 """What is kept for a while only, by name."""
 
 Limits = Mapping[str, datetime]
@@ -45,6 +45,8 @@ def _expired(name: str, before: datetime) -> ColumnElement[bool]:
             return events.c.handled_at < at
         case "messages":  # one that still waits for its delivery is in the outbox, however old
             return and_(messages.c.queued_at < at, messages.c.due_at.is_(None))
+        case "calls":
+            return and_(calls.c.queued_at < at, calls.c.due_at.is_(None))
         case "refusals":
             return refusals.c.day < at // DAY_US
         case "seen":

@@ -89,7 +89,7 @@ def _held(connection: Connection, journey: str) -> Iterator[list[tuple[str, str]
         .execution_options(yield_per=BATCH)
     )
     for rows in connection.execute(query).partitions(BATCH):
-        yield [(contact, id_) for contact, id_, state in rows if orjson.loads(state).get("held")]
+        yield [(contact, id_) for contact, id_, state in rows if orjson.loads(state).get("held") in ("wait", "node")]
 
 
 def _held_before(connection: Connection, held: Sequence[tuple[str, str]], before: datetime) -> int:

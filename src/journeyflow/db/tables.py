@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData(
@@ -212,6 +224,35 @@ coupons = _table(
     Column("redeemed_at", Instant),
 )
 
+codes = _table(
+    "codes",
+    "distributed",
+    _key("shard", SmallInteger),  # the pool's: its codes are given to contacts of all shards
+    _key("pool", Slug),
+    _key("code", String(128)),
+    _must("number", BigInteger),
+    _must("state", Slug),
+    CheckConstraint("state IN ('left', 'given', 'withdrawn')", name="state"),
+)
+Index(
+    "ix_codes_left",
+    codes.c.shard,
+    codes.c.pool,
+    codes.c.number,
+    codes.c.code,
+    sqlite_where=codes.c.state == text("'left'"),
+    postgresql_where=codes.c.state == text("'left'"),
+)
+
+pool_counts = _table(
+    "pool_counts",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("pool", Slug),
+    _key("kind", Slug),
+    _must("count", BigInteger),
+)
+
 # --- work ------------------------------------------------------------------------------------------------------------
 
 claims = _table("claims", "distributed", _key("shard", SmallInteger), _must("now", Instant))
@@ -299,6 +340,42 @@ Index(
 )
 Index("ix_messages_id", messages.c.id)
 Index("ix_runs_id", runs.c.id)
+
+calls = _table(
+    "calls",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("id", Id),
+    _must("journey", Slug),
+    _must("version", Integer),
+    _must("run", Id),
+    _must("node", Slug),
+    _must("visit", Integer),
+    _must("method", Slug),
+    _must("url", Text),
+    _must("headers", Json),
+    Column("body", Text),
+    _must("awaited", SmallInteger),
+    _must("host_written", SmallInteger),
+    _must("status", Slug),
+    Column("reason", Text),
+    Column("reply_status", Integer),
+    _must("queued_at", Instant),
+    _must("expires_at", Instant),
+    Column("due_at", Instant),
+    _must("attempts", SmallInteger),
+    Column("ended_at", Instant),
+    CheckConstraint("status IN ('queued', 'sending', 'answered', 'failed')", name="status"),
+    CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
+    rowid=True,
+)
+Index(
+    "ix_calls_due_at",
+    calls.c.due_at,
+    sqlite_where=calls.c.due_at.isnot(None),
+    postgresql_where=calls.c.due_at.isnot(None),
+)
 
 statistics = _table(
     "statistics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from journeyflow.core.effects import Effects, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import calls, codes
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (
@@ -93,6 +95,7 @@ def save(connection: Connection, effects: Effects, now: datetime) -> None:
         ],
     )
     bulk.insert(connection, messages, [_message_row(message) for message in effects.messages])
+    calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
     bulk.insert_new(connection, timers, [(to_micros(at), shard_of(contact), contact) for contact, at in effects.timers])
     _save_coupons(connection, effects)
@@ -177,6 +180,10 @@ def _save_coupons(connection: Connection, effects: Effects) -> None:
             for one in effects.allocations
         ],
     )  # fmt: skip
+    codes.give(connection, [(one.coupon.pool, one.coupon.code) for one in effects.allocations if one.stocked])
+    moved = Counter((GROUP, one.coupon.pool, "given") for one in effects.allocations)
+    moved.update((GROUP, pool, "redeemed") for _, pool, _, _ in effects.redeemed)
+    codes.count(connection, moved)
     for contact, pool, code, at in effects.redeemed:
         mine = (coupons.c.shard == shard_of(contact)) & (coupons.c.pool == pool) & (coupons.c.code == code)
         connection.execute(update(coupons).where(mine).values(redeemed_at=to_micros(at)))

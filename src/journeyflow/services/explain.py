@@ -15,11 +15,12 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso
-from journeyflow.db import contacts, documents, history, trail
+from journeyflow.db import calls, contacts, documents, history, trail
+from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.services.explain_old import too_old
-from journeyflow.services.explain_steps import Messages, Step, steps
+from journeyflow.services.explain_steps import Calls, Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
     Document,
@@ -142,13 +143,23 @@ class _Historian:
         messages: dict[str, list[StoredMessage]] = {}
         for message in history.messages_of(self._connection, self._contact.key, self._journey, RECORDS_MAX):
             messages.setdefault(message.run, []).append(message)
-        return [self._story(run, records.get(run.id, []), messages.get(run.id, [])) for run in self._runs]
+        made: dict[str, list[StoredCall]] = {}
+        for call in calls.of_contact(self._connection, self._contact.key, RECORDS_MAX):
+            made.setdefault(call.run, []).append(call)
+        return [
+            self._story(run, records.get(run.id, []), messages.get(run.id, []), made.get(run.id, []))
+            for run in self._runs
+        ]
 
-    def _story(self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage]) -> RunStory:
+    def _story(
+        self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage],
+        made: Sequence[StoredCall],
+    ) -> RunStory:  # fmt: skip
         document = self._versions.get((run.journey, run.version), {})
         here = self._zone(document)
         sent: Messages = {(message.node, message.queued_at): message for message in messages}
-        told = tuple(steps(records, document, here, sent))
+        called: Calls = {(call.node, call.queued_at): call for call in made}
+        told = tuple(steps(records, document, here, sent, called))
         return RunStory(run.id, run.journey, run.version, _status(run, here), str(here), told)
 
     def _refusal(self, one: StoredRefusal) -> RefusalStory:

@@ -9,6 +9,7 @@ from typing import Final
 
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.values import JSON
+from journeyflow.db.calls import StoredCall
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.services.explain_words import (
     LEFT,
@@ -30,6 +31,10 @@ from journeyflow.services.explain_words import (
 Messages = Mapping[tuple[str | None, datetime], StoredMessage]
 """The messages of a run, by their node and the instant at which they were queued."""
 
+Calls = Mapping[tuple[str | None, datetime], StoredCall]
+"""The calls of a run, likewise."""
+NO_CALLS: Final[Calls] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -42,15 +47,18 @@ class Step:
     because: tuple[str, ...] = ()
 
 
-def steps(records: Sequence[TrailRecord], document: Document, zone: tzinfo, messages: Messages) -> list[Step]:
+def steps(
+    records: Sequence[TrailRecord], document: Document, zone: tzinfo, messages: Messages, calls: Calls = NO_CALLS
+) -> list[Step]:
     """A run's records (in order) as steps; a wait and its end are one step where nothing else is to be said."""
-    return list(_Teller(document, zone, messages).tell(records))
+    return list(_Teller(document, zone, messages, calls).tell(records))
 
 
 class _Teller:
-    """Knows the journey's document, where the contact is, and what became of the run's messages."""
+    """Knows the journey's document, where the contact is, and what became of the run's messages and calls."""
 
-    def __init__(self, document: Document, zone: tzinfo, messages: Messages) -> None:
+    def __init__(self, document: Document, zone: tzinfo, messages: Messages, calls: Calls) -> None:
+        self._calls = calls
         self._document = document
         self._zone = zone
         self._messages = messages
@@ -129,6 +137,8 @@ class _Teller:
         reason, until = record.detail.get("reason"), record.detail.get("until")
         what = f" for {WAITED_FOR.get(str(reason), reason)}" if reason is not None else ""
         when = "" if until is None else f" until {local_text(until, self._zone)}"
+        if record.type == "webhook" and reason is None:
+            return f"{self._call(record)}; waits for the reply{f', at most{when}' if when else ''}"
         if following is None:
             return f"waits{what}{when}" if what or when else "waits, without an end"
         if following.kind == "resumed" and following.detail.get("by") in ("timer", "timeout"):
@@ -143,10 +153,14 @@ class _Teller:
         by = record.detail.get("by")
         if by in ("timer", "timeout"):
             return None
-        told = following is not None and following.kind in ("ran", "exited") and following.at == record.at
-        if told and record.type == "wait_for":
+        told = following is not None and following.kind in ("ran", "failed", "exited") and following.at == record.at
+        if told and record.type in ("wait_for", "webhook"):
             return None
-        causes = {"event": "went on: an event came", "condition": "went on: what it waited for has changed"}
+        causes = {
+            "reply": "the reply came",
+            "event": "went on: an event came",
+            "condition": "went on: what it waited for has changed",
+        }
         return causes.get(str(by), f"went on: {by}")
 
     # --- nodes --------------------------------------------------------------------------------------------------------
@@ -165,11 +179,36 @@ class _Teller:
                 return _changes(("put on tag", added), ("took off tag", removed))
             case "update":
                 return _changes(("set", pairs(detail.get("set"))), ("took away", names(detail.get("unset"))))
+            case "split":
+                return f"was sent along arm {detail.get('arm')}"
+            case "topic":
+                subscribed, left = names(detail.get("subscribed")), names(detail.get("unsubscribed"))
+                return _changes(("subscribed to", subscribed), ("unsubscribed from", left))
+            case "emit":
+                return f"made the event {detail.get('event')}"
+            case "enroll":
+                return f"{'was let' if detail.get('done') else 'was not let'} into journey {detail.get('journey')}"
+            case "remove":
+                done = "was taken out of" if detail.get("done") else "was not in"
+                return f"{done} journey {detail.get('journey')}"
+            case "webhook":
+                return self._answered(record)
             case "coupon":
                 return f"got code {shown(detail.get('code'))} of pool {detail.get('pool')}"
             case other:
                 said = pairs({name: value for name, value in detail.items() if name not in ("because", "due")})
                 return f"{other} done{f': {said}' if said else ''}"
+
+    def _call(self, record: TrailRecord) -> str:
+        stored = self._calls.get((record.node, record.at))
+        return "called the webhook" if stored is None else f"called {stored.method} {stored.url}"
+
+    def _answered(self, record: TrailRecord) -> str:
+        status = record.detail.get("status")
+        if status is not None:
+            return f"the webhook answered {status}"
+        stored = self._calls.get((record.node, record.at))
+        return self._call(record) if stored is None else f"{self._call(record)}; {_call_became(stored)}"
 
     def _branch(self, record: TrailRecord) -> str:
         case = record.detail.get("case")
@@ -225,6 +264,18 @@ def _became(message: StoredMessage, queued_at: datetime, zone: tzinfo) -> str:
             return "withdrawn before it was sent"
         case other:
             return f"{other}{'' if message.reason is None else f': {message.reason}'}"
+
+
+def _call_became(call: StoredCall) -> str:
+    match call.status:
+        case "answered":
+            return f"it answered {call.reply_status}"
+        case "queued" if call.reason is not None:
+            return f"not answered yet: {call.reason}; it is tried again"
+        case "queued" | "sending":
+            return "not called yet"
+        case other:
+            return f"{other}: {call.reason}"
 
 
 def _changes(*parts: tuple[str, str]) -> str:

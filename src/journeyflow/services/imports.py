@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
@@ -55,6 +55,14 @@ class ContactFile:
     header: list[str] | None = None
     lines: list[Line] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+
+
+class WithRejected(Protocol):
+    """A file that was read."""
+
+    path: Path
+    header: list[str] | None
+    rejected: list[Rejected]
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -143,7 +151,7 @@ def _demand_room(found: ContactFile, number: int) -> None:
         )
 
 
-def write_rejected(found: ContactFile) -> Path | None:
+def write_rejected(found: WithRejected) -> Path | None:
     """Write the rejected lines beside the file, each with its number and reason; ``None`` where there are none.
 
     A CSV has them as its first two columns, so that without these it can be imported; JSON Lines as ``line``,

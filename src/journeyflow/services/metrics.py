@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy import Connection, select
 
 from journeyflow.core.values import from_micros
-from journeyflow.db import failures, outbox, turns
+from journeyflow.db import calls, failures, outbox, turns
+from journeyflow.db.calls import CallOutcome
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.tables import inbox
 from journeyflow.services.turn import Done
@@ -24,6 +25,7 @@ class Lag(NamedTuple):
     inbox_seconds: float
     timer_seconds: float
     outbox_seconds: float
+    calls_seconds: float
     failures: int
 
 
@@ -33,7 +35,7 @@ def lag(connection: Connection, now: datetime) -> Lag:
     oldest = None if arrived is None else from_micros(arrived)
     return Lag(
         _age(oldest, now), _age(turns.next_due(connection), now), _age(outbox.next_due(connection), now),
-        failures.count(connection),
+        _age(calls.next_due(connection), now), failures.count(connection),
     )  # fmt: skip
 
 
@@ -65,6 +67,9 @@ class Metrics:
         self._redelivered = Counter(
             "journeyflow_messages_redelivered", "Messages that may have gone out twice (rule 5.4)", registry=registry
         )
+        self._calls = Counter(
+            "journeyflow_webhooks", "Attempts to call webhooks, by how they ended", ["outcome"], registry=registry
+        )
         self._lag = Gauge("journeyflow_lag_seconds", "How long the oldest one has waited", ["what"], registry=registry)
         self._failures = Gauge("journeyflow_failures", "Inputs that failed and were set aside", registry=registry)
 
@@ -85,6 +90,10 @@ class Metrics:
         if redelivered:
             self._redelivered.inc()
 
+    def on_call(self, outcome: CallOutcome) -> None:
+        """An attempt to call a webhook has ended; queued means that it is tried again."""
+        self._calls.labels("retried" if outcome.status == "queued" else outcome.status).inc()
+
     def ingested(self, stored: int, rejected: int) -> None:
         """A request brought events."""
         if stored:
@@ -97,5 +106,6 @@ class Metrics:
         self._lag.labels("inbox").set(now_behind.inbox_seconds)
         self._lag.labels("timers").set(now_behind.timer_seconds)
         self._lag.labels("outbox").set(now_behind.outbox_seconds)
+        self._lag.labels("webhooks").set(now_behind.calls_seconds)
         self._failures.set(now_behind.failures)
         return generate_latest(self._registry)

@@ -10,12 +10,13 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from journeyflow.core.check.source import Source
+from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
-from journeyflow.db import documents, statistics, tasks
+from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
 from journeyflow.services.check import check_data
 
@@ -183,7 +184,10 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
 
 def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON], now: datetime) -> StoredDocument:
     if kind != "journey":
-        return documents.add(connection, kind, id_, data, "published", now)
+        stored = documents.add(connection, kind, id_, data, "published", now)
+        if kind == "coupon_pool":
+            _stock(connection, CouponPool.model_validate(data), now)
+        return stored
     journey = Journey.model_validate(data)
     before = documents.journey_rows(connection).get(id_, JourneyRow(id_, "draft", 0, None, None))
     if journey.status == "draft":
@@ -195,9 +199,23 @@ def _publish(connection: Connection, kind: str, id_: str, data: dict[str, JSON],
     documents.put_journey(connection, JourneyRow(id_, state, stored.version, now, before.paused_at))
     if documents.arm(connection, journey, now):
         tasks.add(connection, "look_at_all", "", now)
-    if state == "archived":
+    if state == "archived" or _opens(connection, before, journey):
         tasks.add(connection, "look_at_journey", id_, now)
     return stored
+
+
+def _stock(connection: Connection, pool: CouponPool, now: datetime) -> None:
+    if pool.listed or pool.codes == ():
+        codes.follow_list(connection, pool, now)
+
+
+def _opens(connection: Connection, before: JourneyRow, journey: Journey) -> bool:
+    """Whether the version before keeps runs standing before a node at which this one does not."""
+    for stored in documents.versions(connection, "journey", before.id) if before.version else ():
+        if stored.version == before.version:
+            held = {name for name, node in Journey.model_validate(stored.document).nodes.items() if node.hold}
+            return any(name in held and not node.hold for name, node in journey.nodes.items())
+    return False
 
 
 def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:

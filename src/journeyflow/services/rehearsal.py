@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from journeyflow.core.contact import Coupon
-from journeyflow.core.effects import Message, TrailRecord
+from journeyflow.core.effects import Call, Message, TrailRecord
 from journeyflow.core.errors import InvalidValue, NotFound
 from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, SetTags
 from journeyflow.core.local_time import zone
@@ -60,6 +60,19 @@ class SeenMessage:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """What a webhook node asks of another system; ``json`` is the body, ``None`` where there is none."""
+
+    journey: str
+    node: str
+    at: datetime
+    method: str
+    url: str
+    headers: dict[str, str]
+    json: JSON
+
+
 _UNSEEN: Final = RenderedEmail("", "", "", "")
 
 
@@ -93,6 +106,7 @@ class JourneyTest:
         self._now = self._instant(at)
         self._records: list[TrailRecord] = []
         self._messages: list[Message] = []
+        self._calls: list[Call] = []
         self._known: set[str] = set()
         self._simulator = Simulator(
             self._documents,
@@ -101,6 +115,7 @@ class JourneyTest:
             seed,
             self._records.append,
             self._messages.append,
+            self._calls.append,
         )
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -179,6 +194,18 @@ class JourneyTest:
     def skipped(self, key: str, /) -> list[SeenMessage]:
         """The messages that the contact did not get, each with its reason."""
         return self._with_status(key, "skipped")
+
+    def calls(self, key: str, /) -> list[SeenCall]:
+        """The webhooks that were called for the contact, in order; each has been answered with the node's sample."""
+        sure = self._sure(key)
+        return [
+            SeenCall(
+                one.journey, one.node, one.queued_at, one.method, one.url, one.headers,
+                None if one.body is None else orjson.loads(one.body),
+            )
+            for one in self._calls
+            if one.contact == sure
+        ]  # fmt: skip
 
     def exits(self, key: str, /) -> list[str]:
         """The reasons for which the contact's runs left, in order (rule 7.1); who completed did not leave."""

@@ -29,6 +29,7 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
         "events": now - kept.events,
         "trail": now - kept.trail,
         "messages": now - kept.messages,
+        "calls": now - kept.messages,
         "refusals": now - REMEMBERED,
         "seen": now - REMEMBERED,
     }

@@ -17,10 +17,10 @@ from typing import Final
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.documents import Documents
-from journeyflow.core.effects import Effects, Message, TrailRecord
+from journeyflow.core.effects import Call, Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Event, Input
+from journeyflow.core.inputs import Event, Input, Reply
 from journeyflow.core.local_time import zone
 from journeyflow.core.passages import Passages
 from journeyflow.core.view import Renderer
@@ -34,10 +34,13 @@ AFTERMATH: Final = timedelta(days=400)
 """So long after the last event the clock ends where nobody says when."""
 LATEST_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
 ALERTS_MAX: Final = 100
+REPLIES_MAX: Final = 1_000
+"""So many webhooks of a contact are answered at one instant: live, a journey that calls in a circle takes its time."""
 PROGRESS_EVERY: Final = 500
 
 OnTrail = Callable[[TrailRecord], None]
 OnMessage = Callable[[Message], None]
+OnCall = Callable[[Call], None]
 OnProgress = Callable[[int, int], None]
 
 
@@ -74,7 +77,8 @@ def simulate(
     if counts is None:
         return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
     watched = _both(on_trail, counts.record)
-    return Simulator(chosen, renderer, inputs, seed, watched, counts.message, counts.passages).run(until, on_progress)
+    simulator = Simulator(chosen, renderer, inputs, seed, watched, counts.message, passages=counts.passages)
+    return simulator.run(until, on_progress)
 
 
 def _both(first: OnTrail | None, second: OnTrail) -> OnTrail:
@@ -131,10 +135,12 @@ class Simulator:
         seed: int,
         on_trail: OnTrail | None,
         on_message: OnMessage | None = None,
+        on_call: OnCall | None = None,
+        *,
         passages: Passages | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
-        self._memory = SimulationMemory(self._flows.recalled, documents.pools, seed)
+        self._memory = SimulationMemory(self._flows.recalled, seed)
         self._effects = Effects(passages=passages)
         # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
         kept = ("statistics", "passages")
@@ -146,10 +152,13 @@ class Simulator:
         self._total = len(self._coming)
         self._timers: list[tuple[datetime, str]] = []
         self._contacts: dict[str, Contact] = {}
+        self._replied: tuple[datetime, str] | None = None
+        self._replies = 0
         self._events = 0
         self._alerts: list[str] = []
         self._on_trail = on_trail
         self._on_message = on_message
+        self._on_call = on_call
         self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
 
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
@@ -226,6 +235,11 @@ class Simulator:
             if self._on_message is not None:
                 for message in effects.messages:
                     self._on_message(message)
+        if effects.calls:
+            self._answer(effects.calls)
+            if self._on_call is not None:
+                for call in effects.calls:
+                    self._on_call(call)
         if effects.allocations:
             self._tally.allocate(effects.allocations)
         if effects.alerts:
@@ -233,6 +247,19 @@ class Simulator:
         for settled in self._settled:
             if settled:
                 settled.clear()
+
+    def _answer(self, calls: Iterable[Call]) -> None:
+        """The replies that runs wait for come at the same instant, behind what that instant holds for the contact."""
+        for call in reversed([call for call in calls if call.awaited]):
+            moment = (call.queued_at, call.contact)
+            self._replies = self._replies + 1 if self._replied == moment else 1
+            self._replied = moment
+            if self._replies <= REPLIES_MAX:
+                self._coming.append((*moment, Reply(call.queued_at, call.run, call.node, call.visit, 200, call.sample)))
+            elif self._replies == REPLIES_MAX + 1 and len(self._alerts) < ALERTS_MAX:
+                self._alerts.append(
+                    f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come"
+                )
 
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics

@@ -31,10 +31,9 @@ class SimulationMemory:
     as they came, not copied.
     """
 
-    def __init__(self, recalled: set[str], pools: Mapping[str, CouponPool], seed: int) -> None:
+    def __init__(self, recalled: set[str], seed: int) -> None:
         self.now = EPOCH
         self._recalled = recalled
-        self._pools = pools
         self._seed = seed
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
@@ -42,6 +41,7 @@ class SimulationMemory:
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
+        self._handed_out: dict[str, int] = {}
 
     # --- what the core asks -------------------------------------------------------------------------------------------
 
@@ -68,15 +68,24 @@ class SimulationMemory:
         """Never: a simulation sends at once (rule 7.2)."""
         return False
 
-    def coupon_code(self, pool: str, contact: str, identity: str) -> str | None:
+    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
+        """The next code of a list, a dummy for an uploaded one, else one made from the seed (rule 6.4)."""
+        if not pool.stocked:
+            return self._generated(pool, identity)
+        place = self._handed_out.get(pool.coupon_pool, 0)
+        if pool.codes != "uploaded" and place >= len(pool.listed):
+            return None
+        self._handed_out[pool.coupon_pool] = place + 1
+        return f"DUMMY-{pool.coupon_pool}-{place + 1:06d}" if pool.codes == "uploaded" else pool.listed[place]
+
+    def _generated(self, pool: CouponPool, identity: str) -> str | None:
         """A code made from the seed and the effect's identity; for a code that was given out already, the next one."""
-        form = self._pools[pool]
         for attempt in range(1 << 32):
-            text = f"{self._seed}\x1f{pool}\x1f{identity}\x1f{attempt}"
-            digest = shake_256(text.encode("utf-8", "surrogatepass")).digest(form.length)
-            code = form.prefix + digest.translate(_SIGNS).decode()
-            if (pool, code) not in self._codes:
-                self._codes.add((pool, code))
+            text = f"{self._seed}\x1f{pool.coupon_pool}\x1f{identity}\x1f{attempt}"
+            digest = shake_256(text.encode("utf-8", "surrogatepass")).digest(pool.length)
+            code = pool.prefix + digest.translate(_SIGNS).decode()
+            if (pool.coupon_pool, code) not in self._codes:
+                self._codes.add((pool.coupon_pool, code))
                 return code
         return None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -14,12 +16,19 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
-from journeyflow.db import contacts, failures, inbox, tasks, turns
+from journeyflow.db import codes, contacts, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
 MICROSECOND = timedelta(microseconds=1)
+
+
+class PoolLow(NamedTuple):
+    """A pool in which this turn brought the codes that are left below the pool's ``low_water``."""
+
+    pool: str
+    left: int
 
 
 @dataclass(slots=True)
@@ -33,6 +42,8 @@ class Done:
     more: bool = False
     alerts: tuple[str, ...] = ()
     messages: int = 0
+    calls: int = 0
+    pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
 
 
@@ -63,6 +74,8 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     done.contacts = len(keys)
     done.alerts = tuple(effects.alerts)
     done.messages = sum(message.status == "queued" for message in effects.messages)
+    done.calls = len(effects.calls)
+    done.pools_low = tuple(_pools_low(connection, flows, effects)) if effects.allocations else ()
     return done
 
 
@@ -120,6 +133,16 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, 
             contact.timer_at = None
         Actor(contact, now, flows, memory, effects).handle(batch.inputs.get(key, ()), batch.until)
     return effects
+
+
+def _pools_low(connection: Connection, flows: Flows, effects: Effects) -> Iterator[PoolLow]:
+    """Told once for each time that a pool falls below its mark."""
+    taken = Counter(one.coupon.pool for one in effects.allocations if one.stocked)
+    for name, count in taken.items():
+        pool = flows.library.pools.get(name)
+        left = codes.counts(connection, name)["left"]
+        if pool is not None and left < pool.low_at <= left + count:
+            yield PoolLow(name, left)
 
 
 RETRY_AFTER = timedelta(hours=1)

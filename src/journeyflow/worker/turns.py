@@ -76,6 +76,8 @@ class TurnLoop:
         self._adapt(done, stopwatch() - began)
         for alert in done.alerts:
             log.warning(alert)
+        for pool, left in done.pools_low:
+            log.warning("few coupon codes are left: upload more", pool=pool, left=left)
         self._on_turn(done, stopwatch() - began)
         return done
 

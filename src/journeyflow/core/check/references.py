@@ -120,6 +120,7 @@ def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterato
     known = {
         "template": {*documents.templates, *broken.ids("template")},
         "coupon_pool": {*documents.pools, *broken.ids("coupon_pool")},
+        "journey": {*documents.journeys, *broken.ids("journey")},
     }
     if broken.topics is not None:
         known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics

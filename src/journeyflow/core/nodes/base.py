@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, NamedTuple
 
+from pydantic import StrictBool
+
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.contact import Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.errors import TemplateError
-from journeyflow.core.inputs import Event
+from journeyflow.core.inputs import Event, Reply
 from journeyflow.core.values import JSON, Missing, Model, NodeName, Ref, iso
 from journeyflow.core.view import View
 
@@ -146,6 +148,22 @@ class Visit:
             return self.view.find(value.ref)
         return self.fill(value) if isinstance(value, str) else value  # type: ignore[return-value]  # JSON by model
 
+    def filled(self, value: object) -> JSON | Missing:
+        """A value with all the texts and references inside it filled in; what is missing is left out.
+
+        In a list it is ``null``, so that the others keep their places.
+        """
+        if isinstance(value, dict):
+            return self.mapping(value)
+        if isinstance(value, list):
+            return [None if isinstance(one, Missing) else one for one in map(self.filled, value)]
+        return self.value(value)
+
+    def mapping(self, values: Mapping[str, object]) -> dict[str, JSON]:
+        """Properties, filled in likewise."""
+        found = {name: self.filled(one) for name, one in values.items()}
+        return {name: one for name, one in found.items() if not isinstance(one, Missing)}
+
 
 class Node(Model):
     """What every node has. ``action`` nodes are asked ``stay_if`` and ``only_if`` first (rules 4.1, 4.2)."""
@@ -153,10 +171,13 @@ class Node(Model):
     action: ClassVar[bool] = False
     woken_by: ClassVar[Literal["timer", "timeout"]] = "timer"
     """What the trail calls the end of a wait here."""
+    acts_when_woken: ClassVar[bool] = False
+    """Whether a run that was waiting here is asked everything again and then acts."""
 
     type: str
     next: NodeName | None = None
     note: str | None = None
+    hold: StrictBool = False
 
     @property
     def takes_time(self) -> bool:
@@ -192,6 +213,10 @@ class Node(Model):
         """The run goes on by the case that was found; writes what the node did."""
         return Go(self.next)
 
+    def answered(self, visit: Visit, reply: Reply) -> Move:
+        """What became of the call that the run waits for."""
+        raise TypeError(f"{type(self).__name__} calls nobody")
+
     def follow(self, visit: Visit) -> Stand | Go | None:
         """Something about the contact changed while the run waits: a moved wait, its end, or nothing."""
         return None
@@ -221,6 +246,7 @@ class ActionNode(Node):
     """A node that does something; ``only_if`` skips it alone."""
 
     action: ClassVar[bool] = True
+    acts_when_woken: ClassVar[bool] = True
 
     only_if: Condition | None = None
 
@@ -231,9 +257,13 @@ class ActionNode(Node):
     def enter(self, visit: Visit) -> Move:
         try:
             return self.act(visit)
-        except TemplateError as error:  # rule 4.8
-            visit.record("failed", {"error": str(error)})
-            return Go(self.next)
+        except TemplateError as error:
+            return self.failed(visit, str(error))
+
+    def failed(self, visit: Visit, error: str) -> Go:
+        """It failed for reasons of its own, and the run goes on (rule 4.8)."""
+        visit.record("failed", {"error": error})
+        return Go(self.next)
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         if self.only_if is not None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
-
-from pydantic import StringConstraints
+from typing import Final, Literal
 
 from journeyflow.core.contact import Coupon
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Allocation
 from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import NodeName, Slug, parse_instant
+from journeyflow.core.values import NodeName, Slug, VariableName, parse_instant
 
 HELD_MAX: Final = 100
 """So many codes of one contact are looked through; older ones are no longer handed out again."""
@@ -23,7 +21,7 @@ class CouponNode(ActionNode):
 
     type: Literal["coupon"]
     pool: Slug
-    save_as: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "coupon"
+    save_as: VariableName = "coupon"
     on_empty: NodeName | None = None
 
     def act(self, visit: Visit) -> Go:
@@ -50,13 +48,13 @@ class CouponNode(ActionNode):
     def _fresh(self, visit: Visit, pool: CouponPool) -> Coupon | None:
         decision = visit.decision
         identity = message_id(visit.run.id, visit.name, visit.number)
-        code = decision.memory.coupon_code(self.pool, decision.contact.key, identity)
+        code = decision.memory.coupon_code(pool, decision.contact.key, identity)
         if code is None:
             return None
         coupon = Coupon(code, self.pool, visit.run.journey, pool.expires_at(visit.now, visit.view.zone))
         decision.contact.coupons = [*decision.contact.coupons[1 - HELD_MAX :], coupon]
         decision.effects.allocations.append(
-            Allocation(coupon, decision.contact.key, visit.run.id, visit.name, visit.number, visit.now)
+            Allocation(coupon, decision.contact.key, visit.run.id, visit.name, visit.number, visit.now, pool.stocked)
         )
         return coupon
 

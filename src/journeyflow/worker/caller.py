@@ -1,0 +1,150 @@
+"""The caller loop: makes the calls of webhooks, many at once, and writes down what came back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from secrets import randbelow
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from journeyflow.channels.webhook import Request, WebhookChannel
+from journeyflow.clock import Clock
+from journeyflow.core.errors import DeliveryError, Refused
+from journeyflow.db import calls
+from journeyflow.db.calls import CallOutcome, StoredCall
+from journeyflow.db.sqlite import read, write
+from journeyflow.services.call import after_failure, pick_up
+
+log = structlog.get_logger()
+
+AT_ONCE_MAX: Final = 100
+NAP_SECONDS_MAX: Final = 0.5
+
+
+class Caller:
+    """A thread with an event loop of its own; calls that were begun are finished before it stops.
+
+    Each call is replaced by the next one as it ends, so that a slow receiver keeps only its own calls waiting.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        channel: WebhookChannel,
+        clock: Clock,
+        on_outcome: Callable[[CallOutcome], None],
+        on_reply: Callable[[], None],
+    ) -> None:
+        """``on_outcome`` gets each ended attempt; ``on_reply`` is called when runs have got replies."""
+        self._engine = engine
+        self._channel = channel
+        self._clock = clock
+        self._on_outcome = on_outcome
+        self._on_reply = on_reply
+        self._woken = Flag()
+        self._stopped = False
+        self._going: set[asyncio.Task[CallOutcome]] = set()
+        self._thread = Thread(target=lambda: asyncio.run(self._run()), name="caller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to call."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the calls that were begun, then end."""
+        self._stopped = True
+        self._woken.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._woken.set()
+
+    async def work_off(self) -> int:
+        """Make all calls that are due, and wait for what becomes of them; how many there were."""
+        made = 0
+        while begun := self._begin():
+            made += begun
+            await asyncio.wait(self._going)
+            self._end()
+        return made
+
+    def _begin(self) -> int:
+        """Begin as many due calls as there is room for."""
+        room = AT_ONCE_MAX - len(self._going)
+        if room <= 0:
+            return 0
+        with read(self._engine) as connection:
+            due = calls.next_due(connection)
+        if due is None or due > self._clock():
+            return 0
+        with write(self._engine) as connection:
+            claimed = pick_up(connection, self._clock(), room)
+        for call in claimed:
+            self._going.add(asyncio.create_task(self._call(call)))
+        return len(claimed)
+
+    def _end(self) -> None:
+        """Write down what has ended."""
+        ended = {task for task in self._going if task.done()}
+        if not ended:
+            return
+        outcomes = [task.result() for task in ended]
+        with write(self._engine) as connection:
+            replies = calls.finish(connection, outcomes)
+        self._going -= ended
+        for outcome in outcomes:
+            self._on_outcome(outcome)
+        if replies:
+            self._on_reply()
+
+    async def _call(self, call: StoredCall) -> CallOutcome:
+        request = Request(
+            call.id, call.method, call.url, call.headers, call.body, call.host_written, wants_reply=call.awaited
+        )
+        now = self._clock()
+        try:
+            response = await self._channel.call(request, now, max(1.0, (call.expires_at - now).total_seconds()))
+        except DeliveryError as error:
+            return self._failed(call, error)
+        except Exception as error:
+            log.exception("a webhook can't be called", call=call.id)
+            return self._failed(call, Refused(f"{type(error).__name__}: {error}"))
+        return CallOutcome(call, "answered", self._clock(), response.status, response.body)
+
+    def _failed(self, call: StoredCall, error: DeliveryError) -> CallOutcome:
+        outcome = after_failure(call, error, self._clock(), randbelow(1000) / 1000)
+        log.warning(
+            "webhook failed", call=call.id, journey=call.journey, node=call.node, status=outcome.status,
+            reason=outcome.reason,
+        )  # fmt: skip
+        return outcome
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            self._woken.clear()
+            try:
+                begun = self._begin()
+                self._end()
+            except Exception:
+                log.exception("the caller can't reach its database; it tries again")
+                begun = 0
+                await asyncio.to_thread(self._woken.wait, 1.0)
+            if not begun:
+                await self._nap()
+        if self._going:
+            await asyncio.wait(self._going)
+        self._end()
+        await self._channel.close()
+
+    async def _nap(self) -> None:
+        """Until a call has ended, something is queued, or half a second is over."""
+        woken = asyncio.create_task(asyncio.to_thread(self._woken.wait, NAP_SECONDS_MAX))
+        await asyncio.wait({woken, *self._going}, return_when=asyncio.FIRST_COMPLETED)
+        self._woken.set()  # lets the waiting thread go
+        await woken

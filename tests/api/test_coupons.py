@@ -1,0 +1,170 @@
+"""Coupon pools over HTTP: how many codes are left, who has which, and uploads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.api.shop import Shop
+
+from journeyflow.api import coupons
+
+JSONObject = dict[str, Any]  # Any: JSON
+GIFT: JSONObject = {
+    "journey": "gift",
+    "triggers": [{"type": "event", "event": "Go"}],
+    "reentry": {"policy": "always"},
+    "start": "code",
+    "nodes": {"code": {"type": "coupon", "pool": "spring"}},
+}
+
+
+@pytest.fixture
+def gift_shop(shop: Shop) -> Shop:
+    """A shop with a pool ``spring``, whose codes are uploaded, ``old``, generated, and ``short``, listed."""
+    shop.publish(
+        GIFT,
+        {"coupon_pool": "spring", "codes": "uploaded", "reuse": "never", "valid_for": "1d"},
+        {"coupon_pool": "old", "codes": "generated"},
+        {"coupon_pool": "short", "codes": ["A", "B"]},
+    )
+    return shop
+
+
+def upload(shop: Shop, *codes: object, pool: str = "spring") -> JSONObject:
+    answer = shop.client("admin").post(f"/v1/coupons/{pool}", json={"codes": codes})
+    assert answer.status_code == 200, answer.text
+    found: JSONObject = answer.json()
+    return found
+
+
+def show(shop: Shop, pool: str = "spring", **parameters: object) -> JSONObject:
+    found: JSONObject = shop.client("read").get(f"/v1/coupons/{pool}", params=parameters).json()
+    return found
+
+
+def test_what_is_uploaded_can_be_given(gift_shop: Shop) -> None:
+    assert upload(gift_shop, "S-1", "S-2", "S-3") == {
+        "imported": 3,
+        "duplicates": 0,
+        "rejected": 0,
+        "rejected_lines": [],
+        "left": 3,
+    }
+
+    gift_shop.track("ann", "Go")
+    gift_shop.track("ann", "Coupon Redeemed", code="S-1")
+
+    pool = show(gift_shop)
+    assert {name: pool[name] for name in ("pool", "codes", "given", "redeemed", "left")} == {
+        "pool": "spring",
+        "codes": "uploaded",
+        "given": 1,
+        "redeemed": 1,
+        "left": 2,
+    }
+    (code,) = pool["items"]
+    assert {**code, "run": ""} == {
+        "code": "S-1",
+        "state": "redeemed",
+        "contact": "ann",
+        "journey": "gift",
+        "run": "",
+        "given_at": "2026-03-02T10:00:00.000000Z",
+        "expires_at": "2026-03-03T23:59:59+00:00",
+        "redeemed_at": "2026-03-02T10:00:00.000000Z",
+    }
+
+
+def test_each_code_is_judged_on_its_own(gift_shop: Shop) -> None:
+    upload(gift_shop, "S-1")
+
+    answer = upload(gift_shop, "S-1", "", "S-2", "S-2", "x" * 129, " S-3", "S\n4")
+
+    assert (answer["imported"], answer["duplicates"], answer["rejected"], answer["left"]) == (1, 2, 6, 2)
+    wrong = "expected a code of 1 to 128 printable characters"
+    assert [(one["line"], one["detail"]) for one in answer["rejected_lines"]] == [
+        (1, "is in the pool already"),
+        (2, wrong),
+        (4, "comes twice: it is code 3 too"),
+        (5, wrong),
+        (6, wrong),
+        (7, wrong),
+    ]
+
+
+def test_an_upload_can_be_repeated(gift_shop: Shop) -> None:
+    upload(gift_shop, "S-1", "S-2")
+    gift_shop.track("ann", "Go")
+
+    again = upload(gift_shop, "S-1", "S-2")
+
+    assert (again["imported"], again["duplicates"], again["left"]) == (0, 2, 1)
+
+
+def test_codes_are_listed_page_by_page(gift_shop: Shop) -> None:
+    names = [f"S-{number}" for number in range(7)]
+    upload(gift_shop, *names)
+    for contact in ("ann", "bob", "cid"):
+        gift_shop.track(contact, "Go")
+    gift_shop.track("bob", "Coupon Redeemed", code="S-1")
+
+    def listed(state: str) -> list[str]:
+        found, cursor = [], None
+        while True:
+            page = show(gift_shop, state=state, limit=2, **({} if cursor is None else {"cursor": cursor}))
+            found += [one["code"] for one in page["items"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
+
+    assert sorted(listed("given")) == ["S-0", "S-1", "S-2"]
+    assert listed("redeemed") == ["S-1"]
+    assert listed("left") == ["S-3", "S-4", "S-5", "S-6"]
+
+
+def test_generated_codes_are_never_few_and_listed_ones_are_there_from_publishing(gift_shop: Shop) -> None:
+    assert (show(gift_shop, "old")["codes"], show(gift_shop, "old")["left"]) == ("generated", None)
+    assert (show(gift_shop, "short")["codes"], show(gift_shop, "short")["left"]) == ("listed", 2)
+
+
+@pytest.mark.parametrize(("pool", "status"), [("old", 409), ("short", 409), ("none", 404)])
+def test_only_a_pool_that_says_so_takes_uploads(gift_shop: Shop, pool: str, status: int) -> None:
+    answer = gift_shop.client("admin").post(f"/v1/coupons/{pool}", json={"codes": ["A"]})
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (b"A\nB\n", "text/csv", 415),
+        (b"{broken", "application/json", 422),
+        (b"[]", "application/json", 422),
+        (b'{"codes": "A"}', "application/json", 422),
+        (b'{"codes": [1]}', "application/json", 422),
+        (b'{"codes": [], "more": 1}', "application/json", 422),
+    ],
+)
+def test_what_is_no_list_of_codes_is_refused_as_a_whole(
+    gift_shop: Shop, content: bytes, media_type: str, status: int
+) -> None:
+    answer = gift_shop.client("admin").post("/v1/coupons/spring", content=content, headers={"Content-Type": media_type})
+
+    assert answer.status_code in (status, 400), answer.text
+    assert show(gift_shop)["left"] == 0
+
+
+def test_a_body_that_is_too_large_is_not_read(gift_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coupons, "BYTES_MAX", 10)
+
+    answer = gift_shop.client("admin").post("/v1/coupons/spring", json={"codes": ["A", "B"]})
+
+    assert answer.status_code == 413
+
+
+def test_uploads_take_an_admin_key(gift_shop: Shop) -> None:
+    assert gift_shop.client("write").post("/v1/coupons/spring", json={"codes": ["A"]}).status_code == 403
+    assert gift_shop.client("read").post("/v1/coupons/spring", json={"codes": ["A"]}).status_code == 403
+    assert gift_shop.visitor().get("/v1/coupons/spring").status_code == 401

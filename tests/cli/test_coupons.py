@@ -1,0 +1,86 @@
+"""``coupons``."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import call, data, done
+
+GIFT = """
+journey: gift
+triggers: [{type: event, event: Go}]
+start: code
+nodes: {code: {type: coupon, pool: spring}}
+"""
+
+
+@pytest.fixture
+def applied(flows: Path) -> Path:
+    (flows / "gift.yaml").write_text(GIFT)
+    (flows / "spring.yaml").write_text("coupon_pool: spring\ncodes: uploaded\n")
+    (flows / "old.yaml").write_text("coupon_pool: old\ncodes: generated\n")
+    done("apply", flows)
+    return flows
+
+
+def test_codes_of_a_csv_are_put_into_a_pool(applied: Path) -> None:
+    Path("codes.csv").write_text("SPRING-1\nSPRING-2\n\nSPRING-3\n")
+
+    assert done("coupons", "import", "spring", "codes.csv") == "3 codes imported; 3 left in the pool\n"
+
+    assert not Path("codes.csv.rejected").exists()
+    assert done("coupons", "show", "spring") == "spring (uploaded): 0 given, 0 redeemed, left: 3\n"
+    assert data("coupons", "show", "spring", "--json")["left"] == 3
+
+
+def test_a_header_names_the_column(applied: Path) -> None:
+    with gzip.open("codes.csv.gz", "wt") as file:
+        file.write('id,Code,note\n1,"A-1",x\n2,A-2,\n')
+
+    assert done("coupons", "import", "spring", "codes.csv.gz") == "2 codes imported; 2 left in the pool\n"
+
+
+def test_what_was_not_imported_is_written_beside_the_file_and_can_be_imported_again(applied: Path) -> None:
+    Path("codes.csv").write_text(f"A-1\n{'x' * 200}\nA-2\nA-1\n")
+    done("coupons", "import", "spring", _file("first.csv", "A-2\n"))
+
+    result = call("coupons", "import", "spring", "codes.csv")
+
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "1 code imported, 2 duplicates, 3 lines rejected; 2 left in the pool\n",
+    )
+    assert result.stderr.splitlines()[1:] == [
+        "codes.csv:2: expected a code of 1 to 128 printable characters",
+        "codes.csv:3: is in the pool already",
+        "codes.csv:4: comes twice: it is in line 1 too",
+    ]
+    rejected = Path("codes.csv.rejected").read_text()
+    assert rejected.splitlines()[0] == "line,reason,code"
+    again = call("coupons", "import", "spring", _file("again.csv", rejected.replace("x" * 200, "A-3")))
+    assert again.stdout == "1 code imported, 2 duplicates, 2 lines rejected; 3 left in the pool\n"
+
+
+def _file(name: str, text: str) -> Path:
+    Path(name).write_text(text)
+    return Path(name)
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"), [("old", "does not say codes: uploaded"), ("none", "there is no coupon pool none")]
+)
+def test_another_pool_takes_none(applied: Path, pool: str, said: str) -> None:
+    result = call("coupons", "import", pool, _file("codes.csv", "A\n"))
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_a_file_that_is_no_csv_is_refused_whole(applied: Path) -> None:
+    result = call("coupons", "import", "spring", _file("codes.csv", 'A-1\n"A-2\n'))
+
+    assert result.exit_code == 1
+    assert "nothing was imported" in result.stderr
+    assert data("coupons", "show", "spring", "--json")["left"] == 0
