@@ -250,3 +250,36 @@ def test_of_many_journeys_the_smallest_share_a_colour(tmp_path: Path) -> None:
     legend = next(one for one in page.all("ul") if one.attributes.get("class") == "legend")
     assert [one.text for one in legend.all("li")] == [*(f"j{n} 1" for n in range(7)), "others 3"]
     assert tables(page)["Messages per day, by channel and by journey"] == [["2026-03-02", "10", *"1111111", "3", "10"]]
+
+
+HELD = """
+journey: held
+triggers: [{type: event, event: Go}]
+holdout: 50
+goal: {event: Bought, value: total}
+start: arm
+nodes:
+  arm:
+    type: split
+    arms: [{weight: 1, name: short, next: end}, {weight: 1, next: call}]
+  call: {type: webhook, url: "https://crm.example/", save_as: found, on_failure: end}
+"""
+
+
+def test_rule_3_4_who_was_held_out_is_shown_beside_who_was_not(tmp_path: Path) -> None:
+    flows, counts = documents(HELD), ReportCounts(UTC)
+    events = [event(f"c{n}", "Go", "03-02 10:00") for n in range(40)]
+    events += [event(f"c{n}", "Bought", "03-02 11:00", properties={"total": 2.5}) for n in range(40)]
+    found = simulate(flows, FakeRenderer(), write_events(tmp_path, events), None, counts=counts)
+    numbers = found.journeys["held"]
+
+    page = read_page(write_report(flows, found, counts, Given("flows", "events.jsonl", None)))
+
+    assert numbers.entered + numbers.holdout == 40
+    assert tables(page)["Conversions"] == [
+        ["acted on", str(numbers.entered), str(numbers.entered), "100.0%", f"{2.5 * numbers.entered:.2f}", "2.50"],
+        ["held out", str(numbers.holdout), str(numbers.holdout), "100.0%", f"{2.5 * numbers.holdout:.2f}", "2.50"],
+    ]
+    assert "Difference: +0.0 percentage points (95% interval -" in page.text
+    words = {(row[0], row[2]): row[1] for row in tables(page)["Ways"]}
+    assert words == {("entry", "arm"): "", ("arm", "end"): "short", ("arm", "call"): "arm 2", ("call", "end"): "failed"}
