@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chromium check drift format bench lock
+.PHONY: help run test chromium cases check drift format bench lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ chromium:
 			>/dev/null 2>&1 && command -v chromium >/dev/null && exit 0; \
 	fi; \
 	echo "NO CHROMIUM ON THIS MACHINE, and it can't be installed here: the tests that look at pages are skipped" >&2
+
+cases: $(VENV)/dev.stamp ## send the API 2,000 requests made from its OpenAPI document
+	@JOURNEYFLOW_API_CASES=2000 $(BIN)/pytest -n 0 $(ARGS) tests/api/test_openapi_cases.py
 
 check: $(VENV)/dev.stamp ## lint, format, types, layers, lock files
 	@$(BIN)/ruff check .

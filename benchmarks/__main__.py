@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crash, five_node, reading
+from benchmarks import crash, fairness, five_node, reading
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "five_node": five_node.run,
     "reading": reading.run,
     "crash": crash.run,
+    "fairness": fairness.run,
 }
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--events", type=Path, help="JSON Lines of the simulation, .gz")
     parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
+    parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))

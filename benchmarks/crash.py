@@ -7,12 +7,7 @@ is killed and started again, as often as asked for. When everything has come to 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 from argparse import Namespace
 from collections import Counter
@@ -27,9 +22,9 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.measure import console
+from benchmarks.serving import WRITE_KEY, Server
 from journeyflow.clock import sleep, stopwatch
 
-KEY: Final = "crash-test-key-0123456789"
 FLOWS: Final[dict[str, str]] = {
     "workspace.yaml": "workspace: crash\nsender: {email: hello@shop.example}\npostal_address: Long Street 1\n",
     "hello.yaml": 'template: hello\nsubject: "Hi {{ contact.first_name }}"\nbody: <p>Hello</p>\n',
@@ -66,7 +61,6 @@ nodes:
 }
 BATCH: Final = 20
 REST_SECONDS_MAX: Final = 180.0
-START_SECONDS_MAX: Final = 90.0
 
 
 @dataclass
@@ -94,73 +88,9 @@ class Load:
         return events
 
 
-class Server:
-    """``journeyflow serve`` as a process that is killed and started again on one database."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.database = directory / "crash.db"
-        flows = directory / "flows"
-        flows.mkdir()
-        for name, text in FLOWS.items():
-            (flows / name).write_text(text)
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        code = "from journeyflow.cli.main import app; app()"
-        arguments = ["serve", "--database-url", str(self.database), "--port", str(self.port)]
-        with (self.directory / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", code, *arguments, "--flows", str(self.directory / "flows")],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "JOURNEYFLOW_WRITE_KEY": KEY, "JOURNEYFLOW_LOG_LEVEL": "warning"},
-                cwd=self.directory,
-            )
-        end = stopwatch() + START_SECONDS_MAX
-        while not self.answers():
-            if self.process.poll() is not None or stopwatch() > end:
-                raise SystemExit(f"serve does not start:\n{(self.directory / 'serve.log').read_text()[-2000:]}")
-            sleep(0.05)
-
-    @property
-    def running(self) -> bool:
-        """Whether there is a process."""
-        return self.process is not None and self.process.poll() is None
-
-    def answers(self) -> bool:
-        """Whether it is up."""
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def kill(self) -> None:
-        """As the kernel does it: at once."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """In order."""
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(60)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _send(server: Server, load: Load, stopped: threading.Event) -> None:
     """Send until told to stop; a batch is sent again until it is answered 200."""
-    with httpx.Client(auth=(KEY, ""), timeout=20) as client:
+    with httpx.Client(auth=(WRITE_KEY, ""), timeout=20) as client:
         while not stopped.is_set():
             batch = load.batch()
             while True:
@@ -193,7 +123,7 @@ def _rest(server: Server) -> None:
 def crash(directory: Path, kills: int, contacts: int, seed: int) -> tuple[Load, list[str]]:
     """Kill so often under load; what was sent, and everything the audit found wrong."""
     random = Random(seed)
-    server, load, stopped = Server(directory), Load(contacts, Random(seed + 1)), threading.Event()
+    server, load, stopped = Server(directory, FLOWS), Load(contacts, Random(seed + 1)), threading.Event()
     server.start()
     client = threading.Thread(target=_send, args=(server, load, stopped))
     client.start()

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
         default=SecretStr("mailbox://"),
         description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)",
     )
+    sms_url: SecretStr = Field(default=SecretStr("mailbox://"), description="mailbox:// (sends nothing)")
+    push_url: SecretStr = Field(default=SecretStr("mailbox://"), description="mailbox:// (sends nothing)")
     webhook_secret: SecretStr | None = Field(
         default=None, description="signs calls of webhooks (Standard Webhooks): whsec_ and 24 to 64 bytes in base64"
     )

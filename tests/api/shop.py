@@ -19,6 +19,8 @@ from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.stream import Stream
+from journeyflow.services.turn import Done
 from journeyflow.settings import Settings
 from journeyflow.worker.turns import TurnLoop
 
@@ -101,6 +103,7 @@ class Shop:
     clock: Hands
     metrics: Metrics = field(default_factory=Metrics)
     working: bool = True
+    happenings: Stream = field(default_factory=Stream)
     ingest: Ingest = field(init=False)
     engine: TurnLoop = field(init=False)
     app: FastAPI = field(init=False)
@@ -108,9 +111,13 @@ class Shop:
 
     def __post_init__(self) -> None:
         one = self.installation
-        self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self.metrics.on_turn)
+        self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self._on_turn)
         self.ingest = Ingest(one.engine, self.work)
-        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics)
+        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics, happenings=self.happenings)
+
+    def _on_turn(self, done: Done, seconds: float) -> None:
+        self.metrics.on_turn(done, seconds)
+        self.happenings.on_turn(done.trail, done.alerts)
 
     def work(self) -> None:
         """What wakes the engine of a server lets this one take all its turns, in the same thread."""

@@ -255,6 +255,15 @@ def test_of_a_contact_that_is_not_there_nothing_is_told(shop: Shop) -> None:
     assert reader.get("/v1/contacts/nobody/explanation").status_code == 404
 
 
+def test_who_is_known_by_a_telephone_alone_is_shown_unsubscribed_from_everything(busy_shop: Shop) -> None:
+    busy_shop.identify("ann", phone="+44 20 7946 0000")
+    assert busy_shop.contact("ann")["topics"]["offers"] is True
+
+    busy_shop.track("ann", "Unsubscribed")
+
+    assert busy_shop.contact("ann")["topics"] == {"offers": False, "tips": False}
+
+
 # --- erasing ---------------------------------------------------------------------------------------------------------
 
 

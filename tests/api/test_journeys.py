@@ -253,9 +253,185 @@ def test_rule_8_2_a_short_pause_asks_nothing(busy_shop: Shop) -> None:
     assert (answer.status_code, answer.json()["overdue"]) == (200, 0)
 
 
+def paused_for_days(shop: Shop) -> str:
+    """Ann's wait of two days ended a day before the end of a pause of three; the id of her run."""
+    shop.track("ann", "Signed Up")
+    shop.client("admin").post("/v1/journeys/welcome/pause")
+    shop.later(days=2)
+    shop.later(days=1, hours=1)
+    return str(runs(shop)[0]["id"])
+
+
+def test_rule_8_2_resuming_without_a_choice_names_the_field_and_the_choices(busy_shop: Shop) -> None:
+    paused_for_days(busy_shop)
+
+    asked = busy_shop.client("admin").post("/v1/journeys/welcome/resume")
+
+    assert asked.status_code == 409
+    assert asked.headers["content-type"] == "application/problem+json"
+    assert asked.json()["overdue"] == 1
+    assert asked.json()["errors"] == [{"field": "mode", "detail": "expected one of now, over, shift and skip"}]
+
+
+@pytest.mark.parametrize(
+    ("choice", "due_at", "status"),
+    [
+        ({"mode": "now"}, None, "completed"),
+        ({"now": True}, None, "completed"),
+        ({"mode": "skip"}, None, "completed"),
+        ({"skip": True}, None, "completed"),
+        ({"mode": "shift"}, "2026-03-07T11:00:00.000000Z", "active"),
+        ({"shift": True}, "2026-03-07T11:00:00.000000Z", "active"),
+        ({"mode": "over", "over": "2h"}, "2026-03-05T1", "active"),
+        ({"over": "PT2H"}, "2026-03-05T1", "active"),
+    ],
+)
+def test_rule_8_2_each_choice_lets_late_runs_go_on(
+    busy_shop: Shop, choice: JSONObject, due_at: str | None, status: str
+) -> None:
+    paused_for_days(busy_shop)
+
+    answer = busy_shop.client("admin").post("/v1/journeys/welcome/resume", json=choice)
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["overdue"]) == (200, "live", 1)
+    busy_shop.settle()
+    (run,) = runs(busy_shop)
+    assert run["status"] == status
+    assert run["due_at"] == due_at or run["due_at"].startswith(str(due_at))
+    busy_shop.later(days=3)
+    assert [one["status"] for one in runs(busy_shop)] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "field"),
+    [
+        ({"mode": "over"}, 400, "over"),
+        ({"mode": "now", "over": "2h"}, 400, "mode"),
+        ({"now": True, "skip": True}, 400, "mode"),
+        ({"over": "soon"}, 422, "over"),
+        ({"over": "0s"}, 422, "over"),
+        ({"mode": "later"}, 422, "mode"),
+        ({"when": "now"}, 422, "when"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused_and_the_journey_stays_paused(
+    busy_shop: Shop, choice: JSONObject, status: int, field: str
+) -> None:
+    busy_shop.client("admin").post("/v1/journeys/welcome/pause")
+
+    answer = busy_shop.client("admin").post("/v1/journeys/welcome/resume", json=choice)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+    assert shown(busy_shop)["status"] == "paused"
+
+
+def test_pausing_again_does_not_make_a_pause_shorter(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    first = admin.post("/v1/journeys/welcome/pause").json()
+    busy_shop.later(hours=1)
+
+    assert admin.post("/v1/journeys/welcome/pause").json() == first
+
+
+def test_runs_that_stand_still_go_on_when_only_entries_stay_paused_unless_a_choice_is_due(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    paused_for_days(busy_shop)
+
+    refused = admin.post("/v1/journeys/welcome/pause", json={"entries": True})
+
+    assert refused.status_code == 409
+    assert shown(busy_shop)["status"] == "paused"
+    admin.post("/v1/journeys/welcome/resume", json={"now": True})
+    busy_shop.track("bob", "Signed Up")
+    admin.post("/v1/journeys/welcome/pause")
+    busy_shop.later(days=2)
+    busy_shop.later(hours=1)
+    assert admin.post("/v1/journeys/welcome/pause", json={"entries": True}).json()["status"] == "entries_paused"
+    busy_shop.settle()
+    assert {one["contact"]: one["status"] for one in runs(busy_shop)} == {"ann": "completed", "bob": "completed"}
+
+
 def test_what_is_not_paused_can_not_be_resumed(busy_shop: Shop) -> None:
     admin = busy_shop.client("admin")
 
     assert admin.post("/v1/journeys/welcome/resume").status_code == 409
     assert admin.post("/v1/journeys/unknown/resume").status_code == 404
     assert admin.post("/v1/journeys/unknown/pause").status_code == 404
+
+
+def test_rule_8_3_archiving_exits_the_runs_and_is_for_good(busy_shop: Shop) -> None:
+    busy_shop.track("ann", "Signed Up")
+    admin = busy_shop.client("admin")
+
+    assert admin.post("/v1/journeys/welcome/archive").json()["status"] == "archived"
+
+    busy_shop.settle()
+    assert [(one["status"], one["reason"]) for one in runs(busy_shop)] == [("exited", "archived")]
+    assert admin.post("/v1/journeys/welcome/archive").json()["status"] == "archived"
+    assert admin.post("/v1/journeys/welcome/pause").status_code == 409
+    assert admin.post("/v1/journeys/unknown/archive").status_code == 404
+
+
+# --- moving ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_moved_to_a_node(busy_shop: Shop) -> None:
+    busy_shop.track("ann", "Signed Up")
+    run = runs(busy_shop)[0]["id"]
+    admin = busy_shop.client("admin")
+
+    answer = admin.post(f"/v1/runs/{run}/move", json={"node": "label"})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+    trail = admin.get(f"/v1/runs/{run}/trail").json()["items"]
+    assert [(one["kind"], one["node"]) for one in trail][3:] == [
+        ("moved", "label"),
+        ("ran", "label"),
+        ("completed", "label"),
+    ]
+    assert trail[3]["detail"] == {"from": "pause", "to": "label", "from_version": 1}
+
+
+def test_a_run_is_moved_into_another_version(busy_shop: Shop) -> None:
+    busy_shop.track("ann", "Signed Up")
+    run = runs(busy_shop)[0]["id"]
+    nodes = {**JOURNEY["nodes"], "rest": {"type": "wait", "for": "5d"}}
+    busy_shop.publish({**JOURNEY, "nodes": nodes})
+
+    answer = busy_shop.client("admin").post(f"/v1/runs/{run}/move", json={"node": "rest", "version": 2})
+
+    assert (answer.json()["version"], answer.json()["node"]) == (2, "rest")
+    busy_shop.later(days=5)
+    assert runs(busy_shop)[0]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"node": "elsewhere"}, 400, "node"),
+        ({"node": "label", "version": 2}, 400, "version"),
+        ({"node": "label", "version": 0}, 422, "version"),
+        ({"node": "label", "version": 10**30}, 422, "version"),
+        ({}, 422, "node"),
+    ],
+)
+def test_a_move_to_where_there_is_nothing_is_refused(
+    busy_shop: Shop, body: JSONObject, status: int, field: str
+) -> None:
+    busy_shop.track("ann", "Signed Up")
+    run = runs(busy_shop)[0]["id"]
+
+    answer = busy_shop.client("admin").post(f"/v1/runs/{run}/move", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+    assert runs(busy_shop)[0]["node"] == "pause"
+
+
+def test_a_run_that_has_ended_or_never_was_can_not_be_moved(busy_shop: Shop) -> None:
+    busy_shop.track("ann", "Signed Up")
+    run = runs(busy_shop)[0]["id"]
+    busy_shop.later(days=2)
+    admin = busy_shop.client("admin")
+
+    assert admin.post(f"/v1/runs/{run}/move", json={"node": "pause"}).status_code == 409
+    assert admin.post("/v1/runs/unknown/move", json={"node": "pause"}).status_code == 404

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.api.shop import Shop
+from tests.api.shop import WORKSPACE, Shop
 
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
@@ -97,6 +97,22 @@ def test_a_message_that_was_skipped_shows_nothing(mailing_shop: Shop) -> None:
     shown = mailing_shop.client("read").get(f"/v1/messages/{id_}").json()
 
     assert (shown["status"], shown["html"], shown["headers"]) == ("skipped", None, {})
+
+
+def test_an_sms_is_shown_as_its_text(shop: Shop) -> None:
+    text = {"type": "sms", "text": "Hi {{ contact.first_name }}", "topic": "offers"}
+    shop.publish(
+        {**WORKSPACE},
+        {"journey": "text", "triggers": [{"type": "event", "event": "Go"}], "start": "sms", "nodes": {"sms": text}},
+    )
+    shop.identify("ann", phone="+44 20 7946 0000", first_name="Ann")
+    shop.track("ann", "Go")
+    (listed,) = messages(shop)
+
+    shown = shop.client("read").get(f"/v1/messages/{listed['id']}").json()
+
+    assert (listed["channel"], listed["template"], listed["to"]) == ("sms", None, "+44 20 7946 0000")
+    assert (shown["text"], shown["html"], shown["headers"]) == ("Hi Ann", None, {})
 
 
 def test_a_failed_message_can_be_tried_again_and_no_other(mailing_shop: Shop) -> None:

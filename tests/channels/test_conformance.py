@@ -25,7 +25,7 @@ MAIL = Email(
     sent_at=datetime(2026, 11, 22, 10, tzinfo=UTC),
 )
 # Any: what a test's coroutine gives back is nobody's business
-Work = Callable[[Channel], Coroutine[Any, Any, None]]
+Work = Callable[[Channel[Email]], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(params=["mailbox", "smtp"])
@@ -50,7 +50,7 @@ def changed(**fields: object) -> Email:
 
 
 def test_it_takes_a_mail(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         given = await channel.deliver(MAIL)
         assert given is None or isinstance(given, str)
 
@@ -58,7 +58,7 @@ def test_it_takes_a_mail(url: str) -> None:
 
 
 def test_it_takes_the_same_mail_again(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         await channel.deliver(MAIL)
         await channel.deliver(MAIL)
 
@@ -66,14 +66,14 @@ def test_it_takes_the_same_mail_again(url: str) -> None:
 
 
 def test_it_takes_many_mails_at_once(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         await asyncio.gather(*(channel.deliver(changed(id=f"id-{n}")) for n in range(30)))
 
     with_channel(url, work)
 
 
 def test_it_takes_all_the_letters_there_are(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         await channel.deliver(
             changed(
                 to="gęś@zażółć.example",
@@ -113,7 +113,7 @@ def test_it_takes_all_the_letters_there_are(url: str) -> None:
     ],
 )
 def test_it_refuses_for_good_what_nobody_could_deliver(url: str, fields: dict[str, object], said: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         with pytest.raises(Refused) as caught:
             await channel.deliver(changed(**fields))
         assert said in str(caught.value)
@@ -123,14 +123,14 @@ def test_it_refuses_for_good_what_nobody_could_deliver(url: str, fields: dict[st
 
 
 def test_it_can_be_checked(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         assert "\n" not in await channel.check()
 
     with_channel(url, work)
 
 
 def test_it_can_be_closed_twice_and_used_again(url: str) -> None:
-    async def work(channel: Channel) -> None:
+    async def work(channel: Channel[Email]) -> None:
         await channel.deliver(MAIL)
         await channel.close()
         await channel.close()

@@ -70,6 +70,8 @@ def test_a_running_installation_is_well(flows: Path) -> None:
         "engine:": "hint",
         "clock:": "ok",
         "e-mail:": "ok",
+        "SMS:": "ok",
+        "push:": "ok",
         "links:": "hint",
     }
 

@@ -164,7 +164,12 @@ def test_who_is_overdue_has_to_be_told_to_go_on_now(workplace: Path) -> None:
 
     assert (refused.exit_code, refused.stderr) == (
         1,
-        "error: runs overdue by more than a day: 1; --now lets them go on at once\n",
+        "error: runs overdue by more than a day: 1\n"
+        "choose how they go on:\n"
+        "  --now      at once, late as they are\n"
+        "  --over 2h  spread evenly over a time\n"
+        "  --shift    every due time of the journey moves by the length of the pause\n"
+        "  --skip     at once, past the messages that are late\n",
     )
     assert told == "welcome goes on; 1 run was overdue by more than a day\n"
 

@@ -79,6 +79,19 @@ def test_an_event_leads_to_a_mail_and_explain_tells_why(flows: Path) -> None:
         assert "nodes.worth.cases[0].when: attribute vip = true (wanted: eq true): held" in story
 
 
+def test_it_tells_a_listener_what_happens_and_does_not_wait_for_it_when_it_stops(flows: Path) -> None:
+    with serving("--flows", flows) as server:
+        headers = {"Authorization": f"Bearer {server.told('admin key: ')}"}
+        with httpx.stream("GET", f"{server.address}/v1/stream", headers=headers, timeout=60) as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith(":")
+            sign_up(server, "ann")
+            told = next(line for line in lines if line.startswith("event: "))
+            stopped = server.stop()
+
+    assert (told, stopped) == ("event: entered", 0)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_commits_what_it_was_given_and_ends_well(flows: Path, number: signal.Signals) -> None:
     with serving("--flows", flows) as server:

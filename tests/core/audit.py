@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from journeyflow.core.effects import Statistic, TrailRecord
@@ -37,11 +38,13 @@ def audit(world: World) -> None:
 def _run_is_one_passage(steps: list[TrailRecord]) -> None:
     kinds = [step.kind for step in steps]
     assert [step.seq for step in steps] == list(range(len(steps))), "seq counts from 0 without a gap"
-    assert len({(step.contact, step.journey, step.version) for step in steps}) == 1
     assert kinds[0] in BEGINNINGS
     assert sum(kind in BEGINNINGS for kind in kinds) == 1
     if kinds[0] == "holdout":
         assert set(kinds[1:]) <= {"converted"}, "who is held out walks nothing"
+    assert len({(step.contact, step.journey) for step in steps}) == 1
+    for before, step in pairwise(steps):
+        assert step.version == before.version or step.kind == "moved"
     assert sum(kind in ENDS for kind in kinds) <= 1, "a run ends once"
     assert kinds.count("converted") <= 1, "a goal counts once a run"
     end = next((place for place, kind in enumerate(kinds) if kind in ENDS), len(kinds))

@@ -17,11 +17,13 @@ from journeyflow.core.workspace import Workspace
 Document = dict[str, JSON]
 
 EVENTS = ["A", "B", "C"]
+ENGAGEMENT = ["Email Opened", "Email Link Clicked"]
 CONTACTS = ["ann", "bob"]
 TEMPLATES = [
     Template(template="plain", subject="Hello", body="Dear {{ contact.first_name }}"),
     Template(template="fragile", subject="{{ 6 | divided_by: contact.n }}", body="x"),
     Template(template="coded", subject="Hi", body="{{ vars.coupon.code }}"),
+    Template(template="short", channel="sms", body="Hi {{ contact.first_name }}"),
 ]
 POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
@@ -37,6 +39,17 @@ WORKSPACES = [
             "quiet_hours": {"from": "12:00", "to": "14:00"},
             "topics": TOPICS,
             "max_event_age": "2h",
+        }
+    ),
+    Workspace.model_validate(
+        {
+            "workspace": "capped",
+            "frequency_caps": [
+                {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
+                {"channel": "email", "max": 4, "per": "1d"},
+                {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
+            ],
+            "tracking": {"clicks": False},
         }
     ),
 ]
@@ -61,6 +74,7 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
             small,
         ),
         st.builds(lambda name: {"event": name, "sum": "n", "gte": 3}, st.sampled_from(EVENTS)),
+        st.deferred(lambda: messages),
     ),
     lambda inner: st.one_of(
         st.builds(lambda parts: {"all": parts}, st.lists(inner, max_size=2)),
@@ -68,6 +82,19 @@ conditions: st.SearchStrategy[JSON] = st.recursive(
         st.builds(lambda part: {"not": part}, inner),
     ),
     max_leaves=3,
+)
+messages: st.SearchStrategy[JSON] = st.builds(
+    lambda choice, asked: {"message": choice, **asked},
+    st.sampled_from(
+        [
+            {"channel": "email"},
+            {"channel": "email", "within": "1h"},
+            {"channel": "email", "last": 2, "settled": "10m"},
+            {"channel": "email", "last": 1, "within": "1d", "settled": "0s", "journey": "one"},
+            {"channel": "sms", "template": "short", "within": "3h"},
+        ]
+    ),
+    st.sampled_from([{"opened": {"eq": 0}}, {"opened": {"gte": 1}}, {"clicked": {"lt": 2}}, {"sent": {"gte": 2}}]),
 )
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
     {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed"])},
@@ -94,6 +121,13 @@ actions: st.SearchStrategy[Document] = st.one_of(
         lambda template, more: {"type": "email", "template": template, **more},
         st.sampled_from(["plain", "fragile", "coded"]),
         st.sampled_from([{}, {"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
+    ),
+    st.sampled_from(
+        [
+            {"type": "sms", "text": "{{ trigger.n }} of {{ contact.n }}"},
+            {"type": "sms", "template": "short", "on_skip": "end"},
+            {"type": "push", "text": "Hi", "transactional": True},
+        ]
     ),
     st.builds(
         lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y"])] * 2
@@ -288,6 +322,7 @@ attributes: st.SearchStrategy[dict[str, JSON]] = st.fixed_dictionaries(
         "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
         "day": st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None]),
         "email": st.sampled_from(["ann@shop.example", "nowhere", None]),
+        "phone": st.sampled_from(["+48 600 100 200", 48600100200, "none"]),
         "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
     },
 )
@@ -361,7 +396,7 @@ happenings = st.builds(
         st.builds(
             _event,
             contacts,
-            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed"]),
+            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed", *ENGAGEMENT]),
             st.fixed_dictionaries(
                 {}, optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")}
             ),

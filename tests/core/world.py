@@ -18,7 +18,7 @@ from journeyflow.core.contact import Contact, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
-from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.flows import Flows, JourneyState, Published, ResumeMode, Resumption
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
@@ -26,6 +26,8 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
+    Move,
     Remove,
     Reply,
     SetTags,
@@ -77,7 +79,13 @@ class WorldMemory(SimulationMemory):
     def keep(self, effects: Effects) -> None:
         super().keep(effects)
         self.outbox.update(message.id for message in effects.messages if message.status == "queued")
-        self.outbox.difference_update(message for _, message in effects.withdrawn)
+        for contact, message in effects.withdrawn:
+            self.forget(contact, message)
+
+    def forget(self, contact: str, message: str) -> None:
+        """That message is not sent any more, nor remembered as one that was."""
+        self.outbox.discard(message)
+        self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
 class World:
@@ -92,6 +100,8 @@ class World:
         self.versions = {(one.id, one.version): one for one in self.current.values()}
         self.states: dict[str, JourneyState] = dict.fromkeys(self.current, "live")
         self.armed: dict[tuple[str, str], datetime] = {}
+        self.paused: dict[str, datetime] = {}
+        self.resumptions: dict[str, list[Resumption]] = {}
         self._arm()
         self.flows = self._flows()
         self.memory = WorldMemory()
@@ -205,6 +215,13 @@ class World:
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
 
+    def move(self, contact: str, run: str, node: str, version: int | None = None) -> World:
+        return self.put(contact, Move(self.now, run, node, version))
+
+    def put_wake(self, contact: str) -> World:
+        """Something looks at the contact."""
+        return self.put(contact, Wake(self.now)).settle()
+
     def forget(self, contact: str) -> World:
         return self.put(contact, Forget(self.now))
 
@@ -227,16 +244,36 @@ class World:
         self.memory.outbox.clear()
         return self
 
+    def fail(self, message: Message) -> World:
+        """The dispatcher can't send a message, and tells its contact."""
+        self.memory.forget(message.contact, message.id)
+        return self.put(message.contact, MessageFailed(self.now, message.id, message.channel))
+
     # --- what operators do --------------------------------------------------------------------------------------------
 
     def pause(self, journey: str) -> World:
+        self.settle()
+        self.paused[journey] = self.now
         return self._set_state(journey, "paused")
 
     def pause_entries(self, journey: str) -> World:
         return self._set_state(journey, "entries_paused")
 
-    def resume(self, journey: str) -> World:
-        return self._set_state(journey, "live")
+    def resume(self, journey: str, mode: ResumeMode = "now", over: str = "0s") -> World:
+        """The pause ends, and every contact follows its end at once."""
+        self.end_pause(journey, mode, over)
+        return self._look_again()
+
+    def end_pause(self, journey: str, mode: ResumeMode = "now", over: str = "0s") -> World:
+        """The pause ends; a contact follows its end when something touches it."""
+        self.settle()
+        self.states[journey] = "live"
+        paused_at = self.paused.pop(journey, self.now)
+        if paused_at < self.now:
+            end = Resumption(journey, self.now, paused_at, mode, parse_duration(over))
+            self.resumptions.setdefault(journey, []).append(end)
+        self.flows = self._flows()
+        return self
 
     def archive(self, journey: str) -> World:
         return self._set_state(journey, "archived")
@@ -265,7 +302,10 @@ class World:
         return self.settle()
 
     def _flows(self) -> Flows:
-        return Flows(self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed))
+        resumptions = {journey: list(ends) for journey, ends in self.resumptions.items()}
+        return Flows(
+            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), resumptions
+        )
 
     def _arm(self) -> None:
         for published in self.current.values():

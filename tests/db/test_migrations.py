@@ -38,10 +38,18 @@ def migrated(empty: Engine) -> Engine:
 
 
 def schema(connection: ReadConnection) -> list[str]:
-    """Every statement that made the schema, without Alembic's own table, one line a column."""
+    """Every statement that made the schema, without Alembic's own table, one line a column.
+
+    The lines of a statement are sorted: a column that was added later stands behind the constraints.
+    """
     rows = connection.exec_driver_sql("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name")
     statements = [re.sub(r"\s+", " ", sql).strip() for (sql,) in rows if "alembic_version" not in sql]
-    return [line for sql in statements for line in re.sub(r"([(,]) (?=\S)", "\\1\n    ", sql).split("\n")]
+    return [line for sql in statements for line in _lines(sql)]
+
+
+def _lines(statement: str) -> list[str]:
+    first, *parts = re.sub(r"(\(|,) (?=\S)", r"\1\n    ", statement.replace(" )", ")")).split("\n")
+    return [first, *sorted(part.rstrip(",") for part in parts)]
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows(migrated: Engine) -> None:

@@ -29,7 +29,7 @@ def run(journey: Callable[..., JourneyTest]) -> JourneyTest:
 
 
 def sent(run: JourneyTest) -> list[tuple[str, str]]:
-    return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
+    return [(str(message.template), f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 
 def test_who_does_not_finish_is_reminded_after_an_hour_the_next_morning_and_two_days_later(run: JourneyTest) -> None:

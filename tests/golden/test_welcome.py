@@ -21,7 +21,7 @@ def sign_up(run: JourneyTest) -> None:
 
 
 def sent(run: JourneyTest) -> list[tuple[str, str]]:
-    return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
+    return [(str(message.template), f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 
 def test_who_signs_up_is_welcomed_at_once_and_hears_twice_more_within_ten_days(run: JourneyTest) -> None:

@@ -19,7 +19,7 @@ def run(journey: Callable[..., JourneyTest]) -> JourneyTest:
 
 
 def sent(run: JourneyTest) -> list[tuple[str, str]]:
-    return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
+    return [(str(message.template), f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 
 def test_nobody_is_written_to_before_thirty_days_have_passed(run: JourneyTest) -> None:

@@ -14,6 +14,7 @@ from tests.live.world import LiveWorld
 
 from journeyflow.channels.base import Channel, Email
 from journeyflow.channels.factory import open_channel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, outbox, tables
@@ -70,7 +71,7 @@ class Died(BaseException):
 class DyingChannel:
     """Hands mails over; before the answer can be written down the process is gone."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel[Email]) -> None:
         self._channel = channel
 
     async def deliver(self, email: Email) -> str | None:
@@ -118,7 +119,7 @@ class PostRoom:
         dispatcher = Dispatcher(
             self.world.engine,
             self.world.installation.postmaster,
-            DyingChannel(channel) if dies else channel,
+            Outlet(DyingChannel(channel) if dies else channel),
             lambda: self.world.now,
             lambda outcome, again: self.outcomes.append((outcome.status, again)),
         )

@@ -38,6 +38,7 @@ TEMPLATES: list[Document] = [
     {"template": "plain", "subject": "Hello", "body": "Dear {{ contact.first_name }}"},
     {"template": "fragile", "subject": "{{ 6 | divided_by: contact.n }}", "body": "x"},
     {"template": "coded", "subject": "Hi", "body": "{{ vars.coupon.code }}"},
+    {"template": "short", "channel": "sms", "body": "Hi {{ contact.first_name }}"},
 ]
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
@@ -50,10 +51,22 @@ WORKSPACES: list[Document] = [
     {"workspace": "shop", "sender": {"email": "hello@shop.example"}, "topics": TOPICS},
     {
         "workspace": "shop",
+        "sender": {"email": "hello@shop.example"},
         "timezone": "Europe/Warsaw",
         "quiet_hours": {"from": "12:00", "to": "14:00"},
         "topics": TOPICS,
         "max_event_age": "2h",
+    },
+    {
+        "workspace": "shop",
+        "sender": {"email": "hello@shop.example"},
+        "topics": TOPICS,
+        "frequency_caps": [
+            {"channel": "email", "max": 2, "per": "3h", "when_reached": "defer"},
+            {"channel": "email", "max": 4, "per": "1d"},
+            {"channel": "sms", "max": 1, "per": "10m", "when_reached": "defer"},
+        ],
+        "tracking": {"clicks": False},
     },
 ]
 
@@ -106,6 +119,13 @@ emails: st.SearchStrategy[Document] = st.builds(
     mostly("plain", ["fragile", "coded"]),
     mostly({"topic": "offers"}, [{"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
 )
+texts: st.SearchStrategy[Document] = st.sampled_from(
+    [
+        {"type": "sms", "text": "{{ trigger.n }} of {{ contact.n }}", "topic": "offers"},
+        {"type": "sms", "template": "short"},
+        {"type": "push", "text": "Hi", "transactional": True},
+    ]
+)
 tags: st.SearchStrategy[Document] = st.builds(
     lambda add, remove: {"type": "tag", "add": [add], "remove": [remove]}, *[st.sampled_from(["x", "y", "z"])] * 2
 )
@@ -117,7 +137,7 @@ updates: st.SearchStrategy[Document] = st.sampled_from(
         {"type": "update", "set": {"code": {"ref": "vars.coupon.code"}}},
     ]
 )
-actions = st.one_of(emails, emails, tags, updates, topics, st.sampled_from(CODES))
+actions = st.one_of(emails, emails, texts, tags, updates, topics, st.sampled_from(CODES))
 
 
 @st.composite
@@ -204,7 +224,8 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 
 pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
-ODD_NAMES = ["Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
+ENGAGEMENT = ["Email Opened", "Email Opened", "Email Link Clicked", "Email Delivered"]
+ODD_NAMES = [*ENGAGEMENT, "Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
 
 
 def _attributes(contact: str) -> st.SearchStrategy[Document]:
@@ -213,6 +234,7 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
         "n": st.one_of(small, st.sampled_from([None, "2", 1.0])),
         "day": days,
         "email": mostly(f"{contact}@shop.example", ["nowhere", None]),
+        "phone": mostly(f"+48 600 100 {len(contact)}{ord(contact[0])}", [48600100200 + ord(contact[0]), "none"]),
         "timezone": st.sampled_from(["America/New_York", "Asia/Tokyo"]),
     }
     return st.fixed_dictionaries({}, optional=optional)
@@ -221,6 +243,7 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
 @st.composite
 def _event(draw: st.DrawFn, at: datetime) -> Input:
     optional: dict[str, st.SearchStrategy[JSON]] = {"n": small, "day": days, "type": st.just("hard")}
+    optional |= {"template": st.sampled_from(["plain", "gone"]), "machine": st.booleans()}
     properties = draw(st.fixed_dictionaries({}, optional=optional))
     name = draw(rarely(st.sampled_from(ODD_NAMES))) or draw(events)
     late = draw(mostly(0, [60, 3_600, 90_000, -60, -900]))

@@ -20,6 +20,8 @@ from tests.live.world import START, LiveWorld, comparable, refused, withdrawing
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
+from journeyflow.core.engagement import ENGAGEMENT
+from journeyflow.core.inputs import Event
 from journeyflow.db.sqlite import read
 from journeyflow.db.statistics import totals
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -62,6 +64,18 @@ def numbers(world: LiveWorld) -> dict[str, JourneyNumbers]:
     return {name: JourneyNumbers.of(counted[name], one.journey.nodes) for name, one in current.items()}
 
 
+def decided_by_lost_messages(world: LiveWorld, inputs: Arrivals) -> bool:
+    """Whether something looked at messages of which some were withdrawn, or failed, before they could be sent.
+
+    A simulation sends at once, and turns of another size would have sent them: what follows from it differs.
+    """
+    if not world.lost_messages():
+        return False
+    with read(world.engine) as connection:
+        counted = world.installation.cache.current(connection).messages_for is not None
+    return counted or any(isinstance(item, Event) and item.name in ENGAGEMENT for _, item in inputs)
+
+
 @several
 @given(documents, arrivals(), turn_limits)
 def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Arrivals, limit: int) -> None:
@@ -70,6 +84,8 @@ def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Ar
         world.feed(inputs, simulation.end)
 
         balance(world)
+        if decided_by_lost_messages(world, inputs):
+            return
         assert comparable(world.trail()) == comparable(records)
         assert world.refusals() == refused(records)
         assert numbers(world) == simulation.journeys
@@ -86,6 +102,8 @@ def test_a_backlog_is_worked_off_the_same_in_turns_of_any_size(
         for world in (one, other):
             world.pile_up(inputs, until, every)
             balance(world)
+        if any(decided_by_lost_messages(world, inputs) for world in (one, other)):
+            return
 
         withdrawn = withdrawing(one.trail(), other.trail())
         assert comparable(one.trail(), withdrawn) == comparable(other.trail(), withdrawn)

@@ -48,6 +48,7 @@ def shop() -> Case:
     workspace: dict[str, JSON] = {
         "workspace": "shop",
         "timezone": "Europe/Warsaw",
+        "sender": {"email": "hello@shop.example"},
         "topics": [{"id": "offers", "name": "Offers"}],
         "quiet_hours": {"from": "21:00", "to": "08:00"},
     }

@@ -17,10 +17,10 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Enroll, Event, Identify, Input
 from journeyflow.core.values import JSON, from_micros
-from journeyflow.db import inbox, tables
+from journeyflow.db import history, inbox, tables
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.sqlite import read, write
-from journeyflow.services import publish
+from journeyflow.services import operate, publish, retention
 from journeyflow.services.turn import RETRY_AFTER, take_turn
 from journeyflow.worker.turns import TurnLoop
 
@@ -252,14 +252,14 @@ def test_rule_8_2_what_falls_due_while_a_journey_is_paused_is_held_until_it_goes
     for contact in CROWD:
         put(world, contact, "Go")
     world.settle()
-    changed(world, lambda one: publish.pause(one, "walk", world.now, entries_only=False))
+    changed(world, lambda one: operate.pause(one, "walk", world.now, entries_only=False))
     world.advance(START + 2 * HOUR, included=True)
 
     assert {(record.kind, record.detail["reason"]) for record in last(world).values()} == {("waiting", "paused")}
     assert {record.at for record in last(world).values()} == {START + HOUR}
 
     world.now = START + 3 * HOUR
-    changed(world, lambda one: publish.resume(one, "walk", world.now))
+    changed(world, lambda one: operate.resume(one, "walk", world.now))
     world.settle()
 
     assert {(record.kind, record.at) for record in last(world).values()} == {("completed", START + 3 * HOUR)}
@@ -271,14 +271,14 @@ def test_rule_8_2_a_pause_of_entries_lets_nobody_in_and_runs_go_on(opened: Calla
     world = opened(journey(LATER))
     put(world, "ann", "Go")
     world.settle()
-    changed(world, lambda one: publish.pause(one, "walk", world.now, entries_only=True))
+    changed(world, lambda one: operate.pause(one, "walk", world.now, entries_only=True))
     put(world, "bob", "Go")
     _put(world, "cid", Enroll(world.now, "walk"))
     world.settle()
     world.advance(START + HOUR, included=True)
 
     assert {contact: record.kind for contact, record in last(world).items()} == {"ann": "completed"}
-    changed(world, lambda one: publish.resume(one, "walk", world.now))
+    changed(world, lambda one: operate.resume(one, "walk", world.now))
     put(world, "bob", "Go")
     world.settle()
     assert last(world)["bob"].kind == "waiting"
@@ -353,3 +353,60 @@ def test_rule_8_1_engines_that_keep_documents_see_what_another_process_published
 
     versions = {record.contact: record.version for record in world.trail() if record.kind == "entered"}
     assert versions == {"ann": 1, "bob": 1, "cid": 2, "dan": 2}
+
+
+def test_rule_8_3_archiving_by_hand_exits_all_runs(opened: Callable[..., LiveWorld]) -> None:
+    world = opened(journey(LATER))
+    for contact in CROWD:
+        put(world, contact, "Go")
+    world.settle()
+    changed(world, lambda one: operate.archive(one, "walk", world.now))
+    world.settle()
+
+    assert {(record.kind, record.detail["reason"]) for record in last(world).values()} == {("exited", "archived")}
+    balance(world)
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_rule_9_4_refusals_are_kept_as_the_last_one_and_a_count_a_day(opened: Callable[..., LiveWorld]) -> None:
+    world = opened(journey(LATER, enter_if={"attribute": "vip", "eq": True}))
+    for hours in (0, 1, 2, 20, 21):
+        world.now = START + hours * HOUR
+        put(world, "ann", "Go", n=hours)
+        world.settle()
+    _put(world, "ann", Enroll(world.now, "walk"))
+    put(world, "bob", "Go")
+    world.settle()
+
+    with read(world.engine) as connection:
+        kept = {
+            contact: [(one.at, one.count, one.trigger, one.detail["reason"]) for one in found]
+            for contact in ("ann", "bob")
+            if (found := history.refusals_of(connection, contact, "walk", 10))
+        }
+
+    assert sorted(kept["ann"], key=str) == [
+        (START + 2 * HOUR, 3, 0, "enter_if"),
+        (START + 21 * HOUR, 1, None, "enter_if"),
+        (START + 21 * HOUR, 2, 0, "enter_if"),
+    ]
+    assert kept["bob"] == [(START + 21 * HOUR, 1, 0, "enter_if")]
+    assert world.trail() == [], "no trail of their own"
+
+
+def test_rule_9_4_refusals_are_kept_for_30_days(opened: Callable[..., LiveWorld]) -> None:
+    world = opened(journey(LATER, enter_if={"attribute": "vip", "eq": True}))
+    put(world, "ann", "Go")
+    world.settle()
+    kept = retention.of_workspace
+
+    def left(days: int) -> int:
+        with read(world.engine) as connection:
+            workspace = kept(connection)
+        retention.trim(world.engine, workspace, START + timedelta(days=days))
+        with read(world.engine) as connection:
+            return len(history.refusals_of(connection, "ann", None, 10))
+
+    assert (left(30), left(31)) == (1, 0)

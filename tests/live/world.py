@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from journeyflow.bootstrap import Installation, open_installation
-from journeyflow.channels.mailbox import MailboxChannel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
@@ -52,7 +52,7 @@ class LiveWorld:
         )
         self.engine = self.installation.engine
         self.dispatcher = Dispatcher(
-            self.engine, self.installation.postmaster, MailboxChannel(), lambda: self.now, lambda outcome, again: None
+            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
         sources = [
             Source("test", next(iter(document)), str(document[next(iter(document))]), document)
@@ -143,6 +143,12 @@ class LiveWorld:
             ]
         found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
         return [record for *_, record in found]
+
+    def lost_messages(self) -> bool:
+        """Whether a message was withdrawn, or failed, before it was sent."""
+        lost = tables.messages.c.status.in_(("cancelled", "failed"))
+        with read(self.engine) as connection:
+            return connection.execute(select(tables.messages.c.id).where(lost)).first() is not None
 
     def refusals(self) -> Counter[tuple[str, str, str]]:
         """How often each contact was refused by each journey for each reason."""

@@ -39,7 +39,7 @@ class FakeMessage:
     can_fail = False
 
     def __init__(self, template: Template) -> None:
-        self.reads = tuple(tuple(path.split(".")) for path in _OUTPUT.findall(template.subject + template.body))
+        self.reads = tuple(tuple(path.split(".")) for path in _OUTPUT.findall(f"{template.subject}{template.body}"))
 
     def attempt(self, values: Mapping[str, JSON]) -> None:
         raise AssertionError("nothing that can't fail is tried")

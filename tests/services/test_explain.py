@@ -11,7 +11,10 @@ import pytest
 from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
 
 from journeyflow.core.errors import NotFound
-from journeyflow.db.sqlite import read
+from journeyflow.db import outbox
+from journeyflow.db.outbox import Outcome
+from journeyflow.db.sqlite import read, write
+from journeyflow.services.dispatch import write_down
 from journeyflow.services.explain import Explanation, explain
 
 CART: JSONObject = {
@@ -277,3 +280,58 @@ def test_an_unknown_journey_is_said_to_be_unknown(shop: Shop) -> None:
 
     with pytest.raises(NotFound, match="there is no journey basket"):
         story(shop, "ann", "basket")
+
+
+LIMITED: JSONObject = {
+    **WORKSPACE,
+    "frequency_caps": [
+        {"channel": "email", "max": 1, "per": "1d", "when_reached": "defer"},
+        {"channel": "sms", "max": 1, "per": "7d"},
+    ],
+}
+PUSHY: JSONObject = {
+    "journey": "pushy",
+    "triggers": [{"type": "event", "event": "Go"}],
+    "reentry": {"policy": "always"},
+    "start": "ask",
+    "nodes": {
+        "ask": {
+            "type": "branch",
+            "cases": [{"when": {"message": {"channel": "email", "within": "3d"}, "opened": {"eq": 0}}, "next": "text"}],
+        },
+        "text": {"type": "sms", "text": "Hi", "next": "mail"},
+        "mail": {"type": "email", "template": "hello"},
+    },
+}
+
+
+def test_caps_and_what_became_of_messages_are_told_in_words(shop: Shop) -> None:
+    shop.publish(LIMITED, PUSHY)
+    shop.identify("ann", email="ann@example.com", phone="+44 20 7946 0000")
+    shop.track("ann", "Go")
+    assert told(shop, "ann")[3:5] == [
+        "text: sms queued to +44 20 7946 0000; not sent yet",
+        "mail: message hello queued to ann@example.com; not sent yet",
+    ]
+
+    shop.later(hours=1)
+    shop.track("ann", "Go")
+    assert told(shop, "ann") == [
+        "entered by event Go",
+        "ask: took case 1 of 1",
+        "  nodes.ask.cases[0].when: messages (channel = email, within = 3d): opened = 0 (wanted: eq 0): held",
+        "text: sms skipped: frequency_cap (the contact has had as many as the cap allows)",
+        "mail: waits for room under the frequency cap until Tue 3 Mar 2026 10:00:00",
+    ]
+
+
+def test_a_message_that_failed_says_why(shop: Shop) -> None:
+    shop.track("ann", "Unsubscribed", topic="tips")
+    shop.identify("ann", email="ann@example.com")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    with write(shop.installation.engine) as connection:
+        claimed = outbox.claim(connection, shop.clock(), shop.clock(), 10)
+        write_down(connection, [Outcome(one, "failed", shop.clock(), "expired") for one in claimed])
+
+    (line,) = [line for line in told(shop, "ann") if line.startswith("mail: ")]
+    assert line == "mail: message hello queued to ann@example.com; failed: expired (it waited too long to be of use)"

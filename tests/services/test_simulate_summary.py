@@ -271,3 +271,37 @@ def test_progress_is_told_up_to_the_end(tmp_path: Path) -> None:
     run(tmp_path, SHOP, [*events, event("ann", "Bought", "03-02 11:00")], on_progress=lambda *two: told.append(two))
 
     assert told == [(1200, 1201), (1201, 1201)]
+
+
+def test_messages_of_every_channel_are_counted(tmp_path: Path) -> None:
+    shop = """
+journey: talk
+triggers: [{type: event, event: Go}]
+reentry: {policy: always}
+start: mail
+nodes:
+  mail: {type: email, template: hello, next: text}
+  text: {type: sms, text: Hi, next: note}
+  note: {type: push, text: Hi}
+---
+workspace: shop
+frequency_caps: [{channel: sms, max: 1, per: 7d}]
+---
+template: hello
+subject: Hello
+body: Hello
+"""
+    contacts = "contact,email,phone,push_token\nann,ann@example.com,+44 20 7946 0000,token\nbob,,+44 20 7946 0001,\n"
+    events = [
+        event(contact, "Go", f"03-02 {when}")
+        for contact, when in (("ann", "10:00"), ("ann", "11:00"), ("bob", "10:00"))
+    ]
+
+    found = run(tmp_path, shop, events, contacts).simulation
+
+    assert found.summary()["messages"] == {
+        "email": {"queued": 2, "skipped": {"no_address": 1}},
+        "push": {"queued": 2, "skipped": {"no_address": 1}},
+        "sms": {"queued": 2, "skipped": {"frequency_cap": 1}},
+    }
+    assert found.most_messages == ("ann", 5)

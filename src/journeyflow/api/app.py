@@ -27,6 +27,7 @@ from journeyflow.api import (
     runs,
     segment_protocol,
     simulations,
+    stream,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -35,6 +36,7 @@ from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
 from journeyflow.services.simulation_files import write_files
 from journeyflow.services.simulations import Simulations
+from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
     segment_protocol,
@@ -49,6 +51,7 @@ ROUTERS: Final = (
     keys,
     preferences,
     operations,
+    stream,
     reference,
 )
 
@@ -60,6 +63,7 @@ def create_app(
     *,
     trusted: bool = False,
     metrics: Metrics | None = None,
+    happenings: Stream | None = None,
 ) -> FastAPI:
     """The API of an installation.
 
@@ -67,6 +71,7 @@ def create_app(
     :param wake: tells engine and dispatcher of this process, if there are any, that there is work; from any thread.
     :param trusted: takes every request as admin's; only for calls inside this very process.
     :param metrics: what the engine of this process feeds as well.
+    :param happenings: where the engine of this process tells what happens.
     """
     running = Simulations(partial(write_files, engine=installation.engine), installation.clock)
     app = FastAPI(
@@ -88,6 +93,7 @@ def create_app(
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(FlowsCache(installation.renderer)),
         simulations=running,
+        stream=Stream() if happenings is None else happenings,
         trusted=trusted,
     )
     for module in ROUTERS:

@@ -26,6 +26,7 @@ from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Key, Scope
 from journeyflow.services.metrics import Metrics
 from journeyflow.services.simulations import Simulations
+from journeyflow.services.stream import Stream
 
 TRUST_SECONDS: Final = 2.0
 """A key that was revoked by another process works for so long at the most."""
@@ -90,6 +91,7 @@ class Context:
     keyring: Keyring
     flows: CurrentFlows
     simulations: Simulations
+    stream: Stream
     trusted: bool
 
 

@@ -194,6 +194,8 @@ def problem_of(error: JourneyflowError) -> Problem:
 
 def parts_of(error: JourneyflowError) -> Sequence[ProblemPart]:
     """What an error says of single places."""
+    if isinstance(error, NeedsChoice):
+        return [ProblemPart(field="mode", detail="expected one of now, over, shift and skip")]
     if isinstance(error, InvalidEvent | TooLarge):
         return [ProblemPart(field=error.field, detail=error.message)]
     if isinstance(error, InvalidDocuments):

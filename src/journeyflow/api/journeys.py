@@ -18,30 +18,24 @@ from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import NeedsChoice, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.api.segment_events import key_text
-from journeyflow.core.errors import Conflict, NotFound
+from journeyflow.core.errors import Conflict, InvalidEvent
+from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Enroll
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import documents, history, runs, statistics
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.sqlite import read, write
-from journeyflow.services import contacts, publish
+from journeyflow.services import contacts, operate
 from journeyflow.services.contacts import Shape, run_shape
+from journeyflow.services.operate import row_of
 
 router = APIRouter(tags=["journeys"], route_class=StrictRoute)
 
 Id = Annotated[str, Path(max_length=64, description="the journey's id")]
-OVERDUE_AFTER: Final = timedelta(days=1)
 REFUSALS_MAX: Final = 100
 
 # --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def _row(connection: Connection, id_: str) -> JourneyRow:
-    found = documents.journey_rows(connection).get(id_)
-    if found is None:
-        raise NotFound(f"there is no journey {id_}")
-    return found
 
 
 def _document(connection: Connection, id_: str) -> dict[str, JSON]:
@@ -89,7 +83,7 @@ def list_journeys(
 def show_journey(here: Here, id: Id) -> Shape:
     """A journey with the newest text of its document."""
     with read(here.installation.engine) as connection:
-        row, document = _row(connection, id), _document(connection, id)
+        row, document = row_of(connection, id), _document(connection, id)
     return {**_shape(row, document), "document": document}
 
 
@@ -97,7 +91,7 @@ def show_journey(here: Here, id: Id) -> Shape:
 def journey_stats(here: Here, id: Id) -> Shape:
     """A journey in numbers, over all its versions."""
     with read(here.installation.engine) as connection:
-        _row(connection, id)
+        row_of(connection, id)
         nodes = _document(connection, id).get("nodes")
         totals = statistics.totals(connection, id).items()
         counts = {(one.journey, one.version, one.node, one.kind): count for one, count in totals}
@@ -111,7 +105,7 @@ def journey_versions(here: Here, id: Id, limit: Limit = 50, cursor: Cursor = Non
     """The versions of a journey's document, newest first."""
     place = read_cursor(cursor, (int,))
     with read(here.installation.engine) as connection:
-        _row(connection, id)
+        row_of(connection, id)
         found = [
             one for one in documents.versions(connection, "journey", id) if place is None or one.version < int(place[0])
         ]
@@ -135,7 +129,7 @@ def journey_runs(
     place = read_cursor(cursor, (int, str, str))
     after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
     with read(here.installation.engine) as connection:
-        _row(connection, id)
+        row_of(connection, id)
         found = runs.page(connection, id, status, node, after, limit + 1)
     items, following = page_of(found, limit, lambda one: one[0])
     return {"items": [run_shape(key[1], run) for key, run in items], "next_cursor": following}
@@ -150,7 +144,7 @@ def journey_runs(
 def pause_journey(here: Here, id: Id, body: shapes.Pause | None = None) -> Shape:
     """Let runs stand still and nobody in; or only the latter (rule 8.2)."""
     with write(here.installation.engine) as connection:
-        row = publish.pause(connection, id, here.installation.clock(), body is not None and body.entries)
+        row = operate.pause(connection, id, here.installation.clock(), body is not None and body.entries)
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)
@@ -160,22 +154,49 @@ def pause_journey(here: Here, id: Id, body: shapes.Pause | None = None) -> Shape
     "/v1/journeys/{id}/resume", response_model=shapes.Resumed, responses=problems(404, 409), dependencies=[ADMIN]
 )
 def resume_journey(here: Here, id: Id, body: shapes.Resume | None = None) -> Shape:
-    """Let a paused journey go on. Where runs are overdue by more than a day, `now` has to be chosen (rule 8.2)."""
+    """Let a paused journey go on. Where runs are overdue by more than a day, a `mode` has to be chosen (rule 8.2)."""
+    mode, over = _choice(shapes.Resume() if body is None else body)
     now = here.installation.clock()
     with read(here.installation.engine) as connection:  # counting takes long, and events should not wait for it
-        row = _row(connection, id)
-        overdue = runs.overdue(connection, id, now - OVERDUE_AFTER) if row.paused_at is not None else 0
-    if overdue and not (body is not None and body.now):
+        row = row_of(connection, id)
+        overdue = runs.overdue(connection, id, now - operate.OVERDUE_AFTER) if row.paused_at is not None else 0
+    if overdue and mode is None:
         raise NeedsChoice(
-            f"{overdue} runs of {id} are overdue by more than a day; "
-            'send {"now": true} to let them all go on at once',
+            f"{overdue} runs of {id} are overdue by more than a day; choose how they go on: "
+            "now, over (a time, such as 2h), shift or skip",
             overdue,
         )
     with write(here.installation.engine) as connection:
-        row = publish.resume(connection, id, now)
+        row = operate.resume(connection, id, now, mode or "now", over)
         document = _document(connection, id)
     here.wake()
     return {**_shape(row, document), "overdue": overdue}
+
+
+def _choice(body: shapes.Resume) -> tuple[ResumeMode | None, timedelta]:
+    """The one way that was chosen, if any, and over which time.
+
+    :raises InvalidEvent: when it is more than one, or the time is missing.
+    """
+    named: dict[ResumeMode, bool] = {"now": body.now, "over": body.over is not None, "shift": body.shift}
+    chosen = {mode for mode, given in {**named, "skip": body.skip}.items() if given}
+    if body.mode is not None:
+        chosen.add(body.mode)
+    if len(chosen) > 1:
+        raise InvalidEvent("mode", f"expected one of now, over, shift and skip, found {', '.join(sorted(chosen))}")
+    if "over" in chosen and body.over is None:
+        raise InvalidEvent("over", "expected the time over which runs are spread, such as 2h")
+    return next(iter(chosen), None), body.over or timedelta()
+
+
+@router.post("/v1/journeys/{id}/archive", response_model=shapes.Journey, responses=problems(404), dependencies=[ADMIN])
+def archive_journey(here: Here, id: Id) -> Shape:
+    """End a journey for good: nobody enters any more, and all its runs exit (`archived`, rule 8.3)."""
+    with write(here.installation.engine) as connection:
+        row = operate.archive(connection, id, here.installation.clock())
+        document = _document(connection, id)
+    here.wake()
+    return _shape(row, document)
 
 
 @router.post(
@@ -196,7 +217,7 @@ async def enroll(here: Here, id: Id, body: shapes.Enroll, once: Once) -> Shape |
 
 def _demand_both(here: Context, id_: str, key: str) -> None:
     with read(here.installation.engine) as connection:
-        row = _row(connection, id_)
+        row = row_of(connection, id_)
         if row.state != "live":
             raise Conflict(f"journey {id_} is {row.state}; only a live one lets contacts in")
         contacts.demand(connection, key, here.installation.clock())

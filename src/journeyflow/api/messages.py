@@ -12,6 +12,7 @@ from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.channels.base import Email
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
 from journeyflow.db import outbox
 from journeyflow.db.outbox import StoredMessage
@@ -56,16 +57,19 @@ def show_message(here: Here, id: Id) -> Shape:
 
 
 def _shown(connection: Connection, here: Context, message: StoredMessage) -> Shape:
-    """What is in the mail; nothing where it was skipped, or its template fails."""
+    """What is in the message; nothing where it was skipped, or its template fails."""
     nothing: Shape = {"html": None, "text": None, "headers": {}}
     if message.status == "skipped":
         return nothing
     installation = here.installation
     library = here.flows.at(connection).library
     try:
-        email = installation.postmaster.email(connection, message, library, message.sent_at or installation.clock())
+        at = message.sent_at or installation.clock()
+        email = installation.postmaster.outgoing(connection, message, library, at)
     except JourneyflowError:
         return nothing
+    if not isinstance(email, Email):
+        return {**nothing, "text": email.text}
     sender = email.sender_email if email.sender_name is None else f"{email.sender_name} <{email.sender_email}>"
     headers = {"From": sender, "To": email.to, "Subject": email.subject}
     if email.reply_to is not None:

@@ -16,9 +16,9 @@ from journeyflow.api.contacts import ACCEPTED
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
-from journeyflow.core.errors import Conflict, NotFound
-from journeyflow.core.inputs import Remove
-from journeyflow.db import runs, trail
+from journeyflow.core.errors import Conflict, InvalidEvent, NotFound
+from journeyflow.core.inputs import Move, Remove
+from journeyflow.db import documents, runs, trail
 from journeyflow.db.history import RunRow
 from journeyflow.db.sqlite import read
 from journeyflow.services.contacts import Shape, run_shape
@@ -77,3 +77,35 @@ async def remove_run(here: Here, id: Id, once: Once) -> Shape | JSONResponse:
     if changed.waiting is not None:
         return changed.waiting
     return run_shape(*await run_in_threadpool(_read, here, id))
+
+
+@router.post(
+    "/v1/runs/{id}/move",
+    response_model=shapes.Run,
+    responses={**problems(404, 409), **ACCEPTED},
+    dependencies=[ADMIN],
+)
+async def move_run(here: Here, id: Id, body: shapes.RunMove, once: Once) -> Shape | JSONResponse:
+    """Send a run to a node, in another version of its journey where one is given; it goes on from there at once.
+
+    What it queued stays queued. In a paused journey the run stands before the node until the journey goes on.
+    """
+    contact, run = await run_in_threadpool(_read, here, id)
+    if run.status != "active" and once is None:
+        raise Conflict(f"run {id} has ended: {run.status}")
+    await run_in_threadpool(_demand_node, here, run, body)
+    changed = await change(here, contact, [Move(here.installation.clock(), id, body.node, body.version)], once)
+    if changed.waiting is not None:
+        return changed.waiting
+    return run_shape(*await run_in_threadpool(_read, here, id))
+
+
+def _demand_node(here: Context, run: RunRow, body: shapes.RunMove) -> None:
+    version = run.version if body.version is None else body.version
+    with read(here.installation.engine) as connection:
+        document = documents.version(connection, "journey", run.journey, version)
+    if document is None or document.status != "published":
+        raise InvalidEvent("version", f"expected a published version of {run.journey}, found {version}")
+    nodes = document.document["nodes"]
+    if not isinstance(nodes, dict) or body.node not in nodes:
+        raise InvalidEvent("node", f"expected a node of {run.journey} in version {version}, found {body.node}")

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from journeyflow.api.paging import Page
-from journeyflow.core.values import JSON
+from journeyflow.core.flows import ResumeMode
+from journeyflow.core.values import JSON, PositiveDuration
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 ContactKey = Annotated[str, Field(min_length=1, max_length=255, description="the contact's key: its userId")]
@@ -70,7 +71,7 @@ class Message(BaseModel):
     node: str
     run: str
     channel: str
-    template: str
+    template: str | None = Field(description="null where the node itself has the text")
     to: str | None
     subject: str | None = Field(description="as it was sent; null before")
     status: MessageStatus
@@ -241,7 +242,7 @@ class JourneyDetail(Journey):
 class Resumed(Journey):
     """A journey that goes on."""
 
-    overdue: int = Field(description="runs that were overdue by more than a day, and now go on at once")
+    overdue: int = Field(description="runs that were overdue by more than a day")
 
 
 class JourneyVersion(BaseModel):
@@ -280,9 +281,29 @@ class Pause(Body):
 
 
 class Resume(Body):
-    """How runs that are overdue go on."""
+    """How runs go on whose time came while the journey was paused: by ``mode``, or in short by the member of its name.
 
-    now: bool = Field(default=False, description="at once; needed where some are overdue by more than a day")
+    Where some are overdue by more than a day, one has to be chosen.
+    """
+
+    mode: ResumeMode | None = Field(
+        default=None,
+        description="`now`: at once; `over`: spread over a time; `shift`: every due time moves by the length of the "
+        "pause; `skip`: at once, past the messages that are late",
+    )
+    now: bool = False
+    over: PositiveDuration | None = Field(default=None, description="the time of `over`, such as `2h`")
+    shift: bool = False
+    skip: bool = False
+
+
+class RunMove(Body):
+    """Where a run is sent."""
+
+    node: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="it goes on from there at once")
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        default=None, description="a published version of its journey; absent: the one that it is on"
+    )
 
 
 class Enroll(Body):

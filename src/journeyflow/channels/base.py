@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,28 @@ class Email:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Channel(Protocol):
-    """A way out for e-mails. One is used by many deliveries at once, all of them in one event loop."""
+@dataclass(frozen=True, slots=True)
+class ShortMessage:
+    """One text to one telephone number (SMS) or device (push).
 
-    async def deliver(self, email: Email) -> str | None:
-        """Hand the mail over.
+    :param id: the message's identity (rules 5.4, 9.2), a UUID as text; the same at each attempt.
+    """
+
+    id: str
+    channel: str
+    to: str
+    text: str
+
+
+Outgoing = Email | ShortMessage
+Taken_contra = TypeVar("Taken_contra", bound=Outgoing, contravariant=True)
+
+
+class Channel(Protocol[Taken_contra]):
+    """A way out for messages. One is used by many deliveries at once, all of them in one event loop."""
+
+    async def deliver(self, message: Taken_contra, /) -> str | None:
+        """Hand the message over.
 
         :returns: what the provider calls the message, where it says so.
         :raises Refused: for good: a bad address, a 5xx reply.
@@ -42,7 +59,7 @@ class Channel(Protocol):
         ...
 
     async def check(self) -> str:
-        """Try whether mails could be handed over, and say in a line what was found; nothing is sent.
+        """Try whether messages could be handed over, and say in a line what was found; nothing is sent.
 
         :raises Unavailable: when they could not.
         """

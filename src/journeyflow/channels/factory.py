@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, cast, get_args
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from journeyflow.channels.base import Channel
+from journeyflow.channels.base import Channel, Email, ShortMessage
 from journeyflow.channels.mailbox import MailboxChannel
 from journeyflow.channels.smtp import SmtpChannel, SmtpSettings, Tls
 from journeyflow.core.errors import InvalidValue
@@ -19,8 +19,8 @@ _TIMEOUT_SECONDS: Final = (0.1, 600.0)
 _CONNECTIONS: Final = (1, 100)
 
 
-def open_channel(url: str) -> Channel:
-    """The channel that a URL means; nothing is connected yet.
+def open_channel(url: str) -> Channel[Email]:
+    """The channel for e-mails that a URL means; nothing is connected yet.
 
     :raises InvalidValue: when it means none; never shows the password.
     """
@@ -31,6 +31,16 @@ def open_channel(url: str) -> Channel:
         return SmtpChannel(smtp_settings(url))
     found = f", found {scheme}://" if "://" in url and scheme.isalnum() and len(scheme) <= 20 else ""
     raise InvalidValue(f"expected mailbox://, smtp://... or smtps://...{found}")
+
+
+def open_short_channel(url: str) -> Channel[ShortMessage]:
+    """The channel for SMS or push messages that a URL means.
+
+    :raises InvalidValue: when it means none.
+    """
+    if url.strip().lower().startswith("mailbox://"):
+        return MailboxChannel()
+    raise InvalidValue("expected mailbox://, which keeps messages and sends nothing")
 
 
 def smtp_settings(url: str) -> SmtpSettings:

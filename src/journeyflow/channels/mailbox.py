@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from journeyflow.channels.base import Email
+from journeyflow.channels.base import Email, Outgoing
 from journeyflow.channels.mime import to_wire
 
 
 class MailboxChannel:
-    """Takes every mail that could be sent, and refuses what a mail server would refuse by its looks."""
+    """Takes every message that could be sent, and refuses what a mail server would refuse by its looks."""
 
-    async def deliver(self, email: Email) -> str | None:
-        """Take the mail.
+    async def deliver(self, message: Outgoing) -> str | None:
+        """Take the message.
 
-        :raises Refused: on a bad address or header, as on the way to a real server.
+        :raises Refused: on a bad address or header of a mail, as on the way to a real server.
         """
-        to_wire(email)
+        if isinstance(message, Email):
+            to_wire(message)
         return None
 
     async def check(self) -> str:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 ANSWER_SECONDS_MAX: Final = 60.0
 ITEMS_PER_PAGE: Final = 200
 HERE: Final = "http://journeyflow"
+CHOICES: Final = """choose how they go on:
+  --now      at once, late as they are
+  --over 2h  spread evenly over a time
+  --shift    every due time of the journey moves by the length of the pause
+  --skip     at once, past the messages that are late"""
 
 Absent = Literal["refused", "made", "empty"]
 # Any: answers are JSON, and each command knows the shape of its own
@@ -108,7 +113,7 @@ _KINDS: Final[Mapping[int, type[Exception]]] = {401: NotAllowed, 403: NotAllowed
 def _error(response: httpx.Response, problem: Mapping[str, Any]) -> Exception:  # Any: problem+json
     """RFC 9457 as the error that it means: below 500 it is about what was given, from there on about the system."""
     if problem.get("overdue"):
-        return Conflict(f"runs overdue by more than a day: {problem['overdue']:,}; --now lets them go on at once")
+        return Conflict(f"runs overdue by more than a day: {problem['overdue']:,}\n{CHOICES}")
     first = problem.get("detail") or problem.get("title") or f"{response.status_code} {response.reason_phrase}"
     parts = [_part(one) for one in problem.get("errors", ())]
     kind = _KINDS.get(response.status_code, SystemFailure if response.is_server_error else InvalidInput)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -114,9 +115,6 @@ def _is_ours(variable: str) -> bool:
 
 
 def _look(settings: Settings) -> list[Finding]:
-    import asyncio
-
-    from journeyflow.channels.factory import open_channel
     from journeyflow.clock import now
     from journeyflow.db.sqlite import path_of
     from journeyflow.services import doctor as checks
@@ -128,10 +126,21 @@ def _look(settings: Settings) -> list[Finding]:
         path, found = None, [checks.Finding("wrong", "database", str(error))]
     directory = Path.cwd() if path is None or not path.parent.is_dir() else path.parent
     found.append(checks.check_clock(directory, now()))
-    try:
-        channel = open_channel(settings.email_url.get_secret_value())
-        found.append(asyncio.run(checks.check_channel(channel)))
-    except JourneyflowError as error:
-        found.append(checks.Finding("wrong", "e-mail", f"JOURNEYFLOW_EMAIL_URL: {error}"))
+    found.extend(_look_at_channels(settings))
     found.append(checks.check_links(settings.links))
     return found
+
+
+def _look_at_channels(settings: Settings) -> Iterator[Finding]:
+    import asyncio
+
+    from journeyflow.channels.factory import open_channel, open_short_channel
+    from journeyflow.services import doctor as checks
+
+    for what, name in (("e-mail", "email_url"), ("SMS", "sms_url"), ("push", "push_url")):
+        url = getattr(settings, name).get_secret_value()
+        try:
+            channel = open_channel(url) if name == "email_url" else open_short_channel(url)
+            yield asyncio.run(checks.check_channel(what, channel))
+        except JourneyflowError as error:
+            yield checks.Finding("wrong", what, f"{PREFIX}{name.upper()}: {error}")

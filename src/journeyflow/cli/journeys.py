@@ -17,7 +17,12 @@ app = typer.Typer(no_args_is_help=True)
 Id = Annotated[str, typer.Argument(metavar="JOURNEY", show_default=False)]
 Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
 Entries = Annotated[bool, typer.Option("--entries", help="Only let nobody in; runs go on.")]
-Now = Annotated[bool, typer.Option("--now", help="Runs that are overdue go on at once.")]
+Now = Annotated[bool, typer.Option("--now", help="Runs that are late go on at once.")]
+Over = Annotated[
+    str | None, typer.Option("--over", metavar="DURATION", help="They go on evenly spread over a time, such as 2h.")
+]
+Shift = Annotated[bool, typer.Option("--shift", help="Every due time moves by the length of the pause.")]
+Skip = Annotated[bool, typer.Option("--skip", help="They go on at once, past the messages that are late.")]
 Properties = Annotated[str, typer.Option(metavar="JSON", help="What the run gets as trigger.")]
 COLUMNS = ("id", "status", "version", "published_at", "name")
 
@@ -133,12 +138,30 @@ def pause(
 
 @app.command("resume")
 def resume(
-    journey: Id, now: Now = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+    journey: Id,
+    now: Now = False,
+    over: Over = None,
+    shift: Shift = False,
+    skip: Skip = False,
+    server: Server = None,
+    key: ApiKey = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
-    """Let a paused journey go on."""
+    """Let a paused journey go on. Where runs are overdue by more than a day, say how: one of the four options."""
+    if sum((now, over is not None, shift, skip)) > 1:
+        raise typer.BadParameter("expected one of --now, --over, --shift and --skip")
+    choice = {"now": now, "shift": shift, "skip": skip, **({} if over is None else {"over": over})}
     with reach(server, key, database_url) as client:
-        found = client.post(f"/v1/journeys/{path_part(journey)}/resume", {"now": now})
+        found = client.post(f"/v1/journeys/{path_part(journey)}/resume", choice)
     console.say(f"{journey} goes on; {overdue_words(found['overdue'])} overdue by more than a day")
+
+
+@app.command("archive")
+def archive(journey: Id, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None) -> None:
+    """End a journey for good: nobody enters, and all its runs exit."""
+    with reach(server, key, database_url) as client:
+        client.post(f"/v1/journeys/{path_part(journey)}/archive")
+    console.say(f"{journey} is archived; its runs exit")
 
 
 def overdue_words(count: int) -> str:

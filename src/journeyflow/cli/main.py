@@ -23,6 +23,7 @@ from journeyflow.cli import (
     keys,
     migrate,
     publish,
+    runs,
     schema,
     serve,
     simulate,
@@ -101,7 +102,8 @@ app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
 app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one; erase one.")
 app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
-app.add_typer(journeys.app, name="journeys", help="List, show, pause and resume journeys; let contacts in.")
+app.add_typer(journeys.app, name="journeys", help="List, show, pause, resume and archive journeys; let contacts in.")
+app.add_typer(runs.app, name="runs", help="Show runs, end them, or move them to another node.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

@@ -14,11 +14,13 @@ import uvicorn
 
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation
-from journeyflow.channels.factory import open_channel
+from journeyflow.channels.factory import open_channel, open_short_channel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.db.outbox import Outcome
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.stream import Stream
 from journeyflow.services.turn import Done
 from journeyflow.worker.caller import Caller
 from journeyflow.worker.dispatcher import Dispatcher
@@ -33,17 +35,25 @@ STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which says when it really listens."""
+    """Uvicorn's server, which says when it really listens, and when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_listening: Callable[[], None], on_stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         await super().startup(sockets)
         if self.started:
             self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, then wait for the requests that have begun."""
+        self._on_stopping()
+        await super().shutdown(sockets)
 
 
 def run(installation: Installation, listener: socket.socket, *, engine: bool, on_listening: Callable[[], None]) -> None:
@@ -56,12 +66,12 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
     """
     with ExitStack() as stack:
         collect_rarely()
-        metrics = Metrics()
-        wake = _start_engine(stack, installation, metrics) if engine else _nobody
+        metrics, happenings = Metrics(), Stream()
+        wake = _start_engine(stack, installation, metrics, happenings) if engine else _nobody
         ingest = Ingest(installation.engine, wake)
         ingest.start()
         stack.callback(ingest.stop)
-        app = create_app(installation, ingest, wake, metrics=metrics)
+        app = create_app(installation, ingest, wake, metrics=metrics, happenings=happenings)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -71,24 +81,32 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
             server_header=False,
             timeout_graceful_shutdown=REQUEST_SECONDS_MAX,
         )
-        server = Server(config, on_listening)
+        server = Server(config, on_listening, happenings.end)
         with _stopped_by_signals(server):
             server.run([listener])
     log.info("stopped")
 
 
-def _start_engine(stack: ExitStack, installation: Installation, metrics: Metrics) -> Callable[[], None]:
+def _start_engine(
+    stack: ExitStack, installation: Installation, metrics: Metrics, happenings: Stream
+) -> Callable[[], None]:
     """Turns, deliveries and what happens periodically; what wakes the turns."""
     one = installation
-    channel = open_channel(one.settings.email_url.get_secret_value())
+    outlet = Outlet(
+        open_channel(one.settings.email_url.get_secret_value()),
+        open_short_channel(one.settings.sms_url.get_secret_value()),
+        open_short_channel(one.settings.push_url.get_secret_value()),
+    )
 
     def on_outcome(outcome: Outcome, redelivered: bool) -> None:
         metrics.on_outcome(outcome, redelivered)
+        happenings.on_outcome(outcome)
 
-    dispatcher = Dispatcher(one.engine, one.postmaster, channel, one.clock, on_outcome)
+    dispatcher = Dispatcher(one.engine, one.postmaster, outlet, one.clock, on_outcome)
 
     def on_turn(done: Done, seconds: float) -> None:
         metrics.on_turn(done, seconds)
+        happenings.on_turn(done.trail, done.alerts)
         if done.messages:
             dispatcher.wake()
         if done.calls:

@@ -65,7 +65,7 @@ def _try_settings(settings: Settings) -> None:
 
     :raises InvalidValue: when a setting does not allow it.
     """
-    from journeyflow.channels.factory import open_channel
+    from journeyflow.channels.factory import open_channel, open_short_channel
     from journeyflow.channels.webhook import read_secret
 
     if settings.webhook_secret is not None:
@@ -73,6 +73,8 @@ def _try_settings(settings: Settings) -> None:
 
     email_url = settings.email_url.get_secret_value()
     open_channel(email_url)
+    for url in (settings.sms_url, settings.push_url):
+        open_short_channel(url.get_secret_value())
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     if settings.base_url is None and not email_url.startswith("mailbox:"):

@@ -11,6 +11,7 @@ from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Aggregate, Contact, Memory, Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
+from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.flows import Entrance, Flows, Published, Silence
 from journeyflow.core.inputs import (
@@ -20,11 +21,14 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    MessageFailed,
+    Move,
     Remove,
     Reply,
     SetTags,
     SetTopics,
 )
+from journeyflow.core.resume import follow
 from journeyflow.core.values import JSON, Missing, iso, look_up, parse_path
 from journeyflow.core.walk import Walker
 
@@ -53,6 +57,7 @@ class Actor:
         """
         until = self.now if until is None else until
         self._settle()
+        self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
         due = self.next_due()
@@ -69,6 +74,7 @@ class Actor:
             else:
                 break
             self._drain()
+            self._reconsider_messages()
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
@@ -85,6 +91,9 @@ class Actor:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
+        if self.flows.resumptions:
+            ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
         return earliest
 
     def _next_fact(self) -> datetime | None:
@@ -107,7 +116,9 @@ class Actor:
             self.effects.timers.append((contact.key, due))
 
     def _pass_time(self, due: datetime) -> None:
-        """Facts first, together, then one run (rule 1.4)."""
+        """Ends of pauses; then facts, together, then one run (rule 1.4)."""
+        if self.flows.resumptions and self._resume(due):
+            return
         fact = self._next_fact()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
@@ -128,6 +139,16 @@ class Actor:
                     moving.append((run, partial(self.walker.take, run, None, case)))
         moving.extend(self._break_silences(due))
         self._walk(moving)
+
+    def _resume(self, due: datetime) -> bool:
+        """Follow the earliest end of a pause up to an instant; whether there was one."""
+        pending = [(one, run) for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+        at = min((one.at for one, _ in pending), default=None)
+        if at is None or at > due:
+            return False
+        moving = [(run, follow(self.walker, run, one)) for one, run in pending if one.at == at]
+        self._walk([(run, go_on) for run, go_on in moving if go_on is not None])
+        return True
 
     # --- inactivity ---------------------------------------------------------------------------------------------------
 
@@ -189,8 +210,13 @@ class Actor:
         elif isinstance(item, Remove):
             for run in [run for run in self.contact.runs if run.active and run.id == item.run]:
                 self.walker.exit(run, "removed")
+        elif isinstance(item, MessageFailed):
+            self._lose(item)
         elif isinstance(item, Reply):
             self._answer(item)
+        elif isinstance(item, Move):
+            runs = [run for run in self.contact.runs if run.active and run.id == item.run]
+            self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
         elif isinstance(item, Forget):
             self._forget()
 
@@ -228,6 +254,8 @@ class Actor:
             event = Event(
                 event.at, event.name, event.at, event.properties, event.message_id, claimed, False, event.imported
             )
+        if event.name in ENGAGEMENT:
+            event = belonging(self.decision, event)
         if event.imported:
             self._store(event)
             apply_consent(self.decision, event)
@@ -255,6 +283,13 @@ class Actor:
         published = self.flows.current.get(item.journey) if self.contact.exists else None
         if published is not None and self.flows.states.get(item.journey) == "live":
             self._walk(self._offer(published, None, item.properties, []))
+
+    def _lose(self, item: MessageFailed) -> None:
+        for run in self.contact.runs:
+            if any(message.id == item.message for message in run.queued):
+                self.walker.lose(run, item.message)
+        self.decision.view.correspondence.withdraw(item.message)
+        self.walker.ask_again({item.channel})
 
     def _answer(self, reply: Reply) -> None:
         """A reply to a call that nobody waits for any more is dropped."""
@@ -343,6 +378,14 @@ class Actor:
     def _ranked(self, runs: list[Run]) -> list[Run]:
         """A list of its own, in the order of rule 1.4."""
         return sorted(runs, key=self.flows.rank) if len(runs) > 1 else [*runs]
+
+    def _reconsider_messages(self) -> None:
+        """What was queued or withdrawn may be what another run waits for; who moves may queue more."""
+        correspondence = self.decision.view.correspondence
+        while correspondence.changed and self.flows.awaits_messages:
+            correspondence.changed = False
+            self._walk(self._reconsider())
+            self._drain()
 
     def _drain(self) -> None:
         """Rule 2.7: the events the engine made, and the runs that nodes began, in order."""
@@ -469,7 +512,10 @@ class Actor:
     # --- what the journeys' states ask for ----------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Runs of archived journeys leave, held runs of journeys that go on are released (rules 8.2, 8.3)."""
+        """Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3).
+
+        How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+        """
         runs = self.contact.runs
         if not runs:
             return
@@ -484,7 +530,7 @@ class Actor:
                 self.decision.begin_input(self.now)
                 self.walker.exit(run, "archived")
                 self._drain()
-            elif run.held is not None and not self.walker.is_held(run):
+            elif run.held is not None and run.due_at is None and not self.walker.is_held(run):
                 self.decision.begin_input(self.now)
                 self.walker.release(run)
                 self._drain()

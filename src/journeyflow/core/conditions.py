@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import orjson
-from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from journeyflow.core import leaf
 from journeyflow.core.compare import Operators
 from journeyflow.core.contact import Aggregate, PastEvent
+from journeyflow.core.leaf import Count, Leaf, shown
 from journeyflow.core.local_time import in_window, window_edge
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.values import (
     JSON,
     MISSING,
@@ -39,37 +42,10 @@ from journeyflow.core.values import (
 )
 from journeyflow.core.view import View
 
-Because = list[JSON]
+Because = leaf.Because
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
-
-
-class Leaf(Model):
-    """A condition that asks something, rather than combining others."""
-
-    _document: JSON = PrivateAttr(default=None)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _keep_document(cls, data: Any, handler: Any) -> Any:  # Any: pydantic's protocol for wrap validators
-        made = handler(data)
-        if isinstance(data, dict):
-            made._document = data
-        return made
-
-    def note(self, because: Because | None, path: str, value: JSON, held: bool) -> bool:
-        """Write down what was seen, where somebody asked for it."""
-        if because is not None:
-            because.append({"path": path, "leaf": self._document, "value": value, "held": held})
-        return held
-
-    def next_change(self, view: View) -> datetime | None:
-        return None
-
-    def parts(self) -> Iterator[Condition]:
-        """The conditions inside this one."""
-        return iter(())
 
 
 class Comparison(Leaf, Operators):
@@ -84,19 +60,6 @@ class Comparison(Leaf, Operators):
     def compared(self, seen: JSON | Missing, view: View, path: str, because: Because | None) -> bool:
         held, mismatch = self.compare(seen, view)
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
-
-
-def shown(seen: JSON | Missing, mismatch: bool) -> JSON:
-    """How the trail tells a value that was seen."""
-    if isinstance(seen, Missing):
-        return "missing"
-    if not mismatch:
-        return seen
-    try:
-        text = orjson.dumps(seen).decode()
-    except TypeError:  # what JSON can't hold: half a surrogate pair, a number of more than 64 bits
-        text = ascii(seen)
-    return f"type mismatch: {text if len(text) <= 200 else text[:200] + '…'}"
 
 
 class AttributeCondition(Comparison):
@@ -188,16 +151,6 @@ class LocalTimeCondition(Leaf):
     def next_change(self, view: View) -> datetime | None:
         hours = self.local_time
         return window_edge(view.now, view.zone, hours.from_, hours.to, self._weekdays)
-
-
-class Count(Operators):
-    """How often: operators over a number."""
-
-    @model_validator(mode="after")
-    def _some_operator(self) -> Count:
-        if not self.given:
-            raise ValueError("expected an operator such as gte: 1")
-        return self
 
 
 class EventCondition(Leaf, Operators):
@@ -411,7 +364,7 @@ def _earliest(parts: tuple[Condition, ...], view: View) -> datetime | None:
     return min(edges, default=None)
 
 
-KINDS: Final = ("all", "any", "not", "event", "attribute", "property", "var", "tag", "topic", "local_time")
+KINDS: Final = ("all", "any", "not", "event", "attribute", "property", "var", "tag", "topic", "local_time", "message")
 
 
 def _kind(data: object) -> str | None:
@@ -430,7 +383,8 @@ Condition = Annotated[
     | Annotated[VariableCondition, Tag("var")]
     | Annotated[TagCondition, Tag("tag")]
     | Annotated[TopicCondition, Tag("topic")]
-    | Annotated[LocalTimeCondition, Tag("local_time")],
+    | Annotated[LocalTimeCondition, Tag("local_time")]
+    | Annotated[MessageCondition, Tag("message")],
     Discriminator(
         _kind,
         custom_error_type="condition",
@@ -449,6 +403,7 @@ _KIND_OF: Final[dict[type, str]] = {
     TagCondition: "tag",
     TopicCondition: "topic",
     LocalTimeCondition: "local_time",
+    MessageCondition: "message",
 }
 
 for _model in (All, Any_, Not, EventCondition):

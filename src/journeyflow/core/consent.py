@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address
 from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
@@ -17,7 +18,9 @@ def apply(decision: Decision, event: Event) -> None:
     elif event.name == "Email Marked as Spam" or (
         event.name == "Email Bounced" and event.properties.get("type") == "hard"
     ):
-        _change_address(decision, event, suppressed=True)
+        email = _named_email(event) or written(decision.contact.attributes, "email")
+        if email is not None:
+            _change_address(decision, "email", email, suppressed=True)
     elif event.name == "Coupon Redeemed":
         _redeem(decision, event)
 
@@ -26,20 +29,29 @@ def _consent(decision: Decision, event: Event, given: bool) -> None:
     topic = event.properties.get("topic")
     if isinstance(topic, str) and topic:
         decision.contact.topics[topic] = given
-    else:
-        _change_address(decision, event, unsubscribed=not given)
+        return
+    email = _named_email(event)
+    if email is not None:
+        _change_address(decision, "email", email, unsubscribed=not given)
+        return
+    for channel in ATTRIBUTES:  # everything is everything, whatever it would come by
+        own = written(decision.contact.attributes, channel)
+        if own is not None:
+            _change_address(decision, channel, own, unsubscribed=not given)
+
+
+def _named_email(event: Event) -> str | None:
+    """The address that the event itself is about."""
+    named = event.properties.get("email")
+    return named if isinstance(named, str) and named.strip() else None
 
 
 def _change_address(
-    decision: Decision, event: Event, suppressed: bool | None = None, unsubscribed: bool | None = None
+    decision: Decision, channel: str, address: str, suppressed: bool | None = None, unsubscribed: bool | None = None
 ) -> None:
-    """Suppression and "everything" belong to the address: the one the event names, else the contact's."""
-    named = event.properties.get("email")
-    email = named if isinstance(named, str) and named.strip() else decision.contact.attributes.get("email")
-    if not isinstance(email, str) or not email.strip():
-        return
-    known = decision.view.address_of("email", email)
-    decision.effects.addresses["email", normal_address("email", email)] = Address(
+    """Suppression and "everything" belong to the address."""
+    known = decision.view.address_of(channel, address)
+    decision.effects.addresses[channel, normal_address(channel, address)] = Address(
         known.suppressed if suppressed is None else suppressed,
         known.unsubscribed if unsubscribed is None else unsubscribed,
     )

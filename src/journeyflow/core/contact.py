@@ -58,7 +58,7 @@ class QueuedMessage(NamedTuple):
     id: str
     node: str
     channel: str
-    template: str
+    template: str | None
     to: str | None
 
 
@@ -69,9 +69,12 @@ class Run:
     ``number`` is how many entries the contact had with this key before (rule 9.2); ``seq`` the next trail number;
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
     waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused, at the
-    end of its wait or before its node, or because its node has ``hold``, before it. ``left`` keeps for each wait the
-    instant it was last left (rule 4.9); ``steps`` counts the visits at ``steps_at``. ``queued`` are messages that may
-    still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
+    end of its wait or before its node, or because its node has ``hold``, before it; ``held_at`` is the instant at which
+    it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``resumed_at``
+    names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
+    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its
+    end a run concerns goals and withdrawals until ``open_until``. ``deferred_at`` is when the message of the present
+    visit first had to wait for a frequency cap.
     """
 
     id: str
@@ -92,6 +95,9 @@ class Run:
     check_at: datetime | None = None
     standing: bool = False
     held: Literal["wait", "node", "hold"] | None = None
+    held_at: datetime | None = None
+    moved_from: datetime | None = None
+    resumed_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     converted: bool = False
@@ -101,6 +107,7 @@ class Run:
     left: dict[str, datetime] = field(default_factory=dict)
     steps_at: datetime | None = None
     steps: int = 0
+    deferred_at: datetime | None = None
 
     @property
     def active(self) -> bool:
@@ -162,6 +169,24 @@ class PastEvent(NamedTuple):
     properties: dict[str, JSON]
 
 
+class PastMessage(NamedTuple):
+    """A message that was queued, and neither withdrawn nor failed; ``opened`` and ``clicked`` are by a person.
+
+    ``template`` is ``None`` where the node itself has the text.
+    """
+
+    id: str
+    channel: str
+    template: str | None
+    journey: str
+    node: str
+    run: str
+    transactional: bool
+    queued_at: datetime
+    opened: bool = False
+    clicked: bool = False
+
+
 @dataclass(slots=True)
 class Address:
     """What is known of an address, whoever has it (rule 5.8)."""
@@ -187,6 +212,10 @@ class Memory(Protocol):
 
     def seen(self, contact: str, message_id: str) -> bool:
         """Whether the contact has had an event of that id within the last 30 days."""
+        ...
+
+    def messages(self, contact: str, since: datetime | None) -> Iterable[PastMessage]:
+        """The contact's messages queued after ``since``, oldest first; not those that were withdrawn or have failed."""
         ...
 
     def still_queued(self, contact: str, message: str) -> bool:

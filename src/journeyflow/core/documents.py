@@ -64,7 +64,9 @@ class Documents:
 
         :raises TemplateError: when a template does not compile (``problems`` finds these before).
         """
-        templates = {name: StoredTemplate(1, renderer.message(one)) for name, one in self.templates.items()}
+        templates = {
+            name: StoredTemplate(1, renderer.message(one), one.tracking) for name, one in self.templates.items()
+        }
         return Library(self.workspace or DEFAULT, templates, self.pools, renderer)
 
     def published(self, renderer: Renderer, since: datetime) -> Flows:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from journeyflow.core.contact import Address, Contact, Coupon, Entry, Run
+from journeyflow.core.contact import Address, Contact, Coupon, Entry, PastMessage, Run
 from journeyflow.core.passages import Passages
 from journeyflow.core.values import JSON
 
@@ -43,7 +43,9 @@ class StoredEvent(NamedTuple):
 class Message:
     """A message for the outbox (``status`` queued), or the record of one that was skipped.
 
-    ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now.
+    ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now. Without ``template``
+    the text is in ``overrides``. ``number`` is the place of its step in the contact's trail, by
+    which messages of one instant are in order.
     """
 
     id: str
@@ -53,7 +55,7 @@ class Message:
     node: str
     run: str
     channel: str
-    template: str
+    template: str | None
     template_version: int
     to: str | None
     topic: str | None
@@ -64,6 +66,30 @@ class Message:
     expires_at: datetime | None
     values: dict[str, JSON]
     overrides: dict[str, JSON]
+    number: int = 0
+
+
+def past_message(message: Message) -> PastMessage:
+    """A queued message as it is remembered."""
+    return PastMessage(
+        message.id,
+        message.channel,
+        message.template,
+        message.journey,
+        message.node,
+        message.run,
+        message.transactional,
+        message.queued_at,
+    )
+
+
+class Engaged(NamedTuple):
+    """A person opened a message, or clicked in it."""
+
+    contact: str
+    message: str
+    what: Literal["opened", "clicked"]
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -128,6 +154,7 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     withdrawn: list[tuple[str, str]] = field(default_factory=list)
+    engaged: list[Engaged] = field(default_factory=list)
     allocations: list[Allocation] = field(default_factory=list)
     redeemed: list[tuple[str, str, str, datetime]] = field(default_factory=list)
     entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)

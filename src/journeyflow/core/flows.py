@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from journeyflow.core.conditions import EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.journey import Journey
+from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.triggers import InactivityTrigger, Trigger
 from journeyflow.core.view import Library
+from journeyflow.core.workspace import Channel
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
+ResumeMode = Literal["now", "over", "shift", "skip"]
 
 
 class Published(NamedTuple):
@@ -45,12 +49,26 @@ class Silence(NamedTuple):
     key: str
 
 
+class Resumption(NamedTuple):
+    """The end of a pause, and how runs go on whose time came meanwhile (rule 8.2). ``over`` is for that mode alone."""
+
+    journey: str
+    at: datetime
+    paused_at: datetime
+    mode: ResumeMode
+    over: timedelta = timedelta()
+
+    def concerns(self, run: Run) -> bool:
+        """Whether the run was there during the pause and has not followed its end yet."""
+        return run.entered_at < self.at and (run.resumed_at is None or run.resumed_at < self.at)
+
+
 @dataclass(slots=True)
 class Flows:
     """Everything published: ``current`` is the newest version of each journey, ``versions`` all that runs may be on.
 
     ``states`` says how each journey stands; ``armed`` since when each inactivity trigger watches, by journey and
-    trigger key.
+    trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all contacts have followed.
     """
 
     library: Library
@@ -58,6 +76,7 @@ class Flows:
     versions: Mapping[tuple[str, int], Published]
     states: Mapping[str, JourneyState]
     armed: Mapping[tuple[str, str], datetime]
+    resumptions: Mapping[str, Sequence[Resumption]] = field(default_factory=dict)
     entrances: dict[str, list[Entrance]] = field(default_factory=dict)
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
@@ -66,6 +85,12 @@ class Flows:
     """The names of events whose history some condition reads."""
     kept: set[str] = field(default_factory=set)
     """The keys of the aggregates that are kept."""
+    channels: set[Channel] = field(default_factory=set)
+    """The channels that some journey sends messages by."""
+    messages_for: timedelta | None = None
+    """How far back caps and conditions look at a contact's messages; ``None`` where none does."""
+    awaits_messages: bool = False
+    """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
     holding: set[str] = field(default_factory=set)
     """The journeys of which some version has a node on hold."""
 
@@ -73,6 +98,7 @@ class Flows:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+        self._look_at_messages()
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
@@ -100,6 +126,22 @@ class Flows:
             else:
                 self.entrances.setdefault(name, []).append(entrance)
 
+    def _look_at_messages(self) -> None:
+        workspace = self.library.workspace
+        self.library.tracking.update(
+            (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
+        )
+        spans = [cap.per for cap in workspace.frequency_caps]
+        for published in self.versions.values():
+            self.channels.update(
+                node.channel for node in published.journey.nodes.values() if isinstance(node, MessageNode)
+            )
+            for _, condition in published.journey.conditions():
+                asked = [leaf for leaf in leaves(condition) if isinstance(leaf, MessageCondition)]
+                spans.extend(leaf.span(workspace.retention.messages) for leaf in asked)
+                self.awaits_messages = self.awaits_messages or bool(asked)
+        self.messages_for = max(spans, default=None)
+
     def _questions(self) -> Iterator[EventCondition]:
         for published in self.versions.values():
             for _, condition in published.journey.conditions():
@@ -123,6 +165,15 @@ class Flows:
     def of(self, run: Run) -> Published:
         """The version that a run is on."""
         return self.versions[run.journey, run.version]
+
+    def resumption(self, run: Run) -> Resumption | None:
+        """The earliest end of a pause that the run has yet to follow."""
+        pending = self.resumptions.get(run.journey, ()) if self.resumptions and run.active else ()
+        return next((one for one in pending if one.concerns(run)), None)
+
+    def paused(self, run: Run) -> bool:
+        """Whether the run stands still: its journey does, or went on and the run has not followed yet."""
+        return self.states.get(run.journey) == "paused" or (bool(self.resumptions) and self.resumption(run) is not None)
 
     def rank(self, run: Run) -> tuple[int, datetime, str, str]:
         """The order of rule 1.4."""

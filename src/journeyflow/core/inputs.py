@@ -101,6 +101,25 @@ class Remove:
 
 
 @dataclass(slots=True, frozen=True)
+class Move:
+    """A run is sent to a node by hand, in another version of its journey where one is given."""
+
+    at: datetime
+    run: str
+    node: str
+    version: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class MessageFailed:
+    """A message failed before it was sent: it caused nothing, and its place in a cap is free again (rule 5.5)."""
+
+    at: datetime
+    message: str
+    channel: str
+
+
+@dataclass(slots=True, frozen=True)
 class Forget:
     """The contact is erased: its runs leave, and nothing that names it is kept."""
 
@@ -131,4 +150,4 @@ class Wake:
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply
+Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply | Move | MessageFailed

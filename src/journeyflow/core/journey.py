@@ -14,6 +14,8 @@ from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.emit import EmitNode
 from journeyflow.core.nodes.end import EndNode
 from journeyflow.core.nodes.enroll import EnrollNode, RemoveNode
+from journeyflow.core.nodes.push import PushNode
+from journeyflow.core.nodes.sms import SmsNode
 from journeyflow.core.nodes.split import SplitNode
 from journeyflow.core.nodes.tag import TagNode
 from journeyflow.core.nodes.topic import TopicNode
@@ -23,7 +25,7 @@ from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.triggers import Trigger
 from journeyflow.core.values import Duration, Model, Name, NodeName, Path, PositiveDuration, ReferencePath, Slug
-from journeyflow.core.workspace import ZoneName
+from journeyflow.core.workspace import Tracking, ZoneName
 
 Node = Annotated[
     WaitNode
@@ -31,6 +33,8 @@ Node = Annotated[
     | BranchNode
     | SplitNode
     | EmailNode
+    | SmsNode
+    | PushNode
     | WebhookNode
     | TagNode
     | UpdateNode
@@ -85,6 +89,7 @@ class Journey(Model):
     labels: tuple[Name, ...] = ()
     timezone: ZoneName | None = None
     priority: Annotated[int, Field(strict=True, ge=0, le=100)] = 50
+    tracking: Tracking | None = None
     triggers: tuple[Trigger, ...] = ()
     key: ReferencePath | None = None
     enter_if: Condition | None = None

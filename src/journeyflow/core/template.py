@@ -1,25 +1,61 @@
-"""A message's text: subject, preheader and body, all Liquid."""
+"""A message's text, all Liquid: of an e-mail subject, preheader and body, of an SMS or a push message the body."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from journeyflow.core.values import Model, Name, Slug
+from journeyflow.core.workspace import Channel, Tracking
 
+_PARTS_OF_EMAIL: Final = ("subject", "preheader", "format", "text")
 Source = Annotated[str, StringConstraints(max_length=500_000)]
 
 
 class Template(Model):
-    """An e-mail's template; ``text`` is made from the HTML where it is not given."""
+    """A message's template; the ``text`` of an e-mail is made from its HTML where it is not given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"channel": {"enum": ["sms", "push"]}}, "required": ["channel"]},
+            "then": {"properties": dict.fromkeys(_PARTS_OF_EMAIL, False)},
+            "else": {"required": ["subject"]},
+        }
+    )
 
     template: Slug
     name: Name | None = None
     description: str | None = None
-    channel: Literal["email"] = "email"
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    channel: Channel = "email"
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
+        default=None, validate_default=True
+    )
     preheader: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     format: Literal["mjml", "html", "markdown"] = "html"
     body: Source
     text: Source | None = None
+    tracking: Tracking | None = None
+
+    @field_validator("subject")
+    @classmethod
+    def _subject_of_email(cls, subject: str | None, info: ValidationInfo) -> str | None:
+        channel = info.data.get("channel")
+        if channel == "email" and subject is None:
+            raise PydanticCustomError("missing", "Field required")
+        if subject is not None:
+            _of_email(channel)
+        return subject
+
+    @field_validator(*_PARTS_OF_EMAIL[1:])
+    @classmethod
+    def _parts_of_email(cls, part: str | None, info: ValidationInfo) -> str | None:
+        if part is not None:
+            _of_email(info.data.get("channel"))
+        return part
+
+
+def _of_email(channel: str | None) -> None:
+    if channel in ("sms", "push"):
+        raise ValueError("expected only body on an SMS or a push message, this is for channel: email")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
+from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
 from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
-from journeyflow.core.workspace import Workspace
+from journeyflow.core.workspace import Tracking, Workspace, nearest
 
 
 class CompiledText(Protocol):
@@ -74,10 +76,11 @@ class Renderer(Protocol):
 
 
 class StoredTemplate(NamedTuple):
-    """A template in use: its version and what it was compiled to."""
+    """A template in use: its version, what it was compiled to, and what it says of tracking."""
 
     version: int
     compiled: CompiledMessage
+    tracking: Tracking | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ class Library:
     templates: Mapping[str, StoredTemplate]
     pools: Mapping[str, CouponPool]
     renderer: Renderer
+    tracking: dict[str, Tracking] = field(default_factory=dict)
+    """What journeys say of tracking, by id."""
     _topics: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +101,15 @@ class Library:
     def topic_default(self, topic: str) -> bool:
         """Whether who has said nothing is subscribed to the topic."""
         return self._topics.get(topic, False)
+
+    def tracks(self, what: Literal["opens", "clicks"], journey: str | None, template: str | None) -> bool:
+        """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
+        stored = None if template is None else self.templates.get(template)
+        of_journey = None if journey is None else self.tracking.get(journey)
+        if (stored is None or stored.tracking is None) and of_journey is None:
+            return bool(getattr(self.workspace.tracking, what))
+        said = nearest(None if stored is None else stored.tracking, of_journey, self.workspace.tracking)
+        return bool(getattr(said, what))
 
 
 class View:
@@ -109,6 +123,7 @@ class View:
         "_zone",
         "_zone_of",
         "contact",
+        "correspondence",
         "effects",
         "event",
         "fresh",
@@ -120,8 +135,17 @@ class View:
         "timezone",
     )
 
-    def __init__(self, contact: Contact, now: datetime, library: Library, memory: Memory, effects: Effects) -> None:
+    def __init__(
+        self,
+        contact: Contact,
+        now: datetime,
+        library: Library,
+        memory: Memory,
+        effects: Effects,
+        correspondence: Correspondence | None = None,
+    ) -> None:
         self.contact = contact
+        self.correspondence = Correspondence(contact.key, memory) if correspondence is None else correspondence
         self.now = now
         self.library = library
         self.memory = memory
@@ -136,7 +160,7 @@ class View:
 
     def of(self, run: Run | None, event: dict[str, JSON] | None, timezone: str | None) -> View:
         """The same contact and instant, seen from a run or from an event that may begin one."""
-        seen = View(self.contact, self.now, self.library, self.memory, self.effects)
+        seen = View(self.contact, self.now, self.library, self.memory, self.effects, self.correspondence)
         seen.fresh = self.fresh
         seen.run, seen.event, seen.timezone = run, event, timezone
         seen.origin = event
@@ -198,14 +222,29 @@ class View:
 
     @property
     def retention(self) -> timedelta:
+        """How long events are kept."""
         return self.library.workspace.retention.events
 
+    @property
+    def kept(self) -> timedelta:
+        """How long messages are kept."""
+        return self.library.workspace.retention.messages
+
+    def tracks(
+        self, what: Literal["opened", "clicked"], channel: str, journey: str | None, template: str | None
+    ) -> bool:
+        """Whether it would be known that such messages were opened (or clicked): of e-mails, if the contact likes."""
+        declined = self.contact.attributes.get("tracking") is False
+        return (
+            channel == "email"
+            and not declined
+            and self.library.tracks("opens" if what == "opened" else "clicks", journey, template)
+        )
+
     def address(self) -> Address:
-        """What is known of the contact's e-mail address."""
-        email = self.contact.attributes.get("email")
-        if not isinstance(email, str) or not email.strip():
-            return Address()
-        return self.address_of("email", email)
+        """What is known of the contact's e-mail address; of another one of its addresses where it has none."""
+        known = first_written(self.contact.attributes)
+        return Address() if known is None else self.address_of(*known)
 
     def address_of(self, channel: str, address: str) -> Address:
         """What is known of any address, changes of the present turn included."""
@@ -215,6 +254,10 @@ class View:
         return self.memory.address(channel, address) if changed is None else changed
 
     def subscribed(self, topic: str) -> bool:
-        """Whether the contact consents to the topic."""
+        """Whether the contact consents to the topic, and has not unsubscribed from everything."""
+        return self.consents(topic) and not self.address().unsubscribed
+
+    def consents(self, topic: str) -> bool:
+        """Whether the contact consents to the topic, "everything" aside."""
         consent = self.contact.topics.get(topic)
-        return (self.library.topic_default(topic) if consent is None else consent) and not self.address().unsubscribed
+        return self.library.topic_default(topic) if consent is None else consent

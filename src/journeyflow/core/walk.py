@@ -25,7 +25,7 @@ Cause = Literal["timer", "event", "condition", "reply", "timeout"]
 class Walker:
     """Moves the runs of one contact within one decision."""
 
-    __slots__ = ("_journey", "_run", "_visit", "decision", "flows")
+    __slots__ = ("_journey", "_passing", "_run", "_visit", "decision", "flows")
 
     def __init__(self, decision: Decision, flows: Flows) -> None:
         self.decision = decision
@@ -33,6 +33,7 @@ class Walker:
         self._run: Run | None = None
         self._journey: Journey | None = None
         self._visit: Visit | None = None
+        self._passing: Run | None = None
 
     def journey(self, run: Run) -> Journey:
         """The journey that a run is on, in its version."""
@@ -56,13 +57,15 @@ class Walker:
     def withdraw(self, run: Run, reason: str) -> None:
         """Take back what the run queued, as far as it is not being sent."""
         decision = self.decision
-        nodes = self.journey(run).nodes
         run.last_message = None  # one that is withdrawn caused nothing (rule 7.3)
+        freed: set[str] = set()
         for message in run.queued:
             if not decision.memory.still_queued(decision.contact.key, message.id):
                 run.last_message = message.id
             else:
                 decision.effects.withdrawn.append((decision.contact.key, message.id))
+                decision.view.correspondence.withdraw(message.id)
+                freed.add(message.channel)
                 detail: dict[str, JSON] = {
                     "channel": message.channel,
                     "template": message.template,
@@ -70,8 +73,26 @@ class Walker:
                     "outcome": "cancelled",
                     "reason": reason,
                 }
-                decision.record(run, "message", detail, message.node, nodes[message.node].type)
+                decision.record(run, "message", detail, message.node, message.channel)
         run.queued = []
+        self.ask_again(freed)
+
+    def ask_again(self, channels: set[str]) -> None:
+        """Messages of these channels that wait for a cap ask again at once: a place in it is free (rule 5.9)."""
+        if not channels:
+            return
+        for run in self.decision.contact.runs:
+            waits = run.active and run.deferred_at is not None and run.due_at is not None and run.held is None
+            if waits and self.node(run).type in channels:
+                run.due_at = self.decision.now
+                self.decision.effects.runs[run.id] = (self.decision.contact.key, run)
+
+    def lose(self, run: Run, message: str) -> None:
+        """A message of the run failed before it was sent: it caused nothing (rule 7.3), nor can it be withdrawn."""
+        run.queued = [one for one in run.queued if one.id != message]
+        if run.last_message == message:
+            run.last_message = run.queued[-1].id if run.queued else None
+        self.decision.effects.runs[run.id] = (self.decision.contact.key, run)
 
     def _complete(self, run: Run) -> None:
         self._record_end(run, "completed", {})
@@ -83,7 +104,7 @@ class Walker:
 
     def _end(self, run: Run, status: Literal["completed", "exited"], reason: str | None) -> None:
         run.status, run.reason, run.ended_at = status, reason, self.decision.now
-        run.node = run.due_at = run.check_at = run.held = None
+        run.node = run.due_at = run.check_at = run.held = run.held_at = run.moved_from = None
         run.open_until = self.open_until(run)
         self._count(run, status if reason is None else f"{status}:{reason}")
 
@@ -99,14 +120,31 @@ class Walker:
     def _count(self, run: Run, kind: str, node: str = "", by: int = 1) -> None:
         self.decision.count(run.journey, run.version, node, kind, by)
 
+    # --- by hand ------------------------------------------------------------------------------------------------------
+
+    def move(self, run: Run, to: str, version: int | None) -> None:
+        """The run goes to a node, wherever it stood; where there is no such node (any more) it stays."""
+        version = run.version if version is None else version
+        published = self.flows.versions.get((run.journey, version))
+        if published is None or to not in published.journey.nodes:
+            return
+        came_from, from_version = run.node, run.version
+        self._stop_standing(run)
+        run.held, run.left = None, {}
+        run.node, run.version = to, version
+        self._run = self._visit = None  # what is remembered of the run is of its version before
+        self.visit(run).record("moved", {"from": came_from, "to": to, "from_version": from_version})
+        self._walk(run, Go(to))
+
     # --- waking -------------------------------------------------------------------------------------------------------
 
     def wake(self, run: Run) -> None:
         """The instant that the run waited for has come; on a paused journey it is held instead (rule 8.2)."""
-        if self._paused(run):
-            run.due_at = run.check_at = None  # its timer is taken: what it waited for is over
-            run.held = "wait"
-            self._record_waiting(run, None, "paused")
+        if self.flows.paused(run):
+            self._hold(run)
+            return
+        if run.held is not None:
+            self.release(run)
             return
         visit = self._leave_wait(run, self.node(run).woken_by)
         if visit is not None:
@@ -117,10 +155,31 @@ class Walker:
 
     def is_held(self, run: Run) -> bool:
         """Whether what holds a standing run still does: its journey is paused, or its node has ``hold``."""
-        return self._paused(run) or (run.held == "hold" and self._on_hold(run, run.node or ""))
+        return self.flows.paused(run) or (run.held == "hold" and self._on_hold(run, run.node or ""))
 
-    def release(self, run: Run) -> None:
-        """What held a run does so no more: it goes on."""
+    def _hold(self, run: Run) -> None:
+        if run.held is None:
+            run.held, run.held_at = "wait", run.due_at
+        run.due_at = run.check_at = None  # its timer is taken: what it waited for is over
+        self._record_waiting(run, None, "paused")
+
+    def postpone(self, run: Run, until: datetime, reason: str | None = None) -> None:
+        """A run waits, or is held, until another instant than it did."""
+        if run.held is None and run.moved_from is None:
+            run.moved_from = run.due_at
+        run.due_at = until
+        self._record_waiting(run, until, reason)
+
+    def release(self, run: Run, *, past_messages: bool = False) -> None:
+        """What held a run does so no more: it goes on.
+
+        :param past_messages: messages that it comes to before it next waits would be late, and are passed over.
+        """
+        self._passing = run if past_messages else None
+        self._release(run)
+        self._passing = None
+
+    def _release(self, run: Run) -> None:
         held, run.held = run.held, None
         came_from = run.left.get(run.node or "")
         visit = self._leave_wait(run, self.node(run).woken_by if held == "wait" else "timer")
@@ -153,7 +212,7 @@ class Walker:
         """A run that waits for an attribute's date follows the attribute (rule 4.5)."""
         move = self.node(run).follow(self.visit(run))
         if isinstance(move, Stand):
-            run.due_at = move.until
+            run.due_at, run.moved_from = move.until, None
             self._record_waiting(run, move.until, move.reason)
         elif move is not None and self._leave_wait(run, "condition") is not None:
             self._walk(run, move)
@@ -170,7 +229,7 @@ class Walker:
         if run.standing and run.node is not None:
             self._count(run, "waiting", run.node, -1)
         run.standing = False
-        run.due_at = run.check_at = None
+        run.due_at = run.check_at = run.held_at = run.moved_from = None
 
     # --- walking ------------------------------------------------------------------------------------------------------
 
@@ -200,11 +259,12 @@ class Walker:
 
     def _enter(self, run: Run, name: str) -> Move | None:
         """Visit the next node; ``None`` where the run was held or has left."""
-        if self._paused(run):
-            self._hold(run, name, "node", "paused")
+        if self.flows.paused(run):
+            run.held_at = self.decision.due or self.decision.now
+            self._stand_before(run, name, "node", "paused")
             return None
         if self._on_hold(run, name):
-            self._hold(run, name, "hold", "hold")
+            self._stand_before(run, name, "hold", "hold")
             return None
         if not self._may_step(run):
             self.decision.effects.alerts.append(
@@ -214,6 +274,7 @@ class Walker:
             return None
         self._note_passage(run, name)
         run.node = name
+        run.deferred_at = None
         run.visits[name] = run.visits.get(name, 0) + 1
         self._count(run, "visits", name)
         visit = self.visit(run)
@@ -234,13 +295,16 @@ class Walker:
             if not node.only_if.holds(visit.view, visit.path("only_if"), because):
                 visit.record("skipped", {"reason": "only_if", "because": because})
                 return Go(node.next)
+        if node.sends and visit.run is self._passing:
+            visit.record("skipped", {"reason": "past"})
+            return Go(node.next)
         dropped = self.decision.dropped
         move = node.enter(visit)
         if self.decision.dropped > dropped:
             visit.record("failed", {"error": f"more than {CHAIN_MAX} events in a chain; the rest was dropped"})
         return move
 
-    def _hold(self, run: Run, name: str, held: Literal["node", "hold"], reason: str) -> None:
+    def _stand_before(self, run: Run, name: str, held: Literal["node", "hold"], reason: str) -> None:
         """The run stands before a node that it has not visited yet."""
         self._note_passage(run, name, held=True)
         run.node, run.held = name, held
@@ -279,9 +343,6 @@ class Walker:
         return False
 
     # --- looking ------------------------------------------------------------------------------------------------------
-
-    def _paused(self, run: Run) -> bool:
-        return self.flows.states.get(run.journey) == "paused"
 
     def _on_hold(self, run: Run, name: str) -> bool:
         """Whether a node is on hold: as the newest version says, where that still has the node."""

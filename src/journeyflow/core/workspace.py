@@ -55,6 +55,35 @@ class QuietHours(Model):
     to: TimeOfDay
 
 
+Channel = Literal["email", "sms", "push"]
+"""A way in which messages go out."""
+
+
+class FrequencyCap(Model):
+    """How many messages of a channel a contact gets within a time; transactional ones are exempt (rule 5.9)."""
+
+    channel: Channel
+    max: Annotated[int, Field(strict=True, ge=1, le=1_000)]
+    per: PositiveDuration
+    when_reached: Literal["skip", "defer"] = "skip"
+
+
+class Tracking(Model):
+    """Whether it is noticed that a message is opened, and that a link in it is clicked."""
+
+    opens: StrictBool = True
+    clicks: StrictBool = True
+
+
+def nearest(*said: Tracking | None) -> Tracking:
+    """What holds where several say something of tracking, the nearest first: of opens and of clicks each its word."""
+    words: dict[str, bool] = {}
+    for one in said:
+        for what in () if one is None else one.model_fields_set:
+            words.setdefault(what, getattr(one, what))
+    return Tracking.model_validate(words)
+
+
 class Retention(Model):
     """How long history is kept."""
 
@@ -73,8 +102,10 @@ class Workspace(Model):
     postal_address: str | None = None
     topics: tuple[Topic, ...] = ()
     quiet_hours: QuietHours | None = None
+    frequency_caps: tuple[FrequencyCap, ...] = ()
     max_event_age: Duration = timedelta(hours=24)
     retention: Retention = Retention()
+    tracking: Tracking = Tracking()
     locale: str | None = None
     currency: str | None = None
 

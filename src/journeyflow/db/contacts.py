@@ -129,7 +129,8 @@ def _kept(aggregate: Aggregate) -> tuple[object, ...]:
 
 def _run(
     contact: str, id_: str, journey: str, version: int, key: str, status: RunStatus, node: str | None,
-    due_at: int | None, entered_at: int, ended_at: int | None, open_until: int | None, reason: str | None, text: str,
+    due_at: int | None, held_at: int | None, entered_at: int, ended_at: int | None, open_until: int | None,
+    reason: str | None, text: str,
 ) -> Run:  # fmt: skip
     state = orjson.loads(text)
     get = state.get
@@ -152,6 +153,9 @@ def _run(
         check_at=instant(get("check_at")),
         standing=get("standing", False),
         held=get("held"),
+        held_at=instant(held_at),
+        moved_from=instant(get("moved_from")),
+        resumed_at=instant(get("resumed_at")),
         ended_at=instant(ended_at),
         reason=reason,
         converted=get("converted", False),
@@ -161,6 +165,7 @@ def _run(
         left={name: from_micros(at) for name, at in state["left"].items()} if "left" in state else {},
         steps_at=instant(get("steps_at")),
         steps=get("steps", 0),
+        deferred_at=instant(get("deferred_at")),
     )
 
 
@@ -176,6 +181,7 @@ def run_row(contact: str, run: Run) -> tuple[object, ...]:
         run.status,
         run.node,
         micros(run.due_at),
+        micros(run.held_at),
         to_micros(run.entered_at),
         micros(run.ended_at),
         micros(run.open_until),
@@ -201,7 +207,13 @@ def _run_state(run: Run) -> dict[str, object]:
     if run.check_at is not None:
         state["check_at"] = to_micros(run.check_at)
     if run.status == "active":
+        if run.resumed_at is not None:
+            state["resumed_at"] = to_micros(run.resumed_at)
+        if run.moved_from is not None:
+            state["moved_from"] = to_micros(run.moved_from)
         state["steps_at"], state["steps"] = micros(run.steps_at), run.steps
+        if run.deferred_at is not None:
+            state["deferred_at"] = to_micros(run.deferred_at)
         if run.left:
             state["left"] = {node: to_micros(at) for node, at in run.left.items()}
     return state

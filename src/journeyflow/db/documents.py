@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, select
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS
-from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Template
 from journeyflow.core.triggers import InactivityTrigger
@@ -22,7 +22,7 @@ from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
-from journeyflow.db.tables import armings, documents, installation, journeys
+from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,22 @@ def versions(connection: Connection, kind: str, id_: str, limit: int | None = No
     return [_stored(row) for row in connection.execute(query)]
 
 
+def version(connection: Connection, kind: str, id_: str, number: int) -> StoredDocument | None:
+    """One version of one document."""
+    mine = (documents.c.kind == kind) & (documents.c.id == id_) & (documents.c.version == number)
+    row = connection.execute(select(documents).where(mine)).first()
+    return None if row is None else _stored(row)
+
+
 def add(
     connection: Connection, kind: str, id_: str, document: dict[str, JSON], status: str, at: datetime
 ) -> StoredDocument:
     """The next version of a document."""
     mine = (documents.c.kind == kind) & (documents.c.id == id_)
-    version = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
+    number = (connection.scalar(select(func.max(documents.c.version)).where(mine)) or 0) + 1
     digest = digest_of(document)
-    bulk.insert(connection, documents, [(kind, id_, version, status, to_micros(at), digest, dump(document), None)])
-    return StoredDocument(kind, id_, version, status, at, digest, document)
+    bulk.insert(connection, documents, [(kind, id_, number, status, to_micros(at), digest, dump(document), None)])
+    return StoredDocument(kind, id_, number, status, at, digest, document)
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------
@@ -153,6 +160,30 @@ def remove_journey(connection: Connection, journey: str) -> None:
     """Forget how a journey that was removed stood."""
     connection.execute(delete(journeys).where(journeys.c.id == journey))
     connection.execute(delete(armings).where(armings.c.journey == journey))
+    connection.execute(delete(resumptions).where(resumptions.c.journey == journey))
+
+
+def add_resumption(connection: Connection, one: Resumption) -> None:
+    """The end of a pause, which every contact in the journey follows when its turn comes."""
+    over = one.over // timedelta(microseconds=1)
+    bulk.insert(connection, resumptions, [(one.journey, to_micros(one.at), to_micros(one.paused_at), one.mode, over)])
+
+
+def end_resumption(connection: Connection, journey: str, at: datetime) -> None:
+    """All have followed the end of a pause."""
+    mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
+    connection.execute(delete(resumptions).where(mine))
+    raise_epoch(connection)
+
+
+def _resumptions(connection: Connection) -> dict[str, list[Resumption]]:
+    found: dict[str, list[Resumption]] = {}
+    for row in connection.execute(select(resumptions).order_by(resumptions.c.journey, resumptions.c.at)):
+        one = Resumption(
+            row.journey, from_micros(row.at), from_micros(row.paused_at), row.mode, timedelta(microseconds=row.over)
+        )
+        found.setdefault(row.journey, []).append(one)
+    return found
 
 
 def armed(connection: Connection, journey: str) -> bool:
@@ -203,7 +234,8 @@ class FlowsCache:
         }
         armed = {(row.journey, row.trigger): from_micros(row.at) for row in connection.execute(select(armings))}
         library = self._library(in_use.values())
-        return Flows(library, current, published, {row.id: row.state for row in states.values()}, armed)
+        stand = {row.id: row.state for row in states.values()}
+        return Flows(library, current, published, stand, armed, _resumptions(connection))
 
     def _published(self, row: StoredDocument) -> Published:
         model = self._model(row)
@@ -233,7 +265,7 @@ class FlowsCache:
     def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
         key = (row.id, row.version)
         if key not in self._templates:
-            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model))
+            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model), model.tracking)
         return self._templates[key]
 
 

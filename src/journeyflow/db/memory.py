@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import orjson
 from sqlalchemy import Connection, and_, exists, select
 
-from journeyflow.core.contact import Address, Contact, Entry, PastEvent
+from journeyflow.core.address import ATTRIBUTES, written
+from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
+from journeyflow.core.engagement import ENGAGEMENT
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
+from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, seen
@@ -32,7 +35,15 @@ class TurnMemory:
         inputs: dict[str, list[Input]],
         effects: Effects,
         make_code: CodeMaker,
+        channels: Collection[Channel] = ATTRIBUTES.keys(),
+        recent_after: datetime | None = None,
     ) -> None:
+        """A store for one turn.
+
+        :param channels: those by which messages may go out; what is known of addresses is read for them at once.
+        :param recent_after: since when decisions look at messages as a rule; these are read for the batch at once.
+        """
+        self._channels = channels
         self._connection = connection
         self._contacts = contacts
         self._inputs = inputs
@@ -41,6 +52,9 @@ class TurnMemory:
         self._addresses: dict[str, Address] | None = None
         self._hashes: dict[tuple[str, str], str] = {}
         self._seen: set[tuple[str, str]] | None = None
+        self._recent_after = recent_after
+        self._recent: dict[str, list[PastMessage]] | None = None
+        self._all: dict[str, list[PastMessage]] | None = None
         self._stock: Stock | None = None
 
     # --- history ------------------------------------------------------------------------------------------------------
@@ -91,8 +105,13 @@ class TurnMemory:
         return digest
 
     def _addresses_of_batch(self) -> dict[str, Address]:
-        emails = (contact.attributes.get("email") for contact in self._contacts.values())
-        return read_addresses(self._connection, {self._hash("email", one) for one in emails if isinstance(one, str)})
+        digests = {
+            self._hash(channel, text)
+            for contact in self._contacts.values()
+            for channel in self._channels
+            if (text := written(contact.attributes, channel)) is not None
+        }
+        return read_addresses(self._connection, digests)
 
     # --- duplicates ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +144,26 @@ class TurnMemory:
         mine = and_(messages.c.shard == shard_of(contact), messages.c.contact == contact, messages.c.id == message)
         return bool(self._connection.scalar(select(exists().where(mine, messages.c.status == "queued"))))
 
+    def messages(self, contact: str, since: datetime | None) -> Iterable[PastMessage]:
+        """The contact's messages queued after ``since``, oldest first; not those that were withdrawn or have failed."""
+        if since is not None and self._recent_after is not None and since >= self._recent_after:
+            if self._recent is None:
+                self._recent = read_messages(self._connection, self._contacts, self._recent_after)
+            return [one for one in self._recent.get(contact, ()) if one.queued_at > since]
+        if self._all is None:
+            self._all = read_messages(self._connection, self._engaged(), None)
+        if contact not in self._all:
+            self._all.update(read_messages(self._connection, [contact], None))
+        return [one for one in self._all[contact] if since is None or one.queued_at > since]
+
+    def _engaged(self) -> list[str]:
+        """Those whose events have to find their message, which may be an old one."""
+        return [
+            contact
+            for contact, items in self._inputs.items()
+            if any(isinstance(item, Event) and item.name in ENGAGEMENT for item in items)
+        ]
+
     def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
         """A fresh code of the pool."""
         if not pool.stocked:
@@ -132,6 +171,40 @@ class TurnMemory:
         if self._stock is None:
             self._stock = Stock(self._connection)
         return self._stock.take(pool.coupon_pool)
+
+
+def read_messages(
+    connection: Connection, contacts: Iterable[str], since: datetime | None
+) -> dict[str, list[PastMessage]]:
+    """The messages of contacts queued after an instant, oldest first, that were neither withdrawn nor have failed."""
+    found: dict[str, list[PastMessage]] = {contact: [] for contact in contacts}
+    wanted = bulk.batch((shard_of(contact), contact) for contact in found)
+    same = and_(messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact)
+    if since is not None:
+        same = and_(same, messages.c.queued_at > to_micros(since))
+    columns = [messages.c[name] for name in ("contact", *PastMessage._fields[:8], "opened_at", "clicked_at")]
+    going_out = messages.c.status.in_(("queued", "sending", "sent"))
+    query = select(*columns).select_from(wanted.join(messages, same)).where(going_out)
+    for (
+        contact,
+        id_,
+        channel,
+        template,
+        journey,
+        node,
+        run,
+        transactional,
+        queued_at,
+        opened_at,
+        clicked_at,
+    ) in connection.execute(query.order_by(messages.c.queued_at, messages.c.number)):
+        found[contact].append(
+            PastMessage(
+                id_, channel, template or None, journey, node, run, bool(transactional), from_micros(queued_at),
+                opened_at is not None, clicked_at is not None,
+            )
+        )  # fmt: skip
+    return found
 
 
 def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:

@@ -27,7 +27,7 @@ class StoredMessage:
     node: str
     run: str
     channel: str
-    template: str
+    template: str | None
     template_version: int
     to: str | None
     topic: str | None
@@ -66,7 +66,7 @@ def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
         node=row.node,
         run=row.run,
         channel=row.channel,
-        template=row.template,
+        template=row.template or None,
         template_version=row.template_version,
         to=row.to,
         topic=row.topic,
@@ -101,23 +101,27 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     return taken
 
 
-def finish(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Write down what became of claimed messages."""
-    for outcome in outcomes:
-        sent = outcome.status == "sent"
-        connection.execute(
-            update(messages)
-            .where(*_this(outcome.message), messages.c.status == "sending")
-            .values(
-                status=outcome.status,
-                reason=outcome.reason,
-                due_at=micros(outcome.due_at),
-                lease_until=None,
-                sent_at=to_micros(outcome.at) if sent else None,
-                subject=outcome.subject or outcome.message.subject,
-                provider_id=outcome.provider_id,
-            )
+def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write down what became of claimed messages; returns those of messages that were still being sent."""
+    return [outcome for outcome in outcomes if _finish(connection, outcome)]
+
+
+def _finish(connection: Connection, outcome: Outcome) -> bool:
+    sent = outcome.status == "sent"
+    changed = connection.execute(
+        update(messages)
+        .where(*_this(outcome.message), messages.c.status == "sending")
+        .values(
+            status=outcome.status,
+            reason=outcome.reason,
+            due_at=micros(outcome.due_at),
+            lease_until=None,
+            sent_at=to_micros(outcome.at) if sent else None,
+            subject=outcome.subject or outcome.message.subject,
+            provider_id=outcome.provider_id,
         )
+    )
+    return changed.rowcount == 1
 
 
 def _this(message: StoredMessage) -> tuple[Any, ...]:  # Any: SQL expressions

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-import orjson
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Row, func, or_, select, tuple_
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.values import from_micros, parse_instant, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db.contacts import instant
 from journeyflow.db.history import RunRow
-from journeyflow.db.tables import runs, trail
-
-BATCH: Final = 500
+from journeyflow.db.tables import runs
 
 Place = tuple[int, str, str]
 """Shard, contact and id of a run."""
@@ -75,35 +70,8 @@ def _run_row(row: Row[Any]) -> RunRow:  # Any: a row of the table
 
 def overdue(connection: Connection, journey: str, before: datetime) -> int:
     """How many runs had something to do before an instant and have not done it: late ones, and held ones (rule 8.2)."""
-    mine = (runs.c.journey == journey, runs.c.status == "active")
-    late = connection.scalar(select(func.count()).where(*mine, runs.c.due_at < to_micros(before))) or 0
-    held = sum(_held_before(connection, part, before) for part in _held(connection, journey))
-    return late + held
-
-
-def _held(connection: Connection, journey: str) -> Iterator[list[tuple[str, str]]]:
-    """(contact, run) of the runs that stand because the journey is paused, some hundreds at a time."""
-    query = (
-        select(runs.c.contact, runs.c.id, runs.c.state)
-        .where(runs.c.journey == journey, runs.c.status == "active", runs.c.due_at.is_(None))
-        .execution_options(yield_per=BATCH)
+    limit = to_micros(before)
+    late = or_(runs.c.due_at < limit, runs.c.held_at < limit)
+    return (
+        connection.scalar(select(func.count()).where(runs.c.journey == journey, runs.c.status == "active", late)) or 0
     )
-    for rows in connection.execute(query).partitions(BATCH):
-        yield [(contact, id_) for contact, id_, state in rows if orjson.loads(state).get("held") in ("wait", "node")]
-
-
-def _held_before(connection: Connection, held: Sequence[tuple[str, str]], before: datetime) -> int:
-    """Of held runs, those that were to go on before an instant: their trail ends with it."""
-    wanted = bulk.batch((shard_of(contact), contact) for contact, _ in held)
-    same = (trail.c.shard == wanted.c.shard) & (trail.c.contact == wanted.c.contact)
-    recent = connection.execute(
-        select(trail.c.records).select_from(wanted.join(trail, same)).where(trail.c.at >= to_micros(before))
-    )
-    runs_held = {id_ for _, id_ in held}
-    for (records,) in recent:
-        # As trail_rows wrote them: journey, version, run, seq, kind, node, type, detail.
-        for _, _, run, _, kind, _, _, detail in orjson.loads(records):
-            due = parse_instant(detail.get("due"))
-            if kind == "waiting" and detail.get("reason") == "paused" and (due is None or due >= before):
-                runs_held.discard(run)
-    return len(runs_held)

@@ -88,6 +88,17 @@ journeys = _table(
     CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
 )
 
+resumptions = _table(
+    "resumptions",
+    "reference",
+    _key("journey", Slug),
+    _key("at", Instant),
+    _must("paused_at", Instant),
+    _must("mode", Slug),
+    _must("over", BigInteger),
+    CheckConstraint("mode IN ('now', 'over', 'shift', 'skip')", name="mode"),
+)
+
 armings = _table("armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant))
 
 keys = _table(
@@ -162,6 +173,7 @@ runs = _table(
     _must("status", Slug),
     Column("node", Slug),
     Column("due_at", Instant),
+    Column("held_at", Instant),
     _must("entered_at", Instant),
     Column("ended_at", Instant),
     Column("open_until", Instant),
@@ -328,6 +340,9 @@ messages = _table(
     Column("provider_id", Text),
     _must("values", Json),
     _must("overrides", Json),
+    Column("opened_at", Instant),
+    Column("clicked_at", Instant),
+    Column("number", Integer, nullable=False, server_default="0"),
     CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,
@@ -339,6 +354,7 @@ Index(
     postgresql_where=messages.c.due_at.isnot(None),
 )
 Index("ix_messages_id", messages.c.id)
+Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
 
 calls = _table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -11,57 +11,108 @@ from sqlalchemy import Connection, delete, select, tuple_, update
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db.contacts import dump
+from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import contacts, runs, tasks
 from journeyflow.db.turns import GROUP
 
 Kind = Literal["look_at_all", "look_at_journey"]
+Cursor = tuple[int, str]
+"""Shard and key of the last contact that was done."""
+
+TOGETHER_MAX: Final = 8
+"""So many tasks share a turn; younger ones wait until one of them is done."""
+LOOKED_AT_MAX: Final = 4_000
+"""A slice looks at so many runs at the most, most of which may be of other journeys: reading them all until enough are
+found would hold the lock of the database for as long as there are others."""
 
 
 class Task(NamedTuple):
-    """A task: ``journey`` is empty for one over all contacts; ``cursor`` the last contact that was done."""
+    """A task; ``journey`` is empty for one over all contacts.
+
+    ``resumption`` is the end of a pause that all contacts have followed when the task is done.
+    """
 
     id: str
     kind: Kind
     journey: str
-    cursor: tuple[int, str]
+    resumption: datetime | None
+    cursor: Cursor
 
 
-def add(connection: Connection, kind: Kind, journey: str, at: datetime) -> None:
+class Slice(NamedTuple):
+    """The next contacts of a task, and whether they were the last."""
+
+    contacts: list[str]
+    last: bool
+
+
+def add(connection: Connection, kind: Kind, journey: str, at: datetime, resumption: datetime | None = None) -> None:
     """Ask for every contact (or every contact in a journey) to be looked at."""
-    args, cursor = dump({"journey": journey}), dump((-1, ""))
-    bulk.insert(connection, tasks, [(GROUP, str(uuid4()), kind, args, cursor, to_micros(at))])
+    args = dump({"journey": journey, "resumption": micros(resumption)})
+    bulk.insert(connection, tasks, [(GROUP, str(uuid4()), kind, args, dump((-1, "")), to_micros(at))])
 
 
-def oldest(connection: Connection) -> Task | None:
-    """The task that has waited longest."""
-    row = connection.execute(select(tasks).order_by(tasks.c.created_at, tasks.c.id).limit(1)).first()
-    if row is None:
-        return None
-    shard, contact = orjson.loads(row.cursor)
-    return Task(row.id, row.kind, orjson.loads(row.args)["journey"], (shard, contact))
-
-
-def slice_of(connection: Connection, task: Task, limit: int) -> list[str]:
-    """The next contacts of a task; the cursor moves behind them, and the task ends with the last."""
-    table = contacts if task.kind == "look_at_all" else runs
-    query = (
-        select(table.c.shard, table.c.contact)
-        .where(tuple_(table.c.shard, table.c.contact) > tuple_(*task.cursor))
-        .order_by(table.c.shard, table.c.contact)
-        .limit(limit)
+def oldest(connection: Connection, until: datetime) -> list[Task]:
+    """The tasks whose turn it is, those that have waited longest; none that was asked for after an instant."""
+    rows = connection.execute(
+        select(tasks)
+        .where(tasks.c.created_at <= to_micros(until))
+        .order_by(tasks.c.created_at, tasks.c.id)
+        .limit(TOGETHER_MAX)
     )
-    if task.kind == "look_at_journey":
-        query = query.where(runs.c.journey == task.journey, runs.c.status == "active").distinct()
-    rows = connection.execute(query).all()
+    found = []
+    for row in rows.all():
+        args, (shard, contact) = orjson.loads(row.args), orjson.loads(row.cursor)
+        found.append(Task(row.id, row.kind, args["journey"], instant(args.get("resumption")), (shard, contact)))
+    return found
+
+
+def take_slice(connection: Connection, task: Task, limit: int) -> Slice:
+    """At most the next ``limit`` contacts of a task; the cursor moves behind them, and the task ends with the last."""
+    if task.kind == "look_at_all":
+        found, cursor = _contacts(connection, task.cursor, limit)
+    else:
+        found, cursor = _in_journey(connection, task, limit)
     mine = (tasks.c.shard == GROUP) & (tasks.c.id == task.id)
-    if len(rows) < limit:
+    if cursor is None:
         connection.execute(delete(tasks).where(mine))
     else:
-        connection.execute(update(tasks).where(mine).values(cursor=dump((rows[-1].shard, rows[-1].contact))))
-    return [row.contact for row in rows]
+        connection.execute(update(tasks).where(mine).values(cursor=dump(cursor)))
+    return Slice(found, cursor is None)
+
+
+def _contacts(connection: Connection, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
+    key = (contacts.c.shard, contacts.c.contact)
+    rows = connection.execute(select(*key).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(limit)).all()
+    return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
+
+
+def _in_journey(connection: Connection, task: Task, limit: int) -> tuple[list[str], Cursor | None]:
+    """The next contacts with an active run in the journey."""
+    key = (runs.c.shard, runs.c.contact)
+    rows = connection.execute(
+        select(*key, runs.c.journey, runs.c.status)
+        .where(tuple_(*key) > tuple_(*task.cursor))
+        .order_by(*key)
+        .limit(LOOKED_AT_MAX)
+    )
+    found: dict[str, None] = {}
+    place = None
+    seen = 0
+    with rows:
+        for shard, contact, journey, status in rows:
+            if len(found) == limit and contact not in found:
+                return [*found], place
+            seen += 1
+            place = (shard, contact)
+            if journey == task.journey and status == "active":
+                found[contact] = None
+    if seen < LOOKED_AT_MAX or place is None:
+        return [*found], None
+    found[place[1]] = None  # whose runs may go on behind the cut; to look at a contact never does harm
+    return [*found], place
 
 
 def is_empty(connection: Connection) -> bool:
     """Whether no task is left."""
-    return oldest(connection) is None
+    return connection.execute(select(tasks.c.id).limit(1)).first() is None

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
-from journeyflow.core.effects import Effects, Message, TrailRecord
+from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
@@ -97,6 +97,7 @@ def save(connection: Connection, effects: Effects, now: datetime) -> None:
     bulk.insert(connection, messages, [_message_row(message) for message in effects.messages])
     calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
+    _engage(connection, effects.engaged)
     bulk.insert_new(connection, timers, [(to_micros(at), shard_of(contact), contact) for contact, at in effects.timers])
     _save_coupons(connection, effects)
     _save_addresses(connection, effects, now)
@@ -140,7 +141,7 @@ def _message_row(message: Message) -> tuple[object, ...]:
         message.node,
         message.run,
         message.channel,
-        message.template,
+        message.template or "",
         message.template_version,
         message.to,
         message.topic,
@@ -157,6 +158,9 @@ def _message_row(message: Message) -> tuple[object, ...]:
         None,
         dump(message.values),
         dump(message.overrides),
+        None,
+        None,
+        message.number,
     )
 
 
@@ -165,6 +169,18 @@ def _withdraw(connection: Connection, withdrawn: Iterable[tuple[str, str]]) -> N
         mine = (messages.c.shard == shard_of(contact)) & (messages.c.contact == contact) & (messages.c.id == message)
         connection.execute(
             update(messages).where(mine, messages.c.status == "queued").values(status="cancelled", due_at=None)
+        )
+
+
+def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
+    """The first opening and the first click of each message by a person."""
+    for one in engaged:
+        column = messages.c.opened_at if one.what == "opened" else messages.c.clicked_at
+        mine = and_(messages.c.shard == shard_of(one.contact), messages.c.contact == one.contact)
+        connection.execute(
+            update(messages)
+            .where(mine, messages.c.id == one.message, column.is_(None))
+            .values({column: to_micros(one.at)})
         )
 
 

@@ -8,8 +8,9 @@ from typing import Final
 from journeyflow.core.template import Template
 from journeyflow.rendering.liquid import CompiledText, Liquid
 from journeyflow.rendering.message import CompiledEmail, compile_email
+from journeyflow.rendering.short_message import CompiledShortMessage
 
-EMAILS_KEPT_MAX: Final = 512
+MESSAGES_KEPT_MAX: Final = 512
 
 
 class LiquidRenderer:
@@ -17,7 +18,7 @@ class LiquidRenderer:
 
     def __init__(self) -> None:
         self._liquid = Liquid()
-        self._email = lru_cache(maxsize=EMAILS_KEPT_MAX)(self._compile)
+        self._message = lru_cache(maxsize=MESSAGES_KEPT_MAX)(self._compile)
 
     def text(self, source: str) -> CompiledText:
         """A text field of an action, ready to be filled in.
@@ -26,14 +27,17 @@ class LiquidRenderer:
         """
         return self._liquid.compile(source)
 
-    def message(self, template: Template) -> CompiledEmail:
+    def message(self, template: Template) -> CompiledEmail | CompiledShortMessage:
         """A whole template, ready to be filled in.
 
         :raises TemplateError: on an error; names the part, the line and the cause.
         """
-        return self._email(template)
+        return self._message(template)
 
-    def _compile(self, template: Template) -> CompiledEmail:
+    def _compile(self, template: Template) -> CompiledEmail | CompiledShortMessage:
+        if template.channel != "email":
+            return CompiledShortMessage(self._liquid, template.body)
+        assert template.subject is not None
         return compile_email(
             self._liquid,
             subject=template.subject,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Run
 from journeyflow.core.errors import NotFound
 from journeyflow.core.identity import address_hash
@@ -146,8 +147,10 @@ def describe_page(
 
 
 def addresses_of(connection: Connection, people: Iterable[Contact]) -> dict[str, Address]:
-    """What is known of the address of each contact."""
-    digests = {one.key: address_hash("email", email) for one in people if (email := email_of(one)) is not None}
+    """What is known of the address of each contact: its e-mail, else another one."""
+    digests = {
+        one.key: address_hash(*address) for one in people if (address := first_written(one.attributes)) is not None
+    }
     known = memory.read_addresses(connection, set(digests.values()))
     return {one.key: known[digests[one.key]] if one.key in digests else Address() for one in people}
 

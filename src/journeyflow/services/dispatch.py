@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, select
 
-from journeyflow.channels.base import Email
+from journeyflow.channels.base import Email, Outgoing, ShortMessage
 from journeyflow.core.contact import Address, Contact
 from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused
 from journeyflow.core.flows import Flows
 from journeyflow.core.identity import address_hash
+from journeyflow.core.inputs import MessageFailed
 from journeyflow.core.local_time import in_window, quiet_end, zone
 from journeyflow.core.template import Template
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Workspace
-from journeyflow.db import contacts, memory, outbox
+from journeyflow.db import contacts, inbox, memory, outbox
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.outbox import Outcome, StoredMessage
 from journeyflow.db.tables import documents
@@ -37,7 +39,7 @@ class Ready:
     """A claimed message, rendered."""
 
     message: StoredMessage
-    email: Email
+    outgoing: Outgoing
     redelivered: bool
 
 
@@ -70,10 +72,11 @@ class Postmaster:
                 decided.append(outcome)
                 continue
             try:
-                ready.append(Ready(message, self.email(connection, message, library, now), message.status == "sending"))
+                outgoing = self.outgoing(connection, message, library, now)
+                ready.append(Ready(message, outgoing, message.status == "sending"))
             except JourneyflowError as error:
                 decided.append(Outcome(message, "failed", now, str(error)))
-        outbox.finish(connection, decided)
+        write_down(connection, decided)
         return ready, decided
 
     def rendered(self, connection: Connection, message: StoredMessage, library: Library) -> RenderedEmail:
@@ -82,6 +85,13 @@ class Postmaster:
         :raises TemplateError: when its template fails.
         :raises Refused: when the version of its template is gone.
         """
+        compiled = self._renderer.message(self._template(connection, message))
+        return compiled.render(message.values, self._footer(message, library.workspace))
+
+    def _template(self, connection: Connection, message: StoredMessage) -> Template:
+        own = message.overrides.get("text")
+        if message.template is None:
+            return Template.model_validate({"template": "text", "channel": message.channel, "body": own})
         row = connection.scalar(
             select(documents.c.document).where(
                 documents.c.kind == "template",
@@ -91,8 +101,7 @@ class Postmaster:
         )
         if row is None:
             raise Refused(f"template {message.template}, version {message.template_version}, does not exist")
-        compiled = self._renderer.message(Template.model_validate_json(row))
-        return compiled.render(message.values, self._footer(message, library.workspace))
+        return Template.model_validate_json(row)
 
     def _footer(self, message: StoredMessage, workspace: Workspace) -> Footer:
         return Footer(
@@ -107,8 +116,21 @@ class Postmaster:
         token = self._signer.sign("unsubscribe", {"c": message.contact, "t": message.topic, "m": message.id})
         return f"{self._links}/u/{token}"
 
+    def outgoing(self, connection: Connection, message: StoredMessage, library: Library, now: datetime) -> Outgoing:
+        """A message ready for its channel.
+
+        :raises Refused: when an e-mail has no sender, or a text is empty.
+        :raises TemplateError: when its template fails.
+        """
+        if message.channel == "email":
+            return self.email(connection, message, library, now)
+        text = self.rendered(connection, message, library).text
+        if not text:
+            raise Refused("the text is empty")
+        return ShortMessage(message.id, message.channel, message.to or "", text)
+
     def email(self, connection: Connection, message: StoredMessage, library: Library, now: datetime) -> Email:
-        """A message ready for a channel.
+        """An e-mail ready for its channel.
 
         :raises Refused: when there is no sender.
         :raises TemplateError: when its template fails.
@@ -139,6 +161,14 @@ class Postmaster:
             "List-Unsubscribe": f"<{self.unsubscribe_url(message)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+
+
+def write_down(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """What became of claimed messages; of one that failed its contact is told, for what counted on it (rule 5.5)."""
+    for outcome in outbox.finish(connection, outcomes):
+        if outcome.status == "failed":
+            failed = MessageFailed(outcome.at, outcome.message.id, outcome.message.channel)
+            inbox.put(connection, [(outcome.message.contact, failed)])
 
 
 def _ask_again(

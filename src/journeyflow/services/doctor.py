@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
-from journeyflow.channels.base import Channel
+from journeyflow.channels.base import Channel, Email, ShortMessage
 from journeyflow.core.errors import Conflict, JourneyflowError
 from journeyflow.db import failures, migrations
 from journeyflow.db.history import current_workspace, engine_clock
@@ -119,12 +119,12 @@ def _engine(path: Path, now: datetime) -> Iterator[Finding]:
 # --- surroundings ----------------------------------------------------------------------------------------------------
 
 
-async def check_channel(channel: Channel) -> Finding:
-    """Whether messages could be handed over."""
+async def check_channel(what: str, channel: Channel[Email] | Channel[ShortMessage]) -> Finding:
+    """Whether messages could be handed over; ``what`` is what they are called."""
     try:
-        return Finding("ok", "e-mail", await channel.check())
+        return Finding("ok", what, await channel.check())
     except JourneyflowError as error:
-        return Finding("wrong", "e-mail", str(error))
+        return Finding("wrong", what, str(error))
     finally:
         await channel.close()
 

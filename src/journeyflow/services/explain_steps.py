@@ -13,6 +13,7 @@ from journeyflow.db.calls import StoredCall
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.services.explain_words import (
     LEFT,
+    MESSAGE_FAILED,
     MESSAGE_SKIPPED,
     SKIPPED,
     WAITED_FOR,
@@ -91,6 +92,10 @@ class _Teller:
                 return self._ran(record)
             case "message":
                 return self._message(record)
+            case "moved":
+                return self._moved(record)
+            case "skipped" if record.type not in ("wait", "wait_for") and detail.get("reason") == "past":
+                return "skipped: its time had passed while the journey was paused"
             case "skipped":
                 return SKIPPED.get(str(detail.get("reason")), f"skipped: {detail.get('reason')}")
             case "failed":
@@ -130,6 +135,11 @@ class _Teller:
             said = f"left: {events.pop()} came (exit_on)"
         occurred = detail.get("occurred_at")
         return said if occurred is None else f"{said}; the event itself is of {local_text(occurred, self._zone)}"
+
+    def _moved(self, record: TrailRecord) -> str:
+        came_from, version = record.detail.get("from"), record.detail.get("from_version")
+        of = "" if version == record.version else f" of version {version}"
+        return f"moved here from {came_from}{of}"
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -235,14 +245,21 @@ class _Teller:
 
     def _message(self, record: TrailRecord) -> str:
         detail = record.detail
-        template, outcome, reason = detail.get("template"), detail.get("outcome"), str(detail.get("reason"))
+        what, outcome, reason = _message_name(detail), detail.get("outcome"), str(detail.get("reason"))
         if outcome == "skipped":
-            return f"message {template} skipped: {reason} ({MESSAGE_SKIPPED.get(reason, 'see the docs')})"
+            return f"{what} skipped: {reason} ({MESSAGE_SKIPPED.get(reason, 'see the docs')})"
         if outcome == "cancelled":
-            return f"message {template} to {shown(detail.get('to'))} withdrawn before it was sent: {reason}"
+            return f"{what} to {shown(detail.get('to'))} withdrawn before it was sent: {reason}"
         stored = self._messages.get((record.node, record.at))
         became = "" if stored is None else f"; {_became(stored, record.at, self._zone)}"
-        return f"message {template} queued to {shown(detail.get('to'))}{became}"
+        return f"{what} queued to {shown(detail.get('to'))}{became}"
+
+
+def _message_name(detail: Mapping[str, JSON]) -> str:
+    """``message cart-1``, ``sms cart-3``, or ``push`` where the node itself has the text."""
+    channel, template = detail.get("channel"), detail.get("template")
+    words = ("message" if channel == "email" else channel, template)
+    return " ".join(str(word) for word in words if word is not None)
 
 
 _WAITS: Final = {"quiet_hours": "quiet hours have begun"}
@@ -263,7 +280,10 @@ def _became(message: StoredMessage, queued_at: datetime, zone: tzinfo) -> str:
         case "cancelled":
             return "withdrawn before it was sent"
         case other:
-            return f"{other}{'' if message.reason is None else f': {message.reason}'}"
+            reason = message.reason
+            why = "" if reason is None else f": {reason}"
+            said = "" if reason not in MESSAGE_FAILED else f" ({MESSAGE_FAILED[reason]})"
+            return f"{other}{why}{said}"
 
 
 def _call_became(call: StoredCall) -> str:

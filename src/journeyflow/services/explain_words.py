@@ -33,6 +33,11 @@ MESSAGE_SKIPPED: Final = {
     "template_error": "the template failed",
     "no_coupon": "the template shows a code, and there was none",
 }
+MESSAGE_FAILED: Final = {
+    "expired": "it waited too long to be of use",
+    "suppressed": "the address was suppressed before it went out",
+    "unsubscribed": "the contact unsubscribed before it went out",
+}
 LEFT: Final = {
     "exit_on": "left: an event of exit_on came",
     "stay_if": "left: stay_if did not hold any more",
@@ -53,7 +58,7 @@ REFUSED: Final = {
 }
 WAITED_FOR: Final = {
     "quiet_hours": "the end of quiet hours",
-    "frequency_cap": "room under the cap",
+    "frequency_cap": "room under the frequency cap",
     "paused": "the journey to be resumed",
     "hold": "the node to be opened",
 }
@@ -118,6 +123,8 @@ def _leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
         return f"topic {leaf['topic']}: {'subscribed' if value else 'not subscribed'}"
     if "event" in leaf:
         return _event_leaf(leaf, value)
+    if "message" in leaf:
+        return _message_leaf(leaf, value)
     if "local_time" in leaf:
         return f"local time {shown(value)} (wanted: {pairs(leaf['local_time'])})"
     return f"{shown({**leaf})} = {shown(value)}"
@@ -136,6 +143,13 @@ def _event_leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
     count = leaf.get("count")
     wanted = _wanted(leaf if measure is not None else count if isinstance(count, dict) else {"gte": 1})
     return f"{' '.join(about)}: {asked} = {shown(value)} (wanted: {wanted})"
+
+
+def _message_leaf(leaf: Mapping[str, JSON], value: JSON) -> str:
+    what = next((name for name in ("opened", "clicked", "sent") if name in leaf), "sent")
+    count = leaf.get(what)
+    wanted = _wanted(count) if isinstance(count, dict) else ""
+    return f"messages ({pairs(leaf['message'])}): {what} = {shown(value)} (wanted: {wanted})"
 
 
 def _wanted(leaf: Mapping[str, JSON]) -> str:

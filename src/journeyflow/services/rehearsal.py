@@ -16,6 +16,7 @@ from journeyflow.core.effects import Call, Message, TrailRecord
 from journeyflow.core.errors import InvalidValue, NotFound
 from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, SetTags
 from journeyflow.core.local_time import zone
+from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, iso, parse_duration, parse_instant
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.rendering.message import Footer, RenderedEmail
@@ -42,13 +43,15 @@ class SeenMessage:
     """A message of a journey as its contact sees it.
 
     ``status`` is ``sent``, or ``skipped`` with the ``reason`` of rule 5.1; of a skipped one there is no text. ``html``
-    and ``text`` are whole, with the footer that marketing mail carries.
+    and ``text`` are whole, with the footer that marketing mail carries; an SMS or a push message is its ``text`` alone.
+    ``template`` is ``None`` where the node itself has the text.
     """
 
     contact: str
     journey: str
     node: str
-    template: str
+    channel: str
+    template: str | None
     to: str | None
     topic: str | None
     at: datetime
@@ -253,6 +256,7 @@ class JourneyTest:
             contact=message.contact,
             journey=message.journey,
             node=message.node,
+            channel=message.channel,
             template=message.template,
             to=message.to,
             topic=message.topic,
@@ -272,7 +276,10 @@ class JourneyTest:
             preferences_url=f"{LINKS}/p/{message.id}",
             appended=not message.transactional,
         )
-        return _renderer().message(self._documents.templates[message.template]).render(message.values, footer)
+        own = {"template": "text", "channel": message.channel, "body": message.overrides.get("text")}
+        name = message.template
+        template = Template.model_validate(own) if name is None else self._documents.templates[name]
+        return _renderer().message(template).render(message.values, footer)
 
     def _stories(self, key: str) -> Iterator[list[str]]:
         """A paragraph for each run, refusals between them."""

@@ -88,7 +88,7 @@ class ReportCounts:
 
     def message(self, message: Message) -> None:
         """One message that was queued or skipped."""
-        place = MessagePlace(message.journey, message.node, message.channel, message.template)
+        place = MessagePlace(message.journey, message.node, message.channel, message.template or "its own text")
         if message.status != "queued":
             self.unsent[place, message.reason or ""] += 1
             return

@@ -10,9 +10,9 @@ from hashlib import shake_256
 from operator import attrgetter
 from typing import Final
 
-from journeyflow.core.contact import Address, Entry, PastEvent
+from journeyflow.core.contact import Address, Entry, PastEvent, PastMessage
 from journeyflow.core.coupon_pool import ALPHABET, CouponPool
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, Engaged, past_message
 from journeyflow.core.identity import address_hash
 from journeyflow.core.values import EPOCH
 
@@ -22,6 +22,7 @@ _SIGNS: Final = ALPHABET.encode() * (256 // len(ALPHABET))
 """For each byte a sign of the alphabet, all as often."""
 _UNKNOWN: Final = Address()
 _handled_at = attrgetter("handled_at")
+_queued_at = attrgetter("queued_at")
 
 
 class SimulationMemory:
@@ -38,6 +39,8 @@ class SimulationMemory:
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._addresses: dict[str, Address] = {}
+        self.sent: dict[str, list[PastMessage]] = {}
+        """The messages of each contact, in order."""
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
@@ -63,6 +66,11 @@ class SimulationMemory:
         """Whether the contact has had an event of that id within the last 30 days."""
         first = self._seen.get((contact, message_id))
         return first is not None and self.now - first <= REMEMBERED
+
+    def messages(self, contact: str, since: datetime | None) -> Sequence[PastMessage]:
+        """The contact's messages queued after ``since``, oldest first: all that were queued have been sent."""
+        kept = self.sent.get(contact, [])
+        return kept if since is None else kept[bisect_right(kept, since, key=_queued_at) :]
 
     def still_queued(self, contact: str, message: str) -> bool:
         """Never: a simulation sends at once (rule 7.2)."""
@@ -103,6 +111,11 @@ class SimulationMemory:
             self._entries.update(effects.entries)
         for (channel, address), known in effects.addresses.items():
             self._addresses[address_hash(channel, address)] = known
+        for message in effects.messages:
+            if message.status == "queued":
+                self.sent.setdefault(message.contact, []).append(past_message(message))
+        for engaged in effects.engaged:
+            self._engage(engaged)
         if effects.seen:
             self._keep_seen(effects.seen)
         for contact in effects.forgotten:
@@ -111,8 +124,16 @@ class SimulationMemory:
     def _forget(self, contact: str) -> None:
         self._events = {key: kept for key, kept in self._events.items() if key[0] != contact}
         self._entries = {key: kept for key, kept in self._entries.items() if key[0] != contact}
+        self.sent.pop(contact, None)
         self._seen = {key: at for key, at in self._seen.items() if key[0] != contact}
         self._ageing = deque((at, key) for at, key in self._ageing if key[0] != contact)
+
+    def _engage(self, engaged: Engaged) -> None:
+        kept = self.sent.get(engaged.contact, [])
+        for place, message in enumerate(kept):
+            if message.id == engaged.message:
+                opened = engaged.what == "opened"
+                kept[place] = message._replace(opened=True) if opened else message._replace(clicked=True)
 
     def _keep_seen(self, seen: Mapping[tuple[str, str], datetime]) -> None:
         for key, at in seen.items():

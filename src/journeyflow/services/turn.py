@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects
+from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
-from journeyflow.db import codes, contacts, failures, inbox, tasks, turns
+from journeyflow.db import codes, contacts, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker, TurnMemory
@@ -33,7 +33,10 @@ class PoolLow(NamedTuple):
 
 @dataclass(slots=True)
 class Done:
-    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting."""
+    """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
+
+    ``trail`` is what it decided, each record with its contact's number of it.
+    """
 
     contacts: int = 0
     inputs: int = 0
@@ -45,6 +48,7 @@ class Done:
     calls: int = 0
     pools_low: tuple[PoolLow, ...] = ()
     now: datetime | None = None
+    trail: Sequence[tuple[int, TrailRecord]] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     turns.save(connection, effects, now)
     done.contacts = len(keys)
     done.alerts = tuple(effects.alerts)
+    done.trail = effects.trail
     done.messages = sum(message.status == "queued" for message in effects.messages)
     done.calls = len(effects.calls)
     done.pools_low = tuple(_pools_low(connection, flows, effects)) if effects.allocations else ()
@@ -98,7 +103,7 @@ def _take(connection: Connection, now: datetime, limit: int) -> tuple[_Batch, Do
     timers: dict[str, list[datetime]] = {}
     for contact, at in due:
         timers.setdefault(contact, []).append(at)
-    visited, waiting = _visit(connection, max(share, room - len(due)))
+    visited, waiting = _visit(connection, until, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
     return _Batch(inputs, timers, visited, until), done
@@ -115,16 +120,24 @@ def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
     return arrived
 
 
-def _visit(connection: Connection, limit: int) -> tuple[list[str], bool]:
-    task = tasks.oldest(connection)
-    return ([], False) if task is None else (tasks.slice_of(connection, task, limit), True)
+def _visit(connection: Connection, until: datetime, limit: int) -> tuple[list[str], bool]:
+    """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
+    found: list[str] = []
+    due = tasks.oldest(connection, until)
+    for task in due:
+        part = tasks.take_slice(connection, task, max(1, limit // len(due)))
+        found.extend(part.contacts)
+        if part.last and task.resumption is not None:
+            documents.end_resumption(connection, task.journey, task.resumption)
+    return found, bool(due)
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
     effects = Effects()
     keys = batch.contacts()
     actors = contacts.load(connection, keys, now)
-    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code)
+    recent_after = None if flows.messages_for is None else now - flows.messages_for
+    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code, flows.channels | {"email"}, recent_after)
     for key in keys:
         contact = actors.get(key)
         if contact is None:

@@ -12,13 +12,14 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from journeyflow.channels.base import Channel
+from journeyflow.channels.base import Email
+from journeyflow.channels.outlet import Outlet
 from journeyflow.clock import Clock
 from journeyflow.core.errors import DeliveryError, Refused, Unavailable
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.sqlite import read, write
-from journeyflow.services.dispatch import Postmaster, Ready, after_failure
+from journeyflow.services.dispatch import Postmaster, Ready, after_failure, write_down
 
 log = structlog.get_logger()
 
@@ -34,13 +35,13 @@ class Dispatcher:
         self,
         engine: Engine,
         postmaster: Postmaster,
-        channel: Channel,
+        outlet: Outlet,
         clock: Clock,
         on_outcome: Callable[[Outcome, bool], None],
     ) -> None:
         self._engine = engine
         self._postmaster = postmaster
-        self._channel = channel
+        self._outlet = outlet
         self._clock = clock
         self._on_outcome = on_outcome
         self._woken = Flag()
@@ -69,7 +70,7 @@ class Dispatcher:
             self._on_outcome(outcome, False)
         outcomes = await asyncio.gather(*(self._deliver(one) for one in ready))
         with write(self._engine) as connection:
-            outbox.finish(connection, outcomes)
+            write_down(connection, outcomes)
         for one, outcome in zip(ready, outcomes, strict=True):
             self._on_outcome(outcome, one.redelivered)
         return len(ready) + len(decided)
@@ -77,7 +78,7 @@ class Dispatcher:
     async def _deliver(self, one: Ready) -> Outcome:
         try:
             async with asyncio.timeout(DELIVERY_SECONDS_MAX):
-                provider_id = await self._channel.deliver(one.email)
+                provider_id = await self._outlet.deliver(one.outgoing)
         except DeliveryError as error:
             return self._failed(one, error)
         except TimeoutError:
@@ -85,7 +86,8 @@ class Dispatcher:
         except Exception as error:
             log.exception("a message can't be delivered", message=one.message.id)
             return self._failed(one, Refused(f"{type(error).__name__}: {error}"))
-        return Outcome(one.message, "sent", self._clock(), subject=one.email.subject, provider_id=provider_id)
+        subject = one.outgoing.subject if isinstance(one.outgoing, Email) else None
+        return Outcome(one.message, "sent", self._clock(), subject=subject, provider_id=provider_id)
 
     def _failed(self, one: Ready, error: DeliveryError) -> Outcome:
         outcome = after_failure(one.message, error, self._clock(), randbelow(1000) / 1000)
@@ -103,7 +105,7 @@ class Dispatcher:
                 await asyncio.to_thread(self._woken.wait, 1.0)
             if not picked_up:
                 await asyncio.to_thread(self._woken.wait, self._nap())
-        await self._channel.close()
+        await self._outlet.close()
 
     def _nap(self) -> float:
         with read(self._engine) as connection:

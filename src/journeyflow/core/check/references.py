@@ -8,12 +8,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from journeyflow.core.check.broken import Broken
-from journeyflow.core.conditions import EventCondition, TopicCondition, leaves
+from journeyflow.core.conditions import Condition, EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
-from journeyflow.core.nodes.email import EmailNode
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.template import Template
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
@@ -48,7 +49,9 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         if not broken.workspace:
             yield from _windows(journey, documents.workspace or DEFAULT)
             yield from _own_addresses(journey, documents.workspace or DEFAULT)
+        yield from _channels(journey, documents)
         yield from _texts(journey, renderer)
+    yield from _caps(documents.workspace or DEFAULT)
     for template in documents.templates.values():
         yield from _parts(template, renderer)
 
@@ -130,9 +133,8 @@ def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterato
         for path, kind, target in node.mentions()
     ]
     for path, condition in journey.conditions():
-        named.extend(
-            (f"{path}.topic", "topic", leaf.topic) for leaf in leaves(condition) if isinstance(leaf, TopicCondition)
-        )
+        for leaf in leaves(condition):
+            named.extend((f"{path}.{place}", kind, target) for place, kind, target in _named_by(leaf))
     for path, kind, target in named:
         if kind in known and target not in known[kind]:
             words = kind.replace("_", " ")
@@ -140,18 +142,57 @@ def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterato
             yield Finding("journey", journey.journey, path, "JF012", message, target)
 
 
+def _named_by(leaf: Condition) -> Iterator[tuple[str, str, str]]:
+    """The documents that a condition names: (path inside it, kind, id)."""
+    if isinstance(leaf, TopicCondition):
+        yield "topic", "topic", leaf.topic
+    elif isinstance(leaf, MessageCondition):
+        if leaf.message.template is not None:
+            yield "message.template", "template", leaf.message.template
+        if leaf.message.journey is not None:
+            yield "message.journey", "journey", leaf.message.journey
+
+
 def _windows(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
-    kept = workspace.retention.events
+    retention = workspace.retention
     for path, condition in journey.conditions():
         for leaf in leaves(condition):
-            if isinstance(leaf, EventCondition) and leaf.within is not None and leaf.within > kept:
-                message = f"expected at most the {kept.days}d for which the workspace keeps events"
-                yield Finding("journey", journey.journey, f"{path}.within", "JF014", message, f"{leaf.within.days}d")
+            if isinstance(leaf, EventCondition):
+                place, within, kept, what = "within", leaf.within, retention.events, "events"
+            elif isinstance(leaf, MessageCondition):
+                place, within, kept, what = "message.within", leaf.message.within, retention.messages, "messages"
+            else:
+                continue
+            if within is not None and within > kept:
+                message = f"expected at most the {kept.days}d for which the workspace keeps {what}"
+                yield Finding("journey", journey.journey, f"{path}.{place}", "JF014", message, f"{within.days}d")
+
+
+def _caps(workspace: Workspace) -> Iterator[Finding]:
+    kept = workspace.retention.messages
+    for index, cap in enumerate(workspace.frequency_caps):
+        if cap.per > kept:
+            message = f"expected at most the {kept.days}d for which the workspace keeps messages"
+            path = f"frequency_caps[{index}].per"
+            yield Finding("workspace", workspace.workspace, path, "JF014", message, f"{cap.per.days}d")
+
+
+def _channels(journey: Journey, documents: Documents) -> Iterator[Finding]:
+    """Templates that are for another channel than the node that names them."""
+    for name, node in journey.nodes.items():
+        template = documents.templates.get(node.template or "") if isinstance(node, MessageNode) else None
+        if template is not None and template.channel != node.type:
+            fitting = [one.template for one in documents.templates.values() if one.channel == node.type]
+            message = f"expected a template with channel: {node.type}, this one is for {template.channel}"
+            near = _similar(template.template, fitting)
+            yield Finding(
+                "journey", journey.journey, f"nodes.{name}.template", "JF006", message + near, template.template
+            )
 
 
 def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
     for name, node in journey.nodes.items():
-        if not isinstance(node, EmailNode) or node.to is None:
+        if not isinstance(node, MessageNode) or node.to is None:
             continue
         if not is_transactional(workspace, node.topic, node.transactional):
             message = "expected to only on a transactional message: its own transactional: true, or its topic's"

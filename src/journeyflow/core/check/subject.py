@@ -14,8 +14,8 @@ from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.base import Node
-from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.view import CompiledMessage, Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
@@ -55,15 +55,15 @@ class Subject:
         return Graph(self.journey)
 
     @cached_property
-    def messages(self) -> dict[str, EmailNode]:
+    def messages(self) -> dict[str, MessageNode]:
         """The nodes that send something, by name, as far as a run can come to them."""
         return {
             name: node
             for name, node in self.journey.nodes.items()
-            if isinstance(node, EmailNode) and name in self.graph.from_start
+            if isinstance(node, MessageNode) and name in self.graph.from_start
         }
 
-    def marketing(self) -> Iterator[tuple[str, EmailNode]]:
+    def marketing(self) -> Iterator[tuple[str, MessageNode]]:
         """Those of the messages that are not transactional; none where nobody can tell."""
         workspace = self.around.workspace
         if workspace is not None:
@@ -71,9 +71,9 @@ class Subject:
                 if not is_transactional(workspace, node.topic, node.transactional):
                     yield name, node
 
-    def shown_by(self, node: EmailNode) -> CompiledMessage | None:
+    def shown_by(self, node: MessageNode) -> CompiledMessage | None:
         """The template of a message, where there is one that compiles."""
-        return self.around.compiled.get(node.template)
+        return None if node.template is None else self.around.compiled.get(node.template)
 
     def finding(self, code: str, path: str, message: str, value: object = "") -> Finding:
         """Something doubtful at a place of the journey."""

@@ -169,6 +169,8 @@ class Node(Model):
     """What every node has. ``action`` nodes are asked ``stay_if`` and ``only_if`` first (rules 4.1, 4.2)."""
 
     action: ClassVar[bool] = False
+    sends: ClassVar[bool] = False
+    """Whether it queues a message."""
     woken_by: ClassVar[Literal["timer", "timeout"]] = "timer"
     """What the trail calls the end of a wait here."""
     acts_when_woken: ClassVar[bool] = False

@@ -1,10 +1,10 @@
-"""Whether a message may go out now (rule 5.1); the first gate that holds decides."""
+"""Whether a message may go out now (rules 5.1, 5.9); the first gate that holds decides."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.local_time import in_window, quiet_end
@@ -12,9 +12,12 @@ from journeyflow.core.nodes.base import Node, Visit
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.values import JSON
 from journeyflow.core.view import CompiledMessage
-from journeyflow.core.workspace import Workspace
+from journeyflow.core.workspace import Channel, FrequencyCap, Workspace
 
-Reason = Literal["no_address", "suppressed", "unsubscribed", "template_error", "no_coupon"]
+Reason = Literal["no_address", "suppressed", "unsubscribed", "frequency_cap", "template_error", "no_coupon"]
+
+DEFERRED_MAX: Final = timedelta(days=7)
+"""So long a message waits for room under a cap; then it is skipped."""
 
 
 class Pass(NamedTuple):
@@ -33,7 +36,7 @@ class Later(NamedTuple):
     """The message waits."""
 
     until: datetime
-    reason: Literal["quiet_hours"]
+    reason: Literal["quiet_hours", "frequency_cap"]
 
 
 Answer = Pass | Skip | Later
@@ -42,7 +45,7 @@ Answer = Pass | Skip | Later
 class Envelope(NamedTuple):
     """What the gates need to know of a message."""
 
-    channel: str
+    channel: Channel
     address: str | None
     topic: str | None
     transactional: bool
@@ -62,12 +65,42 @@ def ask(visit: Visit, envelope: Envelope, template: CompiledMessage) -> Answer:
     if known.suppressed:
         return Skip("suppressed")
     if not envelope.transactional:
-        if known.unsubscribed or (envelope.topic is not None and not visit.view.subscribed(envelope.topic)):
+        if known.unsubscribed or (envelope.topic is not None and not visit.view.consents(envelope.topic)):
             return Skip("unsubscribed")
+        capped = _capped(visit, envelope.channel)
+        if capped is not None:
+            return capped
         quiet = _quiet_until(visit)
         if quiet is not None:
             return Later(quiet, "quiet_hours")
     return _fill(visit, template)
+
+
+def _capped(visit: Visit, channel: Channel) -> Skip | Later | None:
+    """One cap that skips is enough; those that defer are waited for together."""
+    caps = [cap for cap in visit.decision.library.workspace.frequency_caps if cap.channel == channel]
+    if not caps:
+        return None
+    since = visit.now - max(cap.per for cap in caps)
+    counted = [
+        one.queued_at
+        for one in visit.view.correspondence.since(since)
+        if one.channel == channel and not one.transactional
+    ]
+    reached = [(cap, free_at) for cap in caps if (free_at := _free_at(cap, counted, visit.now)) is not None]
+    if not reached:
+        return None
+    deferred_at = visit.run.deferred_at
+    give_up_at = (visit.now if deferred_at is None else deferred_at) + DEFERRED_MAX
+    if visit.now >= give_up_at or any(cap.when_reached == "skip" for cap, _ in reached):
+        return Skip("frequency_cap")
+    return Later(min(give_up_at, max(free_at for _, free_at in reached)), "frequency_cap")
+
+
+def _free_at(cap: FrequencyCap, counted: list[datetime], now: datetime) -> datetime | None:
+    """When so many of the messages have left the cap's window that there is room again; ``None`` where there is."""
+    inside = [at for at in counted if at > now - cap.per]
+    return None if len(inside) < cap.max else inside[-cap.max] + cap.per
 
 
 def _quiet_until(visit: Visit) -> datetime | None:

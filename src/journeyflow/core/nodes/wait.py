@@ -150,7 +150,8 @@ class WaitNode(Node):
         if self.until is None or self.until.attribute is None:
             return None
         found = self.until.instant(visit)
-        if found == visit.run.due_at:
+        run = visit.run
+        if found == (run.due_at if run.moved_from is None else run.moved_from):
             return None
         if isinstance(found, datetime) and found > visit.now:
             return Stand(found)

@@ -34,8 +34,9 @@ def unknown_variables(subject: Subject) -> Iterator[Finding]:
                 if not _saved_before(subject, name, variable):
                     message = f"shows vars.{variable}, which no node before it saves"
                     yield subject.finding("JF108", f"nodes.{name}.{path}", message, text[:80])
-            for root in _unknown(reads, LIQUID_ROOTS):
-                yield subject.finding("JF108", f"nodes.{name}.{path}", _hint(root, LIQUID_ROOTS), root)
+            known = (*LIQUID_ROOTS, *OF_MESSAGES) if path == "text" else LIQUID_ROOTS
+            for root in _unknown(reads, known):
+                yield subject.finding("JF108", f"nodes.{name}.{path}", _hint(root, known), root)
 
 
 def unknown_roots(template: Template, around: Around) -> Iterator[Finding]:

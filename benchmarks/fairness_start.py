@@ -1,0 +1,129 @@
+"""What the fairness benchmark starts from: a crowd that waits in a journey that was paused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from journeyflow.core.contact import Contact, Entry, Run
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.flows import JourneyState
+from journeyflow.core.identity import run_id, shard_of
+from journeyflow.core.values import iso, to_micros
+from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import documents, tables
+from journeyflow.db.contacts import contact_row, run_row
+from journeyflow.db.documents import JourneyRow
+from journeyflow.db.migrations import migrate
+from journeyflow.db.sqlite import WriteConnection, open_engine, write
+from journeyflow.db.trail import trail_rows
+from journeyflow.db.turns import DAY_US, GROUP
+from journeyflow.services.folder import read_content
+
+WORKSPACE: Final = "shop"
+CROWD: Final = "crowd"
+PULSE: Final = "pulse"
+WAIT: Final = timedelta(hours=1)
+FLOWS: Final = {
+    "workspace.yaml": f"workspace: {WORKSPACE}\n",
+    "crowd.yaml": f"""
+journey: {CROWD}
+triggers: [{{type: event, event: Joined}}]
+start: pause
+nodes:
+  pause: {{type: wait, for: 1h, next: label}}
+  label: {{type: tag, add: [there]}}
+""",
+    "pulse.yaml": f"""
+journey: {PULSE}
+triggers: [{{type: event, event: {PULSE}}}]
+start: label
+nodes:
+  label: {{type: tag, add: [heard]}}
+""",
+}
+PAUSED_FOR: Final = timedelta(hours=36, minutes=30)
+DUE_FOR: Final = timedelta(hours=36)
+ROWS: Final = 20_000
+
+
+class _Member(NamedTuple):
+    contact: Contact
+    run: Run
+    steps: list[TrailRecord]
+
+
+def prepare(file: Path, contacts: int, now: datetime) -> None:
+    """Make a database in which that many contacts wait, as an engine would have left it that was stopped."""
+    engine = open_engine(str(file))
+    migrate(engine)
+    due_at = now - DUE_FOR
+    entered_at = due_at - WAIT
+    with write(engine) as connection:
+        for text in FLOWS.values():
+            _publish(connection, text, entered_at - WAIT, now - PAUSED_FOR)
+        counted = [("", "entered"), ("pause", "visits"), ("pause", "waiting")]
+        day = to_micros(entered_at) // DAY_US
+        rows = [(GROUP, CROWD, 1, node, kind, day, contacts) for node, kind in counted]
+        bulk.insert(connection, tables.statistics, rows)
+    for members in _batches(contacts, entered_at, due_at):
+        with write(engine) as connection:
+            bulk.insert(connection, tables.contacts, [contact_row(one.contact) for one in members])
+            bulk.insert(connection, tables.runs, [run_row(one.contact.key, one.run) for one in members])
+            bulk.insert(
+                connection,
+                tables.timers,
+                [(to_micros(due_at), shard_of(one.contact.key), one.contact.key) for one in members],
+            )
+            records = [(number, step) for one in members for number, step in enumerate(one.steps)]
+            bulk.insert(connection, tables.trail, trail_rows(records))
+    engine.dispose()
+
+
+def _publish(connection: WriteConnection, text: str, at: datetime, paused_at: datetime) -> None:
+    (source,) = read_content("flows.yaml", text.encode()).sources
+    documents.add(connection, source.kind, source.id, source.data, "published", at)
+    if source.kind == "journey":
+        paused = source.id == CROWD
+        state: JourneyState = "paused" if paused else "live"
+        documents.put_journey(connection, JourneyRow(source.id, state, 1, at, paused_at if paused else None))
+    documents.raise_epoch(connection)
+
+
+def _batches(count: int, entered_at: datetime, due_at: datetime) -> Iterator[list[_Member]]:
+    for first in range(0, count, ROWS):
+        yield [_member(number, entered_at, due_at) for number in range(first, min(count, first + ROWS))]
+
+
+def _member(number: int, entered_at: datetime, due_at: datetime) -> _Member:
+    key = f"customer-{number:07}"
+    run = Run(
+        run_id(WORKSPACE, CROWD, key, "", 0), CROWD, 1, "", 0, entered_at, 1, {}, node="pause", seq=2,
+        visits={"pause": 1}, due_at=due_at, standing=True,
+    )  # fmt: skip
+    contact = Contact(
+        key,
+        created_at=entered_at,
+        attributes={"email": f"{key}@example.com", "first_name": f"Ann {number}"},
+        entries={CROWD: Entry(entered_at, entered_at, 1)},
+        events=1,
+        records=2,
+        timer_at=due_at,
+    )
+    of_run = (entered_at, key, CROWD, 1, run.id)
+    entered = TrailRecord(*of_run, 0, "entered", None, None, {"trigger": 0, "properties": {}})
+    waiting = TrailRecord(*of_run, 1, "waiting", "pause", "wait", {"until": iso(due_at)})
+    return _Member(contact, run, [entered, waiting])
+
+
+def rests(file: Path, now: datetime) -> bool:
+    """Whether neither a task nor a timer is left that is due."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        due = connection.execute("SELECT EXISTS (SELECT 1 FROM timers WHERE due_at <= ?)", (to_micros(now),))
+        (timers,) = due.fetchone()
+        (tasks,) = connection.execute("SELECT EXISTS (SELECT 1 FROM tasks)").fetchone()
+    return not timers and not tasks

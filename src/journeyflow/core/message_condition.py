@@ -1,0 +1,94 @@
+"""The condition on what became of a contact's messages: ``{message: {channel: email, last: 5}, opened: {eq: 0}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from journeyflow.core.contact import PastMessage
+from journeyflow.core.leaf import Because, Count, Leaf, shown
+from journeyflow.core.values import Duration, Model, PositiveDuration, Slug
+from journeyflow.core.view import View
+from journeyflow.core.workspace import Channel
+
+SETTLED: Final = timedelta(hours=48)
+"""A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
+
+
+class MessageChoice(Model):
+    """Which messages are looked at; ``last`` takes so many of the settled ones."""
+
+    channel: Channel
+    template: Slug | None = None
+    journey: Slug | None = None
+    last: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
+    within: PositiveDuration | None = None
+    settled: Duration | None = None
+
+    @property
+    def age(self) -> timedelta:
+        """How old a message has to be to be looked at."""
+        if self.settled is not None:
+            return self.settled
+        return timedelta() if self.last is None else SETTLED
+
+    def takes(self, message: PastMessage) -> bool:
+        """Whether a message is meant, whatever its age."""
+        return (
+            message.channel == self.channel
+            and self.template in (None, message.template)
+            and self.journey in (None, message.journey)
+        )
+
+
+class MessageCondition(Leaf):
+    """How many of the contact's messages a person opened (or clicked), or how many were sent."""
+
+    message: MessageChoice
+    opened: Count | None = None
+    clicked: Count | None = None
+    sent: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> MessageCondition:
+        if sum(asked is not None for asked in (self.opened, self.clicked, self.sent)) != 1:
+            raise ValueError("expected one of opened, clicked, sent beside message, such as opened: {eq: 0}")
+        return self
+
+    def holds(self, view: View, path: str = "", because: Because | None = None) -> bool:
+        last = self.message.last
+        found = [one for one in self._chosen(view) if one.queued_at <= view.now - self.message.age]
+        if last is not None and len(found) < last:
+            return self.note(because, path, f"{len(found)} of {last} messages", held=False)
+        looked_at = found if last is None else found[-last:]
+        if self.sent is not None:
+            return self._compared(self.sent, len(looked_at), view, path, because)
+        what: Literal["opened", "clicked"] = "opened" if self.opened is not None else "clicked"
+        asked = self.opened or self.clicked
+        assert asked is not None
+        unknown = sum(not view.tracks(what, one.channel, one.journey, one.template) for one in looked_at)
+        seen = sum(getattr(one, what) for one in looked_at if view.tracks(what, one.channel, one.journey, one.template))
+        tracked = view.tracks(what, self.message.channel, self.message.journey, self.message.template)
+        # What nobody watched may have been anything: it holds only where it holds whatever that was.
+        if not tracked or not all(asked.compare(seen + more, view)[0] for more in range(1, unknown + 1)):
+            return self.note(because, path, "not tracked", held=False)
+        return self._compared(asked, seen, view, path, because)
+
+    def _compared(self, asked: Count, seen: int, view: View, path: str, because: Because | None) -> bool:
+        held, mismatch = asked.compare(seen, view)
+        return held if because is None else self.note(because, path, shown(seen, mismatch), held)
+
+    def _chosen(self, view: View) -> Iterator[PastMessage]:
+        return (one for one in view.correspondence.since(view.now - self.span(view.kept)) if self.message.takes(one))
+
+    def span(self, kept: timedelta) -> timedelta:
+        """How far back it looks, where messages are kept for so long."""
+        return kept if self.message.within is None else min(self.message.within, kept)
+
+    def next_change(self, view: View) -> datetime | None:
+        age, span = self.message.age, self.span(view.kept)
+        edges = (edge for one in self._chosen(view) for edge in (one.queued_at + age, one.queued_at + span))
+        return min((edge for edge in edges if edge > view.now), default=None)

@@ -1,0 +1,106 @@
+"""The life of a journey under an operator's hands: pausing, going on, archiving (rules 8.1 to 8.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from journeyflow.core.errors import Conflict, NotFound
+from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
+from journeyflow.db import documents, runs, tasks, turns
+from journeyflow.db.documents import JourneyRow
+
+OVERDUE_AFTER: Final = timedelta(days=1)
+"""By more than this a run has to be overdue to count as such (rule 8.2)."""
+
+
+def row_of(connection: Connection, journey: str) -> JourneyRow:
+    """How a journey stands.
+
+    :raises NotFound: when there is no such journey.
+    """
+    row = documents.journey_rows(connection).get(journey)
+    if row is None:
+        raise NotFound(f"there is no journey {journey}")
+    return row
+
+
+def pause(connection: Connection, journey: str, clock: datetime, entries_only: bool) -> JourneyRow:
+    """Let nobody in; unless ``entries_only``, let runs stand still too (rule 8.2).
+
+    A pause that is there already goes on. Where runs stand still and only entries are to be paused, runs go on, those
+    first whose time came meanwhile.
+
+    :raises NotFound: when there is no such journey.
+    :raises Conflict: when it is not live; when runs stand still that would go on, and are overdue by more than a day.
+    """
+    row = row_of(connection, journey)
+    if row.state not in ("live", "entries_paused", "paused"):
+        raise Conflict(f"journey {journey} is {row.state}; only a live one can be paused")
+    wanted: JourneyState = "entries_paused" if entries_only else "paused"
+    if row.state == wanted:
+        return row
+    now = turns.advance_clock(connection, clock)
+    paused = replace(row, state=wanted, paused_at=now)
+    documents.put_journey(connection, paused)
+    if row.state == "paused":
+        overdue = runs.overdue(connection, journey, now - OVERDUE_AFTER)
+        if overdue:
+            raise Conflict(
+                f"journey {journey} stands still, and {overdue} runs are overdue by more than a day; "
+                "resume it, choosing how they go on, and then pause its entries"
+            )
+        _go_on(connection, row, now, "now", timedelta())
+    documents.raise_epoch(connection)
+    return paused
+
+
+def resume(
+    connection: Connection, journey: str, clock: datetime, mode: ResumeMode = "now", over: timedelta = timedelta()
+) -> JourneyRow:
+    """Go on; how those runs do whose time came meanwhile is chosen.
+
+    :param mode: at once; spread ``over`` a time; all due times moved by the length of the pause; or past messages.
+    :raises NotFound: when there is no such journey.
+    :raises Conflict: when it is not paused.
+    """
+    row = row_of(connection, journey)
+    if row.state not in ("entries_paused", "paused"):
+        raise Conflict(f"journey {journey} is {row.state}, not paused")
+    now = turns.advance_clock(connection, clock)
+    live = replace(row, state="live", paused_at=None)
+    documents.put_journey(connection, live)
+    _go_on(connection, row, now, mode, over)
+    documents.raise_epoch(connection)
+    return live
+
+
+def _go_on(connection: Connection, row: JourneyRow, now: datetime, mode: ResumeMode, over: timedelta) -> None:
+    """Let every contact in the journey follow the end of the pause."""
+    end = None
+    # A pause without length holds nobody for long: who was held in it is released when the task comes by.
+    if row.state == "paused" and row.paused_at is not None and row.paused_at < now:
+        documents.add_resumption(connection, Resumption(row.id, now, row.paused_at, mode, over))
+        end = now
+    # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
+    kind: tasks.Kind = "look_at_all" if documents.armed(connection, row.id) else "look_at_journey"
+    tasks.add(connection, kind, row.id, now, end)
+
+
+def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow:
+    """End a journey for good: nobody enters, and all runs exit (rules 8.1, 8.3). One that is archived stays so.
+
+    :raises NotFound: when there is no such journey.
+    """
+    row = row_of(connection, journey)
+    if row.state == "archived":
+        return row
+    now = turns.advance_clock(connection, clock)
+    archived = replace(row, state="archived", paused_at=None)
+    documents.put_journey(connection, archived)
+    tasks.add(connection, "look_at_journey", journey, now)
+    documents.raise_epoch(connection)
+    return archived
