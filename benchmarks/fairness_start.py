@@ -48,6 +48,7 @@ nodes:
 }
 PAUSED_FOR: Final = timedelta(hours=36, minutes=30)
 DUE_FOR: Final = timedelta(hours=36)
+MOMENT: Final = timedelta(seconds=2)
 ROWS: Final = 20_000
 
 
@@ -121,9 +122,9 @@ def _member(number: int, entered_at: datetime, due_at: datetime) -> _Member:
 
 
 def rests(file: Path, now: datetime) -> bool:
-    """Whether neither a task nor a timer is left that is due."""
+    """Whether no task is left, and no timer but those of this moment: a spread has some at every moment."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        due = connection.execute("SELECT EXISTS (SELECT 1 FROM timers WHERE due_at <= ?)", (to_micros(now),))
+        due = connection.execute("SELECT EXISTS (SELECT 1 FROM timers WHERE due_at <= ?)", (to_micros(now - MOMENT),))
         (timers,) = due.fetchone()
         (tasks,) = connection.execute("SELECT EXISTS (SELECT 1 FROM tasks)").fetchone()
     return not timers and not tasks

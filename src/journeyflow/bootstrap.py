@@ -20,6 +20,7 @@ from journeyflow.db.sqlite import open_engine, write
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services import keys
 from journeyflow.services.dispatch import Postmaster
+from journeyflow.services.letters import Letters
 from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
 
@@ -35,6 +36,7 @@ class Installation:
     cache: FlowsCache
     signer: Signer
     codes: CodeFactory
+    letters: Letters
     postmaster: Postmaster
 
     def make_code(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
@@ -74,8 +76,9 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
         secret = _secret(connection, settings)
     signer = Signer(secret)
     codes = CodeFactory(secret)
-    postmaster = Postmaster(FlowsCache(renderer), renderer, signer, settings.links)
-    return Installation(settings, engine, clock, renderer, cache, signer, codes, postmaster)
+    letters = Letters(renderer, signer, settings.links)
+    postmaster = Postmaster(FlowsCache(renderer), letters)
+    return Installation(settings, engine, clock, renderer, cache, signer, codes, letters, postmaster)
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import delete
 
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.db import tables
 from journeyflow.db.sqlite import write
 from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
@@ -117,7 +119,7 @@ class Shop:
 
     def _on_turn(self, done: Done, seconds: float) -> None:
         self.metrics.on_turn(done, seconds)
-        self.happenings.on_turn(done.trail, done.alerts)
+        self.happenings.on_turn(done)
 
     def work(self) -> None:
         """What wakes the engine of a server lets this one take all its turns, in the same thread."""
@@ -162,6 +164,12 @@ class Shop:
         body = {"userId": contact, "traits": traits}
         assert self.client("write").post("/v1/identify", json=body).status_code == 200
         self.settle()
+
+    def erase(self, contact: str) -> None:
+        """Of a contact nothing but its messages is left."""
+        with write(self.installation.engine) as connection:
+            for table in (tables.runs, tables.contacts):
+                connection.execute(delete(table).where(table.c.contact == contact))
 
     def publish(self, *documents: JSONObject) -> None:
         answer = self.client("admin").post("/v1/documents:apply", json={"documents": documents})

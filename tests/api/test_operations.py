@@ -140,7 +140,7 @@ def test_every_error_that_is_described_is_a_problem(document: JSONObject) -> Non
     for name, operation in operations_of(document).items():
         for status, response in operation["responses"].items():
             if status.startswith(("4", "5")) and not name.endswith("/readyz"):
-                page = "/u/" in name or "/p/" in name
+                page = any(place in name for place in (" /u/", " /p/", " /s/", " /t/c/"))
                 wanted = "text/html" if page else "application/problem+json"
                 assert list(response["content"]) == [wanted], (name, status)
 

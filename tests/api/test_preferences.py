@@ -63,7 +63,7 @@ class Boxes(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         given = dict(attrs)
-        if tag == "input":
+        if tag == "input" and given.get("name") == "topic":
             self.checked[str(given["value"])] = "checked" in given
 
 

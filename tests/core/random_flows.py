@@ -10,6 +10,7 @@ from tests.core.world import World
 
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.journey import Journey
+from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.workspace import Workspace
@@ -17,6 +18,7 @@ from journeyflow.core.workspace import Workspace
 Document = dict[str, JSON]
 
 EVENTS = ["A", "B", "C"]
+SAID = ["Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed", "Survey Answered"]
 ENGAGEMENT = ["Email Opened", "Email Link Clicked"]
 CONTACTS = ["ann", "bob"]
 TEMPLATES = [
@@ -28,6 +30,19 @@ TEMPLATES = [
 POOLS = [
     CouponPool(coupon_pool="kept", codes="generated"),
     CouponPool(coupon_pool="fresh", codes="generated", reuse="never"),
+]
+SURVEYS = [
+    Survey.model_validate(
+        {
+            "survey": "taste",
+            "question": "What do you like?",
+            "choices": [
+                {"id": "x", "label": "X", "tag": "x"},
+                {"id": "y", "label": "Y", "tag": "y", "set": {"n": 2, "taste.y": True}},
+                {"id": "neither", "label": "Neither"},
+            ],
+        }
+    )
 ]
 TOPICS: JSON = [{"id": "offers", "name": "Offers"}, {"id": "account", "name": "Account", "transactional": True}]
 WORKSPACES = [
@@ -97,7 +112,7 @@ messages: st.SearchStrategy[JSON] = st.builds(
     st.sampled_from([{"opened": {"eq": 0}}, {"opened": {"gte": 1}}, {"clicked": {"lt": 2}}, {"sent": {"gte": 2}}]),
 )
 matches: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed"])},
+    {"event": st.sampled_from([*EVENTS, "Tag Added", "Contact Updated", "Signal", "Unsubscribed", "Survey Answered"])},
     optional={"where": conditions},
 )
 waits: st.SearchStrategy[Document] = st.sampled_from(
@@ -296,7 +311,7 @@ def journeys(draw: st.DrawFn, name: str) -> Journey:
 
 
 flows: st.SearchStrategy[list[Model]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     journeys("one"),
     journeys("two"),
@@ -383,6 +398,7 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
 
 
 contacts = st.sampled_from(["ann", *CONTACTS])
+answers: st.SearchStrategy[JSON] = st.sampled_from(["x", "y", "neither", "unknown"])
 plain_events = st.builds(
     lambda contact, name, number: _event(contact, name, {"n": number}, 0, None, False),
     contacts,
@@ -396,9 +412,10 @@ happenings = st.builds(
         st.builds(
             _event,
             contacts,
-            st.sampled_from([*EVENTS, "Unsubscribed", "Subscribed", "Email Bounced", "Coupon Redeemed", *ENGAGEMENT]),
+            st.sampled_from([*EVENTS, *ENGAGEMENT, *SAID]),
             st.fixed_dictionaries(
-                {}, optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")}
+                {"survey": st.just("taste"), "answer": answers},
+                optional={"n": small, "day": st.just("2026-03-02T12:00:00Z"), "type": st.just("hard")},
             ),
             st.sampled_from([0, 0, 0, 60, 3600, 90_000, -60, -900]),
             st.sampled_from([None, None, "m1", "m2"]),

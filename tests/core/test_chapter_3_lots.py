@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 from tests.core.world import World, flow, read
 
+from journeyflow.core.check.graph import Graph
+from journeyflow.core.journey import Journey
 from journeyflow.core.values import JSON
 
 ALWAYS = "reentry: {policy: always}"
@@ -204,3 +206,10 @@ def test_rule_3_1_who_is_being_treated_is_restarted_though_a_new_version_holds_i
 def test_a_holdout_is_per_cent(percent: str) -> None:
     with pytest.raises(ValidationError, match="holdout"):
         read(flow(LABEL, f"holdout: {percent}"))
+
+
+def test_an_arm_that_gets_nobody_leads_nowhere() -> None:
+    (journey,) = read(flow("split: {type: split, arms: [{weight: 0, next: a}, {weight: 1}], next: b}\n" + ENDS))
+    assert isinstance(journey, Journey)
+
+    assert sorted(Graph(journey).from_start) == ["b", "split"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.core.world import RENDERER, World, flow, read
 
+from journeyflow.core.template import NO_PARTS
 from journeyflow.core.view import StoredTemplate
 
 ANN = "ann@shop.example"
@@ -53,7 +54,7 @@ def test_rule_8_5_templates_are_looked_up_live() -> None:
     world.appear("ann", email=ANN, zero=0).track("ann", "Go").settle()
     (newer,) = read("{template: letter, subject: '{{ 1 | divided_by: contact.zero }}', body: x}")
 
-    world.library.templates = {"letter": StoredTemplate(2, RENDERER.message(newer))}  # type: ignore[arg-type]  # a template
+    world.library.templates = {"letter": StoredTemplate(2, RENDERER.message(newer, NO_PARTS))}  # type: ignore[arg-type]  # a template
     world.after("2h")
 
     assert world.story()[-2] == ("message", "mail", "skipped", "template_error")

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from hypothesis import strategies as st
+from tests.core import random_flows
 from tests.core.random_flows import (
     CONTACTS,
     EVENTS,
+    answers,
     calls,
     calmly,
     conditions,
@@ -39,7 +41,13 @@ TEMPLATES: list[Document] = [
     {"template": "fragile", "subject": "{{ 6 | divided_by: contact.n }}", "body": "x"},
     {"template": "coded", "subject": "Hi", "body": "{{ vars.coupon.code }}"},
     {"template": "short", "channel": "sms", "body": "Hi {{ contact.first_name }}"},
+    {"template": "framed", "subject": "Hi", "layout": "frame", "body": "{{ vars.coupon.code }}"},
 ]
+PARTS: list[Document] = [
+    {"layout": "frame", "body": '{% render "name" %}{{ content }}'},
+    {"partial": "name", "body": '{{ contact.first_name }} {{ 6 | divided_by: contact.n }} {% survey "taste" %}'},
+]
+SURVEYS: list[Document] = [one.model_dump(mode="json") for one in random_flows.SURVEYS]
 POOLS: list[Document] = [
     {"coupon_pool": "kept", "codes": "generated"},
     {"coupon_pool": "fresh", "codes": "generated", "reuse": "never"},
@@ -116,7 +124,7 @@ plain_events: st.SearchStrategy[Document] = st.builds(lambda name: {"event": nam
 heard = mostly(True, [False]).flatmap(lambda plain: plain_events if plain else matches)
 emails: st.SearchStrategy[Document] = st.builds(
     lambda template, more: {"type": "email", "template": template, **more},
-    mostly("plain", ["fragile", "coded"]),
+    mostly("plain", ["fragile", "coded", "framed"]),
     mostly({"topic": "offers"}, [{"transactional": True}, {"subject": "{{ 1 | divided_by: contact.n }}"}]),
 )
 texts: st.SearchStrategy[Document] = st.sampled_from(
@@ -215,7 +223,7 @@ def journeys(draw: st.DrawFn, name: str) -> Document:
 
 
 documents: st.SearchStrategy[list[Document]] = st.builds(
-    lambda workspace, *some: [workspace, *TEMPLATES, *POOLS, *some],
+    lambda workspace, *some: [workspace, *TEMPLATES, *PARTS, *POOLS, *SURVEYS, *some],
     st.sampled_from(WORKSPACES),
     *[journeys(name) for name in JOURNEYS],
 )
@@ -225,7 +233,15 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
 ENGAGEMENT = ["Email Opened", "Email Opened", "Email Link Clicked", "Email Delivered"]
-ODD_NAMES = [*ENGAGEMENT, "Unsubscribed", "Subscribed", "Email Bounced", "Email Marked as Spam", "Coupon Redeemed"]
+ODD_NAMES = [
+    *ENGAGEMENT,
+    "Unsubscribed",
+    "Subscribed",
+    "Email Bounced",
+    "Email Marked as Spam",
+    "Coupon Redeemed",
+    *["Survey Answered"] * 3,
+]
 
 
 def _attributes(contact: str) -> st.SearchStrategy[Document]:
@@ -244,7 +260,8 @@ def _attributes(contact: str) -> st.SearchStrategy[Document]:
 def _event(draw: st.DrawFn, at: datetime) -> Input:
     optional: dict[str, st.SearchStrategy[JSON]] = {"n": small, "day": days, "type": st.just("hard")}
     optional |= {"template": st.sampled_from(["plain", "gone"]), "machine": st.booleans()}
-    properties = draw(st.fixed_dictionaries({}, optional=optional))
+    asked: dict[str, st.SearchStrategy[JSON]] = {"survey": st.just("taste"), "answer": answers}
+    properties = draw(st.fixed_dictionaries(asked, optional=optional))
     name = draw(rarely(st.sampled_from(ODD_NAMES))) or draw(events)
     late = draw(mostly(0, [60, 3_600, 90_000, -60, -900]))
     message_id = draw(mostly(None, ["m1", "m2"]))

@@ -35,7 +35,8 @@ DOCUMENTS: list[Document] = [
         "start": "code",
         "nodes": {
             "code": {"type": "coupon", "pool": "ten", "next": "mail"},
-            "mail": {"type": "email", "template": "hello", "next": "pause"},
+            "mail": {"type": "email", "template": "hello", "next": "tell"},
+            "tell": {"type": "webhook", "url": "https://x.example/?{{ contact.name | url_encode }}", "next": "pause"},
             "pause": {"type": "wait", "for": "2d", "next": "listen"},
             "listen": {"type": "wait_for", "cases": [{"when": {"event": "Seen", "within": "9d"}}], "timeout": "9d"},
         },
@@ -97,7 +98,7 @@ def numbers(world: LiveWorld) -> dict[str, JSON]:
 def test_everything_that_names_the_contact_is_in_some_table_before(world: LiveWorld) -> None:
     left = {"contacts", "events", "seen", "entries", "runs", "trail", "refusals", "coupons", "failures", "timers"}
 
-    assert tables_that_name(world, ANN) == left | {"messages"}
+    assert tables_that_name(world, ANN) == left | {"messages", "calls"}
 
 
 def test_nothing_that_names_the_contact_is_left_after(world: LiveWorld) -> None:

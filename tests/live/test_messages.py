@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event, select
 from tests.live.test_same_trail import assert_same
 from tests.live.world import START, LiveWorld
 
+from journeyflow.core.contact import Contact
 from journeyflow.core.inputs import Appear, Event, Input
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, tables
@@ -131,9 +132,9 @@ def test_rule_5_3_sms_and_push_are_rendered_and_handed_over(make: MakeWorld) -> 
     ]
     texts = []
     with read(world.engine) as connection:
-        library = world.installation.cache.current(connection).library
+        flows = world.installation.cache.current(connection)
         for one in messages(world):
-            texts.append(world.installation.postmaster.outgoing(connection, one, library, world.now))
+            texts.append(world.installation.postmaster.outgoing(connection, one, flows, Contact("ann"), world.now))
     sms, push = (getattr(one, "text", None) for one in texts)
     assert str(sms).startswith(f"Hi Ann, {world.installation.settings.links}/u/")
     assert push == "3 left"

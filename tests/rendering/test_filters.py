@@ -9,6 +9,7 @@ from liquid import Environment
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.values import JSON
+from journeyflow.rendering.compose import Origin
 from journeyflow.rendering.filters import CAN_FAIL, CANNOT_FAIL, add_filters, strip_html
 from journeyflow.rendering.liquid import Kind, Liquid
 
@@ -148,6 +149,6 @@ def test_a_filter_that_cannot_fail_takes_whatever_comes(
 
 def test_what_makes_html_leaves_the_plain_text_part_alone() -> None:
     source = "{{ a | escape }} {{ a | newline_to_br }} {{ b | safe }} {{ a | escape_once }}"
-    text = LIQUID.compile_converted(source, Kind.FROM_HTML, source)
+    text = LIQUID.compile_composed(source, Kind.FROM_HTML, (Origin("", source),))
 
     assert text.render({"a": "1 < 2\n", "b": "<b>x</b> &amp; y"}) == "1 < 2\n 1 < 2\n x & y 1 < 2\n"

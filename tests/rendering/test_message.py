@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeyflow.core.errors import TemplateError
-from journeyflow.core.template import Template
+from journeyflow.core.template import NO_PARTS, Template
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
 from journeyflow.rendering.liquid import Liquid
@@ -159,7 +159,7 @@ def test_what_all_parts_read_is_known_and_the_footer_is_no_part_of_it() -> None:
 @pytest.mark.parametrize("part", ["subject", "preheader", "body", "text"])
 def test_a_mail_can_fail_when_a_part_can_and_says_which(part: str) -> None:
     parts = {"subject": "s", "preheader": "p", "body": "b", "text": "t"} | {part: "{{ 1 | divided_by: contact.n }}"}
-    mail = compile_email(LIQUID, format="html", **parts)
+    mail = compile_email(LIQUID, format="html", layout=None, parts=NO_PARTS, **parts)
 
     assert mail.can_fail
     mail.attempt({"contact": {"n": 2}})
@@ -172,7 +172,7 @@ def test_a_mistake_is_said_with_its_part_and_line(part: str) -> None:
     parts = {"subject": "s", "preheader": "p", "body": "b", "text": "t"} | {part: "a\n{{ b | shout }}"}
 
     with pytest.raises(TemplateError, match=f"^{part}: line 2: unknown filter 'shout'"):
-        compile_email(LIQUID, format="markdown", **parts)
+        compile_email(LIQUID, format="markdown", layout=None, parts=NO_PARTS, **parts)
 
 
 def test_an_error_in_a_converted_body_names_the_line_that_the_author_wrote() -> None:
@@ -204,6 +204,6 @@ def test_the_core_gets_its_template_language() -> None:
     template = Template(template="welcome", subject="Hi {{ contact.name }}", format="markdown", body="# Hi")
 
     assert renderer.text("x-{{ contact.tier }}").render({"contact": {"tier": "gold"}}) == "x-gold"
-    assert renderer.message(template) is renderer.message(template)
-    assert renderer.message(template).reads == (("contact", "name"),)
-    renderer.message(template).attempt({})
+    assert renderer.message(template, NO_PARTS) is renderer.message(template, NO_PARTS)
+    assert renderer.message(template, NO_PARTS).reads == (("contact", "name"),)
+    renderer.message(template, NO_PARTS).attempt({})

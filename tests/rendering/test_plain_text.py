@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeyflow.core.values import JSON
+from journeyflow.rendering.compose import Origin
 from journeyflow.rendering.liquid import Kind, Liquid
 from journeyflow.rendering.plain_text import text_source, tidied
 from journeyflow.rendering.tokens import Protected
@@ -15,7 +16,7 @@ LIQUID = Liquid()
 def text(html: str, **values: JSON) -> str:
     protected = Protected(html)
     source = text_source(protected, protected.text)
-    return tidied(LIQUID.compile_converted(source, Kind.FROM_HTML, html).render(values))
+    return tidied(LIQUID.compile_composed(source, Kind.FROM_HTML, (Origin("", html),)).render(values))
 
 
 @pytest.mark.parametrize(

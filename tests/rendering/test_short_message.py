@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeyflow.core.errors import TemplateError
-from journeyflow.core.template import Template
+from journeyflow.core.template import NO_PARTS, Template
 from journeyflow.core.values import JSON
 from journeyflow.rendering.message import Footer
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -15,7 +15,7 @@ FOOTER = Footer("Long Street 1", "https://shop.example/u/1", "https://shop.examp
 
 
 def compiled(body: str) -> CompiledShortMessage:
-    made = LiquidRenderer().message(Template(template="short", channel="sms", body=body))
+    made = LiquidRenderer().message(Template(template="short", channel="sms", body=body), NO_PARTS)
     assert isinstance(made, CompiledShortMessage)
     return made
 

@@ -14,8 +14,9 @@ import yaml
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.template import Template
+from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, look_up, parse_path
+from journeyflow.core.view import Mention
 from journeyflow.services.simulate import simulate
 from journeyflow.services.simulate_summary import Simulation, trail_line
 
@@ -37,6 +38,7 @@ class FakeMessage:
     """A template that never fails."""
 
     can_fail = False
+    needs: tuple[str, ...] = ()
 
     def __init__(self, template: Template) -> None:
         self.reads = tuple(tuple(path.split(".")) for path in _OUTPUT.findall(f"{template.subject}{template.body}"))
@@ -51,8 +53,14 @@ class FakeRenderer:
     def text(self, source: str) -> FakeText:
         return FakeText(source)
 
-    def message(self, template: Template) -> FakeMessage:
+    def message(self, template: Template, parts: Parts) -> FakeMessage:
         return FakeMessage(template)
+
+    def part(self, part: Layout | Partial) -> tuple[str, ...]:
+        return ()
+
+    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
+        return ()
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from journeyflow.api import (
     segment_protocol,
     simulations,
     stream,
+    surveys,
+    templates,
+    tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.bootstrap import Installation
@@ -50,6 +53,9 @@ ROUTERS: Final = (
     simulations,
     keys,
     preferences,
+    tracking,
+    surveys,
+    templates,
     operations,
     stream,
     reference,

@@ -35,7 +35,7 @@ State = Literal["given", "redeemed", "left"]
 
 
 class Code(BaseModel):
-    """One code; all but ``code`` and ``state`` is null while it is left."""
+    """One code; while it is left, all but ``code`` and ``state`` is null. An erased contact is null as well."""
 
     code: str
     state: State
@@ -127,9 +127,9 @@ def _code(one: GivenCode) -> Code:
     return Code(
         code=one.code,
         state="given" if one.redeemed_at is None else "redeemed",
-        contact=one.contact,
+        contact=one.contact or None,
         journey=one.journey,
-        run=one.run,
+        run=one.run or None,
         given_at=iso(one.given_at),
         expires_at=one.expires_at,
         redeemed_at=None if one.redeemed_at is None else iso(one.redeemed_at),

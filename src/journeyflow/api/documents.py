@@ -31,7 +31,7 @@ from journeyflow.services.publish import Change
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
-KindName = Literal["workspace", "journey", "template", "coupon_pool"]
+KindName = Literal["workspace", "journey", "template", "layout", "partial", "coupon_pool", "survey"]
 Kind = Annotated[KindName, Path(description="the first key")]
 Id = Annotated[str, Path(max_length=64, description="the value of the first key")]
 IfMatch = Annotated[
@@ -222,14 +222,14 @@ Set = Annotated[Given, Depends(_set)]
 _SET: Final = _body(shapes.DocumentSet.model_json_schema())
 
 
-def _checked(connection: Connection, here: Context, given: Given) -> Checked:
+def _checked(connection: Connection, here: Context, given: Given, *, errors_only: bool = True) -> Checked:
     names = {(next(iter(one), ""), str(next(iter(one.values()), ""))) for one in given.documents}
     around = [
         (one.kind, one.document)
         for one in documents.newest(connection)
         if not given.prune or (one.kind, one.id) in names
     ]
-    checked = check_data(given.documents, around, here.installation.renderer)
+    checked = check_data(given.documents, around, here.installation.renderer, errors_only=errors_only)
     checked.problems[:] = sorted([*given.problems, *checked.problems], key=lambda problem: problem.order)
     return checked
 
@@ -244,7 +244,7 @@ def _checked(connection: Connection, here: Context, given: Given) -> Checked:
 def check_documents(here: Here, given: Set) -> Shape:
     """What is wrong with documents, each by itself and together with those of the installation."""
     with read(here.installation.engine) as connection:
-        checked = _checked(connection, here, given)
+        checked = _checked(connection, here, given, errors_only=False)
     return {"valid": not checked.errors, "problems": [_problem(one) for one in checked.problems]}
 
 

@@ -13,8 +13,9 @@ from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.channels.base import Email
+from journeyflow.core.contact import Contact
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
-from journeyflow.db import outbox
+from journeyflow.db import contacts, outbox
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.contacts import Shape, message_shape
@@ -62,10 +63,11 @@ def _shown(connection: Connection, here: Context, message: StoredMessage) -> Sha
     if message.status == "skipped":
         return nothing
     installation = here.installation
-    library = here.flows.at(connection).library
+    now = installation.clock()
+    contact = contacts.load(connection, [message.contact], now).get(message.contact) or Contact(message.contact)
+    flows = here.flows.at(connection)
     try:
-        at = message.sent_at or installation.clock()
-        email = installation.postmaster.outgoing(connection, message, library, at)
+        email = installation.postmaster.outgoing(connection, message, flows, contact, message.sent_at or now)
     except JourneyflowError:
         return nothing
     if not isinstance(email, Email):

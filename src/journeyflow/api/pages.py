@@ -53,7 +53,7 @@ _HEADERS: Final = {
 
 def is_page(path: str) -> bool:
     """Whether people, not programs, look at what this path answers."""
-    return path.startswith(("/u/", "/p/"))
+    return path.startswith(("/u/", "/p/", "/s/", "/t/c/"))
 
 
 def page(title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
@@ -65,6 +65,11 @@ def page(title: str, body: str, status: int = 200, headers: Mapping[str, str] | 
         f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
     return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
+
+
+def test_page(what: str) -> HTMLResponse:
+    """Where the links of a message lead that was sent to look at; ``what`` is what its contact could do here."""
+    return page("This was a test", f"<p>In the message itself this link lets the contact {what}. Nothing changed.</p>")
 
 
 def sorry(status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:

@@ -18,8 +18,8 @@ from journeyflow.api.bodies import read_body
 from journeyflow.api.changes import change
 from journeyflow.api.context import Context, Here
 from journeyflow.api.errors import open_problems
-from journeyflow.api.pages import page
-from journeyflow.core.inputs import Event
+from journeyflow.api.pages import page, test_page
+from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Topic
@@ -33,7 +33,10 @@ FORM_BYTES_MAX = 65_536
 
 
 class Visitor(NamedTuple):
-    """Who looks at a page, and what can be chosen there: ``subscribed`` has the ids of the topics chosen."""
+    """Who looks at a page, and what can be chosen there: ``subscribed`` has the ids of the topics chosen.
+
+    ``tracked`` is whether the contact lets opens and clicks be told; ``None`` where the shop does not ask for them.
+    """
 
     contact: str
     shop: str | None
@@ -41,6 +44,7 @@ class Visitor(NamedTuple):
     subscribed: frozenset[str]
     everything_off: bool
     chosen: frozenset[str]
+    tracked: bool | None
 
 
 def _visitor(here: Context, key: JSON) -> Visitor:
@@ -57,7 +61,13 @@ def _read_visitor(connection: Connection, key: JSON, library: Library, here: Con
     workspace = library.workspace
     shop = workspace.name or (workspace.sender.name if workspace.sender else None)
     subscribed = frozenset() if address.unsubscribed else chosen
-    return Visitor(contact.key, shop, topics, subscribed, address.unsubscribed, chosen)
+    tracked = contact.attributes.get("tracking") is not False if _tracks(library) else None
+    return Visitor(contact.key, shop, topics, subscribed, address.unsubscribed, chosen, tracked)
+
+
+def _tracks(library: Library) -> bool:
+    tracking = library.workspace.tracking
+    return tracking.opens or tracking.clicks
 
 
 # --- unsubscribing ---------------------------------------------------------------------------------------------------
@@ -78,8 +88,11 @@ class Wish(NamedTuple):
         return f"any e-mails{whose}" if self.topic is None else f"“{names[0] if names else self.topic}”{whose}"
 
 
-def _wish(here: Context, token: str) -> Wish:
+def _wish(here: Context, token: str) -> Wish | None:
+    """What the link is for; ``None`` for one of a test."""
     data = here.installation.signer.read("unsubscribe", token)
+    if data.get("test"):
+        return None
     topic, message = data.get("t"), data.get("m")
     visitor = _visitor(here, data.get("c"))
     return Wish(visitor, topic if isinstance(topic, str) else None, message if isinstance(message, str) else None)
@@ -94,6 +107,8 @@ def _preferences_link(here: Context, contact: str) -> str:
 def ask_to_unsubscribe(here: Here, token: Token) -> HTMLResponse:
     """A page with one button; mail scanners that open links change nothing."""
     wish = _wish(here, token)
+    if wish is None:
+        return test_page("unsubscribe")
     body = (
         f"<p>You will no longer get {escape(wish.what)}.</p>\n"
         '<form method="post"><button type="submit">Unsubscribe</button></form>\n'
@@ -106,6 +121,8 @@ def ask_to_unsubscribe(here: Here, token: Token) -> HTMLResponse:
 async def unsubscribe(here: Here, token: Token) -> HTMLResponse:
     """The button of the page and the one click of mail programs (RFC 8058) alike; the body says nothing more."""
     wish = await run_in_threadpool(_wish, here, token)
+    if wish is None:
+        return test_page("unsubscribe")
     properties: dict[str, JSON] = {}
     if wish.topic is not None:
         properties["topic"] = wish.topic
@@ -121,19 +138,21 @@ async def unsubscribe(here: Here, token: Token) -> HTMLResponse:
 # --- preferences -----------------------------------------------------------------------------------------------------
 
 
-def _of_token(here: Context, token: str) -> Visitor:
-    return _visitor(here, here.installation.signer.read("preferences", token).get("c"))
+def _of_token(here: Context, token: str) -> Visitor | None:
+    """Who may choose; ``None`` for a link of a test."""
+    data = here.installation.signer.read("preferences", token)
+    return None if data.get("test") else _visitor(here, data.get("c"))
 
 
 def _form(visitor: Visitor, saved: str | None) -> HTMLResponse:
     status = "" if saved is None else f'<p role="status">{escape(saved)}</p>\n'
     if not visitor.topics:
-        return page("E-mail preferences", f"{status}{_all_or_nothing(visitor)}")
+        return page("E-mail preferences", f"{status}{_all_or_nothing(visitor)}{_tracking_form(visitor)}")
     boxes = "\n".join(_box(topic, topic.id in visitor.subscribed) for topic in visitor.topics)
     whose = f" from {visitor.shop}" if visitor.shop else ""
     body = (
         f'{status}<form method="post">\n<fieldset>\n<legend>Which e-mails{escape(whose)} would you like?</legend>\n'
-        f'{boxes}\n</fieldset>\n<button type="submit">Save</button>\n'
+        f'{boxes}\n</fieldset>\n{_tracking_box(visitor)}<button type="submit">Save</button>\n'
         '<button type="submit" name="everything" value="off" class="second">Unsubscribe from everything</button>\n'
         '</form>\n<p class="faint">E-mails about your orders and your account come all the same.</p>'
     )
@@ -149,6 +168,24 @@ def _box(topic: Topic, checked: bool) -> str:
     )
 
 
+def _tracking_box(visitor: Visitor) -> str:
+    """The hidden field tells a box that was left empty from a form without one."""
+    if visitor.tracked is None:
+        return ""
+    who = escape(visitor.shop or "us")
+    mark = " checked" if visitor.tracked else ""
+    return (
+        '<fieldset>\n<legend>Privacy</legend>\n<input type="hidden" name="tracking" value="asked">'
+        f'<label><input type="checkbox" name="tracking" value="yes"{mark}>'
+        f"<span>Let {who} see which e-mails I open and which links I follow</span></label>\n</fieldset>\n"
+    )
+
+
+def _tracking_form(visitor: Visitor) -> str:
+    box = _tracking_box(visitor)
+    return f'\n<form method="post">\n{box}<button type="submit">Save</button>\n</form>' if box else ""
+
+
 def _all_or_nothing(visitor: Visitor) -> str:
     """A workspace without topics: there is only everything."""
     if visitor.everything_off:
@@ -162,25 +199,38 @@ def _all_or_nothing(visitor: Visitor) -> str:
 @router.get("/p/{token}", summary="Shows preferences", responses=open_problems(404, media_type="text/html"))
 def show_preferences(here: Here, token: Token) -> HTMLResponse:
     """A page with a box for each topic."""
-    return _form(_of_token(here, token), None)
+    visitor = _of_token(here, token)
+    return test_page("choose which e-mails to get") if visitor is None else _form(visitor, None)
 
 
 @router.post("/p/{token}", summary="Saves preferences", responses=open_problems(404, 413, media_type="text/html"))
 async def save_preferences(here: Here, token: Token, request: Request) -> HTMLResponse:
     """What the form says, as events `Subscribed` and `Unsubscribed`."""
     visitor = await run_in_threadpool(_of_token, here, token)
+    if visitor is None:
+        return test_page("choose which e-mails to get")
     form = parse_qs((await read_body(request, FORM_BYTES_MAX)).decode(errors="replace"), max_num_fields=None)
     everything = form.get("everything", [""])[0]
     known = {topic.id for topic in visitor.topics}
     wanted = frozenset(known & {*form.get("topic", [])}) if everything != "off" else frozenset()
-    changes = _changes(visitor, wanted, everything)
-    if changes:
-        now = here.installation.clock()
-        events = [Event(now, name, now, properties) for name, properties in changes]
-        await change(here, visitor.contact, events, None)
+    tracked = _wants_tracking(visitor, form)
+    now = here.installation.clock()
+    inputs: list[Input] = [
+        Event(now, name, now, properties) for name, properties in _changes(visitor, wanted, everything)
+    ]
+    if tracked != visitor.tracked:
+        inputs.append(Identify(now, {"tracking": None if tracked else False}))
+    if inputs:
+        await change(here, visitor.contact, inputs, None)
     off = everything == "off" or (visitor.everything_off and not wanted and everything != "on")
     saved = "You are unsubscribed from everything." if off else "Saved."
-    return _form(visitor._replace(subscribed=wanted, everything_off=off), saved)
+    return _form(visitor._replace(subscribed=wanted, everything_off=off, tracked=tracked), saved)
+
+
+def _wants_tracking(visitor: Visitor, form: dict[str, list[str]]) -> bool | None:
+    """What a form says of opens and clicks; one that does not ask for them changes nothing."""
+    said = form.get("tracking", [])
+    return "yes" in said if said and visitor.tracked is not None else visitor.tracked
 
 
 def _changes(visitor: Visitor, wanted: frozenset[str], everything: str) -> list[tuple[str, dict[str, JSON]]]:

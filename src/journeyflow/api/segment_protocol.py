@@ -152,7 +152,7 @@ async def _guard(
     return allowed, dropped
 
 
-GUARDED: Final = frozenset({"email", "phone"})
+GUARDED: Final = frozenset({"email", "phone", "tracking"})
 
 
 def _known(here: Context, keys: list[str], now: datetime) -> dict[str, dict[str, JSON]]:

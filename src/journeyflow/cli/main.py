@@ -25,6 +25,7 @@ from journeyflow.cli import (
     publish,
     runs,
     schema,
+    send_test,
     serve,
     simulate,
 )
@@ -100,6 +101,7 @@ app.command("plan")(publish.plan)
 app.command("apply")(publish.apply)
 app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
+app.command("send-test")(send_test.send_test)
 app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one; erase one.")
 app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
 app.add_typer(journeys.app, name="journeys", help="List, show, pause, resume and archive journeys; let contacts in.")

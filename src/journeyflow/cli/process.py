@@ -106,7 +106,7 @@ def _start_engine(
 
     def on_turn(done: Done, seconds: float) -> None:
         metrics.on_turn(done, seconds)
-        happenings.on_turn(done.trail, done.alerts)
+        happenings.on_turn(done)
         if done.messages:
             dispatcher.wake()
         if done.calls:

@@ -155,7 +155,7 @@ def _reasons(numbers: JourneyNumbers) -> str:
         if reasons
     ]
     if numbers.holdout:
-        parts.append(f"held out: {numbers.holdout:,}, of them converted {numbers.holdout_converted:,}")
+        parts.append(f"held out: {numbers.holdout:,}, of these converted {numbers.holdout_converted:,}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

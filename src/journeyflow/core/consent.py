@@ -1,8 +1,9 @@
-"""What incoming events say about consent, suppression and coupons (rules 2.1, 5.8, 6.3)."""
+"""What incoming events say about consent, suppression, coupons and surveys (rules 2.1, 5.8, 6.3)."""
 
 from __future__ import annotations
 
 from journeyflow.core.address import ATTRIBUTES, written
+from journeyflow.core.answers import answer
 from journeyflow.core.contact import Address
 from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
@@ -23,6 +24,8 @@ def apply(decision: Decision, event: Event) -> None:
             _change_address(decision, "email", email, suppressed=True)
     elif event.name == "Coupon Redeemed":
         _redeem(decision, event)
+    elif event.name == "Survey Answered":
+        answer(decision, event)
 
 
 def _consent(decision: Decision, event: Event, given: bool) -> None:

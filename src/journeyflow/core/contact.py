@@ -128,9 +128,10 @@ class Contact:
     """One contact's whole state.
 
     ``runs`` holds the active runs and those ended ones that a goal or a withdrawal can still concern. ``counts`` is by
-    event name, ``leaves`` by the key of a condition leaf. ``fired`` says for each inactivity trigger which last event
-    its silence was handled for; ``entries`` is by journey, for journeys without a key. ``events`` and ``records``
-    number the contact's events and trail records. ``timer_at`` is the instant of the one timer that is set.
+    event name, ``leaves`` by the key of a condition leaf, ``answers`` the last choice by survey. ``fired`` says for
+    each inactivity trigger which last event its silence was handled for; ``entries`` is by journey, for journeys
+    without a key. ``events`` and ``records`` number the contact's events and trail records. ``timer_at`` is the instant
+    of the one timer that is set.
     """
 
     key: str
@@ -143,6 +144,7 @@ class Contact:
     fired: dict[str, datetime] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     coupons: list[Coupon] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     events: int = 0
     records: int = 0

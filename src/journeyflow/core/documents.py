@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,8 @@ from typing import Final
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.journey import Journey
-from journeyflow.core.template import Template
+from journeyflow.core.survey import Survey
+from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import Model
 from journeyflow.core.view import Library, Renderer, StoredTemplate
@@ -20,7 +21,10 @@ KINDS: Final[Mapping[str, type[Model]]] = {
     "workspace": Workspace,
     "journey": Journey,
     "template": Template,
+    "layout": Layout,
+    "partial": Partial,
     "coupon_pool": CouponPool,
+    "survey": Survey,
 }
 """First key of a document → its model; the value of that key is the document's id."""
 
@@ -43,9 +47,12 @@ class Documents:
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     pools: dict[str, CouponPool] = field(default_factory=dict)
+    layouts: dict[str, Layout] = field(default_factory=dict)
+    partials: dict[str, Partial] = field(default_factory=dict)
+    surveys: dict[str, Survey] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, documents: Iterator[Model] | list[Model]) -> Documents:
+    def of(cls, documents: Iterable[Model]) -> Documents:
         """Sort documents by kind; of two workspaces the first counts."""
         found = cls()
         for document in documents:
@@ -55,19 +62,31 @@ class Documents:
                 found.templates[document.template] = document
             elif isinstance(document, CouponPool):
                 found.pools[document.coupon_pool] = document
+            elif isinstance(document, Layout):
+                found.layouts[document.layout] = document
+            elif isinstance(document, Partial):
+                found.partials[document.partial] = document
+            elif isinstance(document, Survey):
+                found.surveys[document.survey] = document
             elif isinstance(document, Workspace):
                 found.workspace = found.workspace or document
         return found
+
+    @property
+    def parts(self) -> Parts:
+        """What templates may name."""
+        return Parts(self.layouts, self.partials)
 
     def library(self, renderer: Renderer) -> Library:
         """What runs look up live; every template is compiled.
 
         :raises TemplateError: when a template does not compile (``problems`` finds these before).
         """
+        parts = self.parts
         templates = {
-            name: StoredTemplate(1, renderer.message(one), one.tracking) for name, one in self.templates.items()
+            name: StoredTemplate(1, renderer.message(one, parts), one.tracking) for name, one in self.templates.items()
         }
-        return Library(self.workspace or DEFAULT, templates, self.pools, renderer)
+        return Library(self.workspace or DEFAULT, templates, self.pools, renderer, self.surveys)
 
     def published(self, renderer: Renderer, since: datetime) -> Flows:
         """All journeys live since an instant, in version 1: what a simulation runs."""

@@ -43,9 +43,10 @@ class StoredEvent(NamedTuple):
 class Message:
     """A message for the outbox (``status`` queued), or the record of one that was skipped.
 
-    ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now. Without ``template``
-    the text is in ``overrides``. ``number`` is the place of its step in the contact's trail, by
-    which messages of one instant are in order.
+    ``values`` is what the template reads of contact, trigger, event, vars, journey, run and now; ``overrides`` what
+    stands in place of the template's own (``subject``, ``from``, ``reply_to``), and ``parts``: the versions of the
+    layouts, partials and surveys to fill in with. Without ``template`` the text is in ``overrides``. ``number`` is the
+    place of its step in the contact's trail, by which messages of one instant are in order.
     """
 
     id: str

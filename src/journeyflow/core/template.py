@@ -1,7 +1,12 @@
-"""A message's text, all Liquid: of an e-mail subject, preheader and body, of an SMS or a push message the body."""
+"""A message's text, all Liquid: of an e-mail subject, preheader and body, of an SMS or a push message the body.
+
+And the parts that templates of e-mails share.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
@@ -10,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from journeyflow.core.values import Model, Name, Slug
 from journeyflow.core.workspace import Channel, Tracking
 
-_PARTS_OF_EMAIL: Final = ("subject", "preheader", "format", "text")
+_PARTS_OF_EMAIL: Final = ("subject", "preheader", "layout", "format", "text")
 Source = Annotated[str, StringConstraints(max_length=500_000)]
 
 
@@ -33,6 +38,7 @@ class Template(Model):
         default=None, validate_default=True
     )
     preheader: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    layout: Slug | None = None
     format: Literal["mjml", "html", "markdown"] = "html"
     body: Source
     text: Source | None = None
@@ -59,3 +65,33 @@ class Template(Model):
 def _of_email(channel: str | None) -> None:
     if channel in ("sms", "push"):
         raise ValueError("expected only body on an SMS or a push message, this is for channel: email")
+
+
+class Layout(Model):
+    """What stands around the bodies of templates; ``{{ content }}`` is where they stand."""
+
+    layout: Slug
+    name: Name | None = None
+    description: str | None = None
+    format: Literal["mjml", "html"] = "html"
+    body: Source
+
+
+class Partial(Model):
+    """A piece that templates, layouts and other partials show with ``{% render "id" %}``."""
+
+    partial: Slug
+    name: Name | None = None
+    description: str | None = None
+    body: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The layouts and partials that a template may name, by id."""
+
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    partials: Mapping[str, Partial] = field(default_factory=dict)
+
+
+NO_PARTS = Parts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
@@ -15,7 +15,8 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
 from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import zone
-from journeyflow.core.template import Template
+from journeyflow.core.survey import Survey
+from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, MISSING, Missing, PathKeys, Ref, iso, look_up, parse_path
 from journeyflow.core.workspace import Tracking, Workspace, nearest
 
@@ -49,12 +50,25 @@ class CompiledMessage(Protocol):
         """Whether filling it in can fail, so that it has to be tried before the message is queued."""
         ...
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The other documents that the template is made of, as ``layout:shop``, ``partial:end``, ``survey:taste``."""
+        ...
+
     def attempt(self, values: Mapping[str, JSON]) -> None:
         """Fill it in and throw the result away.
 
         :raises TemplateError: when it fails.
         """
         ...
+
+
+class Mention(NamedTuple):
+    """A document that a text names: where (the field, and the line in it), and its id."""
+
+    path: str
+    line: int
+    id: str
 
 
 class Renderer(Protocol):
@@ -67,20 +81,39 @@ class Renderer(Protocol):
         """
         ...
 
-    def message(self, template: Template) -> CompiledMessage:
-        """Compile a whole template.
+    def message(self, template: Template, parts: Parts) -> CompiledMessage:
+        """Compile a whole template, the layout and the partials that it names included.
 
-        :raises TemplateError: on a syntax error, naming the part and the line.
+        :raises TemplateError: on a syntax error, or a part that is not there; names the part and the line.
+        """
+        ...
+
+    def part(self, part: Layout | Partial) -> tuple[str, ...]:
+        """See that the body of a layout or partial compiles by itself; the ids of the surveys that it shows.
+
+        :raises TemplateError: on a syntax error, naming the line.
+        """
+        ...
+
+    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
+        """The partials that the texts of a document itself name, once each.
+
+        :raises TemplateError: where that can't be told, because a tag is not closed or names none.
         """
         ...
 
 
 class StoredTemplate(NamedTuple):
-    """A template in use: its version, what it was compiled to, and what it says of tracking."""
+    """A template in use: its version, what it was compiled to, what it says of tracking, and what went into it.
+
+    ``parts`` are the versions of its parts by kind and id, ``layout:shop``; a message keeps them, so that it is filled
+    in with these very versions.
+    """
 
     version: int
     compiled: CompiledMessage
     tracking: Tracking | None = None
+    parts: Mapping[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -91,6 +124,7 @@ class Library:
     templates: Mapping[str, StoredTemplate]
     pools: Mapping[str, CouponPool]
     renderer: Renderer
+    surveys: Mapping[str, Survey] = field(default_factory=dict)
     tracking: dict[str, Tracking] = field(default_factory=dict)
     """What journeys say of tracking, by id."""
     _topics: dict[str, bool] = field(default_factory=dict)

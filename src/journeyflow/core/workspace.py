@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from journeyflow.core.local_time import is_zone
 from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
@@ -92,6 +102,49 @@ class Retention(Model):
     messages: PositiveDuration = timedelta(days=400)
 
 
+DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=253)]
+
+
+class Utm(Model):
+    """What links to the shop's pages say of where a visitor comes from.
+
+    ``domains`` are the shop's, those below them included; without them the sender's.
+    """
+
+    source: Name
+    medium: Name
+    domains: tuple[DomainName, ...] = ()
+
+
+_RATE: Final = re.compile(r"([1-9]\d{0,6})/([smh])")
+_RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many in any stretch of that length: ``50/s``."""
+
+    count: int
+    seconds: int
+
+
+def _rate(value: object) -> Rate:
+    if isinstance(value, Rate):
+        return value
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected a rate such as 50/s, 600/m or 10000/h")
+    return Rate(int(match[1]), _RATE_SECONDS[match[2]])
+
+
+SendingRate = Annotated[
+    Rate,
+    BeforeValidator(_rate),
+    PlainSerializer(lambda rate: f"{rate.count}/{'smh'[(1, 60, 3600).index(rate.seconds)]}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,6}/[smh]$", "description": "50/s, 600/m, 10000/h"}),
+]
+
+
 class Workspace(Model):
     """The settings of the one workspace of an installation."""
 
@@ -105,7 +158,9 @@ class Workspace(Model):
     frequency_caps: tuple[FrequencyCap, ...] = ()
     max_event_age: Duration = timedelta(hours=24)
     retention: Retention = Retention()
+    sending_rate: dict[Literal["email", "sms", "push"], SendingRate] = Field(default_factory=dict)
     tracking: Tracking = Tracking()
+    utm: Utm | None = None
     locale: str | None = None
     currency: str | None = None
 

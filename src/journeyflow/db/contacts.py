@@ -72,6 +72,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
             for name, (first, last, n) in state.get("entries", {}).items()
         },
         coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
+        answers=state.get("answers", {}),
         events=state["events"],
         records=state["records"],
         timer_at=instant(timer_at),
@@ -101,6 +102,8 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         state["coupons"] = [
             (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed) for coupon in contact.coupons
         ]
+    if contact.answers:
+        state["answers"] = contact.answers
     return (
         shard_of(contact.key),
         contact.key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -11,15 +11,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, exists, func, select
 
-from journeyflow.core.coupon_pool import CouponPool
-from journeyflow.core.documents import KINDS
+from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
-from journeyflow.core.template import Template
+from journeyflow.core.template import Parts, Template
 from journeyflow.core.triggers import InactivityTrigger
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
-from journeyflow.core.workspace import DEFAULT, Workspace
+from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
@@ -248,25 +247,21 @@ class FlowsCache:
             self._models[key] = KINDS[row.kind].model_validate(row.document)
         return self._models[key]
 
-    def _library(self, rows: Iterable[StoredDocument]) -> Library:
-        workspace: Workspace = DEFAULT
-        templates: dict[str, StoredTemplate] = {}
-        pools: dict[str, CouponPool] = {}
-        for row in rows:
-            model = self._model(row)
-            if isinstance(model, Workspace):
-                workspace = model
-            elif isinstance(model, Template):
-                templates[row.id] = self._compiled(row, model)
-            elif isinstance(model, CouponPool):
-                pools[row.id] = model
-        return Library(workspace, templates, pools, self._renderer)
+    def _library(self, rows: Collection[StoredDocument]) -> Library:
+        found = Documents.of(self._model(row) for row in rows)
+        versions = {f"{row.kind}:{row.id}": row.version for row in rows}
+        templates = {id_: self._compiled(one, found.parts, versions) for id_, one in found.templates.items()}
+        return Library(found.workspace or DEFAULT, templates, found.pools, self._renderer, found.surveys)
 
-    def _compiled(self, row: StoredDocument, model: Template) -> StoredTemplate:
-        key = (row.id, row.version)
-        if key not in self._templates:
-            self._templates[key] = StoredTemplate(row.version, self._renderer.message(model), model.tracking)
-        return self._templates[key]
+    def _compiled(self, template: Template, parts: Parts, versions: Mapping[str, int]) -> StoredTemplate:
+        """The template with the parts that are in use now; the work of the last time where none of them changed."""
+        key = (template.template, versions[f"template:{template.template}"])
+        kept = self._templates.get(key)
+        if kept is None or any(versions.get(name) != version for name, version in kept.parts.items()):
+            compiled = self._renderer.message(template, parts)
+            used = {name: versions[name] for name in compiled.needs if name in versions}
+            kept = self._templates[key] = StoredTemplate(key[1], compiled, template.tracking, used)
+        return kept
 
 
 def _newest_published(rows: list[StoredDocument], alive: list[StoredDocument]) -> list[StoredDocument]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, func, select, tuple_, update
@@ -14,6 +14,8 @@ from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
+
+NO_LIMITS: Final[Mapping[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,21 @@ def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
     )
 
 
-def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[StoredMessage]:
+def claim(
+    connection: Connection, now: datetime, lease_until: datetime, limit: int, room: Mapping[str, int] = NO_LIMITS
+) -> list[StoredMessage]:
     """Take due messages for delivery: queued ones, and those whose dispatcher died and let its lease run out.
+
+    At most ``limit`` of each channel, and of those in ``room`` no more than it says.
 
     They are ``sending`` until ``finish``; a lease that runs out makes them due again. ``status`` in the result is what
     it was before: ``sending`` marks a message that may have gone out already (rule 5.4).
     """
-    due = select(messages).where(messages.c.due_at <= to_micros(now)).order_by(messages.c.due_at).limit(limit)
-    taken = [from_row(row) for row in connection.execute(due)]
+    taken = [
+        message
+        for channel in _channels_waiting(connection)
+        for message in _due(connection, channel, now, min(limit, room.get(channel, limit)))
+    ]
     lease = to_micros(lease_until)
     for message in taken:
         connection.execute(
@@ -99,6 +108,25 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
             .values(status="sending", due_at=lease, lease_until=lease, attempts=messages.c.attempts + 1)
         )
     return taken
+
+
+def _due(connection: Connection, channel: str, now: datetime, limit: int) -> list[StoredMessage]:
+    if limit <= 0:
+        return []
+    mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
+    return [
+        from_row(row)
+        for row in connection.execute(select(messages).where(mine).order_by(messages.c.due_at).limit(limit))
+    ]
+
+
+def _channels_waiting(connection: Connection) -> Iterator[str]:
+    """The channels of queued messages, found by leaps through the index rather than message by message."""
+    waiting = messages.c.due_at.isnot(None)
+    channel = connection.scalar(select(func.min(messages.c.channel)).where(waiting))
+    while channel is not None:
+        yield channel
+        channel = connection.scalar(select(func.min(messages.c.channel)).where(waiting, messages.c.channel > channel))
 
 
 def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -134,7 +162,17 @@ def _this(message: StoredMessage) -> tuple[Any, ...]:  # Any: SQL expressions
 
 def next_due(connection: Connection) -> datetime | None:
     """When the next message is due."""
-    return instant(connection.scalar(select(func.min(messages.c.due_at)).where(messages.c.due_at.isnot(None))))
+    return min(next_due_by_channel(connection).values(), default=None)
+
+
+def next_due_by_channel(connection: Connection) -> dict[str, datetime]:
+    """When the next message of each channel is due; channels without one are left out."""
+    return {channel: _first_due(connection, channel) for channel in _channels_waiting(connection)}
+
+
+def _first_due(connection: Connection, channel: str) -> datetime:
+    mine = (messages.c.channel == channel) & messages.c.due_at.isnot(None)
+    return from_micros(connection.execute(select(func.min(messages.c.due_at)).where(mine)).scalar_one())
 
 
 def by_id(connection: Connection, id_: str) -> StoredMessage | None:

@@ -348,7 +348,8 @@ messages = _table(
     rowid=True,
 )
 Index(
-    "ix_messages_due_at",
+    "ix_messages_channel_due_at",
+    messages.c.channel,
     messages.c.due_at,
     sqlite_where=messages.c.due_at.isnot(None),
     postgresql_where=messages.c.due_at.isnot(None),

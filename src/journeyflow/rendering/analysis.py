@@ -45,6 +45,8 @@ from liquid.expression import Expression
 from liquid.static_analysis import Segments
 
 from journeyflow.rendering.filters import CAN_FAIL_BY_ARGUMENT, CANNOT_FAIL, is_pattern
+from journeyflow.rendering.part_tags import PartNode, RenderedNode
+from journeyflow.rendering.survey_tag import SurveyNode
 
 ReadPath = tuple[str, ...]
 
@@ -107,6 +109,7 @@ _SAFE_NODES: Final = (
     LiquidNode,
     MultiExpressionBlockNode,
     OutputNode,
+    SurveyNode,
     UnlessNode,
 )
 _SAFE_EXPRESSIONS: Final = (
@@ -155,6 +158,8 @@ class _MayFail(Exception):
 def _iterations(node: Node, static: RenderContext, around: int, dates: list[ReadPath]) -> int:
     """How often the node's loops run at most, when the node itself is run ``around`` times; notes what are dates."""
     total = 0
+    if isinstance(node, PartNode):
+        return _iterations_of_part(node, static, around, dates)
     if isinstance(node, ForNode):
         around *= _loop_bound(node.expression)
         total = around
@@ -167,6 +172,20 @@ def _iterations(node: Node, static: RenderContext, around: int, dates: list[Read
     else:
         raise _MayFail
     return total + sum(_iterations(child, static, around, dates) for child in node.children(static))
+
+
+def _iterations_of_part(node: PartNode, static: RenderContext, around: int, dates: list[ReadPath]) -> int:
+    if node.loops:
+        raise _MayFail
+    for expression in node.expressions():
+        _require_safe(expression, dates)
+    before = len(dates)
+    # What is rendered has no part in the loops around it: a break in it is outside of any.
+    inside, times = (1, around) if isinstance(node, RenderedNode) else (around, 1)
+    total = _iterations(node.block, static, inside, dates) * times
+    if any(path[0] in node.names for path in dates[before:]):
+        raise _MayFail
+    return total
 
 
 def _loop_bound(loop: LoopExpression) -> int:
@@ -225,6 +244,22 @@ def _safe_by_argument(used: Filter) -> bool:
         return False
     counts = values if used.name == "slice" else values[:1]
     return all(isinstance(value, IntegerLiteral) for value in counts)
+
+
+# --- what it shows ---------------------------------------------------------------------------------------------------
+
+
+def surveys_of(template: BoundTemplate) -> tuple[str, ...]:
+    """The ids of the surveys that the text shows, once each, in order."""
+    static = RenderContext(template)
+    return tuple(dict.fromkeys(id_ for node in template.nodes for id_ in _surveys_in(node, static)))
+
+
+def _surveys_in(node: Node, static: RenderContext) -> Iterator[str]:
+    if isinstance(node, SurveyNode):
+        yield node.id
+    for child in node.children(static):
+        yield from _surveys_in(child, static)
 
 
 # --- calls that can never work ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from journeyflow.rendering.markup import Piece, pieces
 _MARK: Final = "data-journeyflow-mark"
 
 
-def inline_css(html: str, extra_css: str = "", *, own_sheets: bool = True) -> str:
+def inline_css(html: str, extra_css: str = "", *, own_sheets: bool = True, base_css: str = "") -> str:
     """The HTML with ``style`` attributes, and not changed in anything else.
 
     The inliner parses HTML and writes it anew, which would move or drop what it thinks misplaced; so each tag gets a
@@ -24,20 +24,21 @@ def inline_css(html: str, extra_css: str = "", *, own_sheets: bool = True) -> st
 
     :param extra_css: a style sheet that is not in the HTML.
     :param own_sheets: whether the sheets in the HTML count.
+    :param base_css: another one, which all others overrule; it counts where ``own_sheets`` do.
     :raises TemplateError: when the inliner can't cope.
     """
     parts = list(pieces(html))
-    if not extra_css.strip() and not (own_sheets and any(part.name == "style" for part in parts)):
+    if not (extra_css + base_css).strip() and not (own_sheets and any(part.name == "style" for part in parts)):
         return html
-    styles = _computed_styles(parts, extra_css, own_sheets)
+    styles = _computed_styles(parts, extra_css, own_sheets, base_css)
     return "".join(
         _with_style(part, styles[number]) if number in styles else part.source for number, part in enumerate(parts)
     )
 
 
-def _computed_styles(parts: list[Piece], extra_css: str, own_sheets: bool) -> dict[int, str]:
+def _computed_styles(parts: list[Piece], extra_css: str, own_sheets: bool, base_css: str) -> dict[int, str]:
     """By number of the piece, the styles of the elements that have any."""
-    marked = "".join(
+    marked = (f"<style>{base_css}</style>" if base_css else "") + "".join(
         _inserted(part, f' {_MARK}="{number}"') if part.kind == "open" else part.source
         for number, part in enumerate(parts)
     )

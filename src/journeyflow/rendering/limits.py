@@ -115,11 +115,25 @@ class MeteredBuffer(StringIO):
 class MeteredContext(RenderContext):
     """The values of one filling in, which pays for what it looks up. It has no ``now`` of its own, and no ``today``."""
 
-    def __init__(self, template: BoundTemplate, values: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        template: BoundTemplate,
+        values: Mapping[str, object],
+        surveys: Mapping[str, object],
+        meter: Meter | None = None,
+    ) -> None:
         super().__init__(template, globals=values)
-        self.meter = Meter()
+        self.meter = Meter() if meter is None else meter
+        self.surveys = surveys
+        self._values = values
         # python-liquid puts a clock behind the values; a text is filled in with nothing but what it is given
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
+
+    def inside(self, given: Mapping[str, object]) -> MeteredContext:
+        """A scope that sees the values and what it is given, nothing else, and pays from the same account."""
+        inside = MeteredContext(self.template, ReadOnlyChainMap(given, self._values), self.surveys, self.meter)
+        inside._values = self._values  # what one partial is given, those that it shows do not see
+        return inside
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         """Look a value up and pay for its size, because whoever asks goes through it."""
@@ -144,12 +158,13 @@ class MeteredTemplate(BoundTemplate):
         """Nothing besides the values: python-liquid would add a variable called ``partial``."""
         return render_args
 
-    def fill(self, values: Mapping[str, object]) -> str:
+    def fill(self, values: Mapping[str, object], surveys: Mapping[str, object]) -> str:
         """The text.
 
+        :param surveys: what ``{% survey %}`` shows, by id.
         :raises Exception: LiquidError, and what python-liquid lets through.
         """
-        context = MeteredContext(self, values)
+        context = MeteredContext(self, values, surveys)
         buffer = MeteredBuffer(context.meter)
         self.render_with_context(context, buffer)
         return buffer.getvalue()

@@ -16,22 +16,33 @@ from liquid.exceptions import LiquidError
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.values import JSON
-from journeyflow.rendering.analysis import ReadPath, check_filters, dates_of, reads_of
+from journeyflow.rendering.analysis import ReadPath, check_filters, dates_of, reads_of, surveys_of
+from journeyflow.rendering.compose import PART_TAGS, Origin
 from journeyflow.rendering.filters import add_filters, is_date
 from journeyflow.rendering.limits import OUTPUT_BYTES_MAX, MeteredTemplate, set_limits
+from journeyflow.rendering.part_tags import add_part_tags, add_written_tags, check_part_tags
+from journeyflow.rendering.survey_tag import Surveys, add_survey_tag
 from journeyflow.rendering.tokens import check_blocks, line_of
 
 SOURCE_LENGTH_MAX: Final = OUTPUT_BYTES_MAX
 COMPILED_KEPT_MAX: Final = 1_024
 
-# They read files, or other templates, and there are none.
-_TAGS_LEFT_OUT: Final = ("include", "render")
+Origins = tuple[Origin, ...]
+NO_SURVEYS: Final[Surveys] = {}
+
+# python-liquid's own read other templates while a text is filled in; here they are put in before (part_tags).
+_TAGS_LEFT_OUT: Final = PART_TAGS
 
 
 class Kind(Enum):
     """What a text is part of."""
 
+    ACTION = "action"
+    """A text field of an action: no partials, no surveys."""
+    LINE = "line"
+    """Subject and preheader: partials, no surveys."""
     PLAIN = "plain"
+    """The plain-text part that somebody wrote."""
     HTML = "html"
     FROM_HTML = "from_html"
     """The plain-text part that was made of HTML: filters that make HTML leave their value alone."""
@@ -40,31 +51,34 @@ class Kind(Enum):
 class CompiledText:
     """A Liquid text, ready to be filled in any number of times, from any thread."""
 
-    __slots__ = ("_dates", "_origin", "_template", "can_fail", "reads")
+    __slots__ = ("_dates", "_origins", "_template", "can_fail", "reads", "surveys")
 
-    def __init__(self, template: MeteredTemplate, origin: str) -> None:
+    def __init__(self, template: MeteredTemplate, origins: Origins) -> None:
         self._template = template
-        self._origin = origin
+        self._origins = origins
         self.reads: Final[tuple[ReadPath, ...]] = reads_of(template)
         """The paths of the values that it reads, such as ``("contact", "first_name")``; see :func:`reads_of`."""
         self._dates = dates_of(template)
         self.can_fail: Final[bool] = self._dates != ()
         """Whether filling it in can fail for some values; see :func:`~journeyflow.rendering.analysis.dates_of`."""
+        self.surveys: Final[tuple[str, ...]] = surveys_of(template)
+        """The ids of the surveys that it shows."""
         set_limits(template)
 
     def surely_works(self, values: Mapping[str, JSON]) -> bool:
         """Whether a look at the values tells that filling in works; where not, it has to be tried."""
         return self._dates is not None and all(is_date(_plainly(values, path)) for path in self._dates)
 
-    def render(self, values: Mapping[str, JSON]) -> str:
+    def render(self, values: Mapping[str, JSON], surveys: Surveys = NO_SURVEYS) -> str:
         """The text with the values filled in.
 
+        :param surveys: those that it shows, by id; one that is missing shows nothing.
         :raises TemplateError: when it fails or does too much; names the line and the cause.
         """
         try:
-            return self._template.fill(values)
+            return self._template.fill(values, surveys)
         except Exception as error:
-            raise _explained(error, self._origin) from error
+            raise _explained(error, self._origins) from error
 
 
 def _plainly(values: object, path: ReadPath) -> object:
@@ -81,6 +95,7 @@ class Liquid:
 
     def __init__(self) -> None:
         self._environments = {kind: _environment(kind) for kind in Kind}
+        self._written = _written_environment()
         self._cached = lru_cache(maxsize=COMPILED_KEPT_MAX)(self._compile)
 
     def compile(self, source: str, *, html: bool = False) -> CompiledText:
@@ -89,17 +104,31 @@ class Liquid:
         :param html: whether what is filled in is escaped for HTML.
         :raises TemplateError: on a syntax error, an unknown filter or tag; names the line and the cause.
         """
-        return self._cached(source, Kind.HTML if html else Kind.PLAIN, source)
+        return self._cached(source, Kind.HTML if html else Kind.ACTION, (Origin("", source),))
 
-    def compile_converted(self, source: str, kind: Kind, origin: str) -> CompiledText:
-        """A text that was made of another one.
+    def compile_composed(self, source: str, kind: Kind, origins: Origins) -> CompiledText:
+        """A text that was made of others.
 
-        :param origin: what its author wrote; errors give the line there.
+        :param origins: what their authors wrote; errors give the line there.
         :raises TemplateError: as for :meth:`compile`.
         """
-        return self._cached(source, kind, origin)
+        return self._cached(source, kind, origins)
 
-    def _compile(self, source: str, kind: Kind, origin: str) -> CompiledText:
+    def check(self, source: str) -> tuple[str, ...]:
+        """See that a text compiles as it was written, whatever the partials in it are; the surveys that it shows.
+
+        :raises TemplateError: as for :meth:`compile`.
+        """
+        check_blocks(source)
+        try:
+            template = self._written.from_string(source)
+            check_filters(template)
+            check_part_tags(template)
+            return surveys_of(template)
+        except Exception as error:
+            raise _explained(error, (Origin("", source),)) from error
+
+    def _compile(self, source: str, kind: Kind, origins: Origins) -> CompiledText:
         if len(source) > SOURCE_LENGTH_MAX:
             raise TemplateError(f"a template has at most {SOURCE_LENGTH_MAX:,} characters, this one {len(source):,}")
         check_blocks(source)
@@ -107,16 +136,28 @@ class Liquid:
             template = self._environments[kind].from_string(source)
             check_filters(template)
             assert isinstance(template, MeteredTemplate)
-            return CompiledText(template, origin)
+            return CompiledText(template, origins)
         except Exception as error:
-            raise _explained(error, origin) from error
+            raise _explained(error, origins) from error
 
 
 def _environment(kind: Kind) -> Environment:
     environment = _MeteredEnvironment(autoescape=kind is Kind.HTML)
     for name in _TAGS_LEFT_OUT:
         del environment.tags[name]
+    if kind is not Kind.ACTION:
+        add_part_tags(environment)
+    if kind in (Kind.PLAIN, Kind.HTML, Kind.FROM_HTML):
+        add_survey_tag(environment, as_html=kind is Kind.HTML)
     add_filters(environment, from_html=kind is Kind.FROM_HTML)
+    return environment
+
+
+def _written_environment() -> Environment:
+    environment = _MeteredEnvironment()
+    add_written_tags(environment)
+    add_survey_tag(environment, as_html=False)
+    add_filters(environment, from_html=False)
     return environment
 
 
@@ -124,7 +165,7 @@ class _MeteredEnvironment(Environment):
     template_class: type[BoundTemplate] = MeteredTemplate
 
 
-def _explained(error: Exception, origin: str) -> TemplateError:
+def _explained(error: Exception, origins: Origins) -> TemplateError:
     """``line 3: divided_by: can't divide by 0, in {{ total | divided_by: 0 }}``."""
     cause = str(error.message) if isinstance(error, LiquidError) and error.args else str(error) or type(error).__name__
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
@@ -133,10 +174,15 @@ def _explained(error: Exception, origin: str) -> TemplateError:
     if token is None or not 0 <= token.start_index <= len(token.source):
         return TemplateError(cause)
     start, tag = _tag_around(token.source, token.start_index)
-    place = start if token.source == origin else origin.find(tag)
-    shown = shorten(tag, 80)
-    where = f", in {shown}" if tag else ""
-    return TemplateError(cause + where, line_of(origin, place) if place >= 0 else None)
+    where = f", in {shorten(tag, 80)}" if tag else ""
+    for origin in origins:
+        place = start if token.source == origin.source else origin.source.find(tag)
+        if place >= 0:
+            line = line_of(origin.source, place)
+            if origin.place:  # the line is none of the text that names it
+                return TemplateError(f"{origin.place}, line {line}: {cause}{where}")
+            return TemplateError(cause + where, line)
+    return TemplateError(cause + where)
 
 
 def shorten(text: str, length: int) -> str:

@@ -23,11 +23,15 @@ _COMMENT_WORD: Final = r"<!--({word})-->"
 
 def to_html(protected: Protected) -> str:
     """The mail, still protected."""
+    return inline_css(_LAYOUT.replace("<!-- body -->", fragment(protected)), _CSS, own_sheets=False)
+
+
+def fragment(protected: Protected) -> str:
+    """The HTML alone, still protected, for a layout of somebody's own."""
     body = _PARSER.render("\n".join(_with_marked_lines(protected)))
     body = _loops_inside_lists(protected, _loops_inside_tables(protected, body))
     body = re.sub(_COMMENT_WORD.format(word=protected.word.pattern), r"\1", body)
-    body = _BUTTON.sub(_button, body)
-    return inline_css(_LAYOUT.replace("<!-- body -->", body), _CSS, own_sheets=False)
+    return _BUTTON.sub(_button, body)
 
 
 def _with_marked_lines(protected: Protected) -> list[str]:
@@ -79,7 +83,15 @@ def _button(match: re.Match[str]) -> str:
     )
 
 
-_CSS: Final = """
+BUTTON_CSS: Final = """
+table.button { margin: 8px 0 24px; }
+td.button { border-radius: 6px; background-color: #1f2937; }
+a.button { display: inline-block; padding: 12px 24px; color: #ffffff; font-weight: 600; text-decoration: none; }
+"""
+"""What makes a button look like one, wherever it stands."""
+
+_CSS: Final = (
+    """
 body { margin: 0; padding: 0; background-color: #f3f4f6; -webkit-text-size-adjust: 100%; }
 table.page { width: 100%; background-color: #f3f4f6; }
 td.around { padding: 24px 12px; }
@@ -98,11 +110,10 @@ blockquote { margin: 0 0 16px; padding: 0 0 0 16px; border-left: 3px solid #d1d5
 code { font-family: Menlo, Consolas, monospace; font-size: 15px; letter-spacing: 0.5px; }
 th, table:not([role]) td { padding: 8px 12px 8px 0; border-bottom: 1px solid #e5e7eb; text-align: left; }
 table:not([role]) { width: 100%; margin: 0 0 16px; border-collapse: collapse; }
-table.button { margin: 8px 0 24px; }
-td.button { border-radius: 6px; background-color: #1f2937; }
-a.button { display: inline-block; padding: 12px 24px; color: #ffffff; font-weight: 600; text-decoration: none; }
 img { max-width: 100%; height: auto; border: 0; }
 """
+    + BUTTON_CSS
+)
 
 _LAYOUT: Final = """<!DOCTYPE html>
 <html>

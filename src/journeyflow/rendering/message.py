@@ -11,16 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from journeyflow.core.errors import TemplateError
+from journeyflow.core.template import NO_PARTS, Layout, Parts
 from journeyflow.core.values import JSON
 from journeyflow.rendering import markdown, mjml
 from journeyflow.rendering.analysis import ReadPath, shortest
+from journeyflow.rendering.compose import Composer, Origin, around
 from journeyflow.rendering.inline_css import inline_css
-from journeyflow.rendering.liquid import CompiledText, Kind, Liquid, shorten
+from journeyflow.rendering.liquid import NO_SURVEYS, CompiledText, Kind, Liquid, Origins, shorten
 from journeyflow.rendering.markup import Piece, pieces
 from journeyflow.rendering.plain_text import text_source, tidied
+from journeyflow.rendering.survey_tag import Surveys
 from journeyflow.rendering.tokens import Protected
 
 Format = Literal["html", "markdown", "mjml"]
@@ -70,11 +73,19 @@ class CompiledEmail:
     """An e-mail ready to be filled in any number of times."""
 
     __slots__ = (
-        "_can_fail", "_html", "_preheader", "_prints_address", "_subject", "_text", "_tidy_text", "can_fail", "reads"
+        "_can_fail", "_html", "_preheader", "_prints_address", "_subject", "_text", "_tidy_text", "can_fail", "needs",
+        "reads", "surveys"
     )  # fmt: skip
 
     def __init__(
-        self, subject: CompiledText, preheader: CompiledText, html: CompiledText, text: CompiledText, *, tidy_text: bool
+        self,
+        subject: CompiledText,
+        preheader: CompiledText,
+        html: CompiledText,
+        text: CompiledText,
+        *,
+        tidy_text: bool,
+        made_of: tuple[str, ...],
     ) -> None:
         self._subject = subject
         self._preheader = preheader
@@ -86,6 +97,10 @@ class CompiledEmail:
         self._prints_address = ("postal_address",) in html.reads
         self.reads: Final[tuple[ReadPath, ...]] = shortest({path for path in read if path[0] not in FOOTER_VALUES})
         """The paths that any part reads, without those that come with the footer."""
+        self.surveys: Final[tuple[str, ...]] = tuple(dict.fromkeys([*html.surveys, *text.surveys]))
+        """The ids of the surveys that it shows."""
+        self.needs: Final[tuple[str, ...]] = (*made_of, *(f"survey:{id_}" for id_ in self.surveys))
+        """The other documents that it is made of, as ``layout:shop``, ``partial:footer``, ``survey:interests``."""
         named = zip(("subject", "preheader", "body", "text"), parts, strict=True)
         # A text that was made of the HTML fails where the HTML does.
         covered = text if tidy_text and html.can_fail else None
@@ -103,18 +118,19 @@ class CompiledEmail:
             if not part.surely_works(values):
                 _part(name, partial(part.render, seen))
 
-    def render(self, values: Mapping[str, JSON], footer: Footer) -> RenderedEmail:
+    def render(self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS) -> RenderedEmail:
         """Fill it in.
 
         :param values: what the template reads: ``contact``, ``trigger``, ``event``, ``vars``, ``journey``, ``run``,
             ``now``; and ``timezone``, ``locale``, ``currency`` for the filters ``date`` and ``money``, where known.
+        :param surveys: those of :attr:`surveys`, with their links.
         :raises TemplateError: when it fails; names the part, the line and the cause.
         """
         seen = {**values, **footer.values()}
         subject = _part("subject", lambda: self._subject.render(seen))
         preheader = _part("preheader", lambda: self._preheader.render(seen))
-        html = _part("body", lambda: self._html.render(seen))
-        text = _part("text", lambda: self._text.render(seen))
+        html = _part("body", lambda: self._html.render(seen, surveys))
+        text = _part("text", lambda: self._text.render(seen, surveys))
         if self._tidy_text:
             text = tidied(text)
         if footer.appended:
@@ -129,57 +145,136 @@ class CompiledEmail:
 
 
 def compile_email(
-    liquid: Liquid, *, subject: str, preheader: str | None, body: str, format: Format, text: str | None
+    liquid: Liquid,
+    *,
+    subject: str,
+    preheader: str | None,
+    body: str,
+    format: Format,
+    text: str | None,
+    layout: str | None = None,
+    parts: Parts = NO_PARTS,
 ) -> CompiledEmail:
     """Make an e-mail ready.
 
     :param format: of the body. HTML is sent as it is, with style sheets written into the elements as well.
     :param text: the plain-text part; without it one is made of the HTML.
+    :param layout: the id of the layout around the body.
+    :param parts: the layouts and partials that may be named.
     :raises TemplateError: naming the part, the line and the cause; ``others`` are those of further parts.
     """
+    maker = _Maker(liquid, parts)
     errors: list[TemplateError] = []
-    made_subject = _gathered(errors, lambda: _part("subject", lambda: liquid.compile(subject)))
-    made_preheader = _gathered(errors, lambda: _part("preheader", lambda: liquid.compile(preheader or "")))
-    made_text = None if text is None else _gathered(errors, lambda: _part("text", lambda: liquid.compile(text)))
+    made_subject = _gathered(errors, lambda: maker.part("subject", Kind.LINE, subject))
+    made_preheader = _gathered(errors, lambda: maker.part("preheader", Kind.LINE, preheader or ""))
+    made_text = None if text is None else _gathered(errors, lambda: maker.part("text", Kind.PLAIN, text))
     shown_preheader = preheader if made_preheader is not None else None
-    made_body = _gathered(errors, lambda: _compile_body(liquid, body, format, shown_preheader, with_text=text is None))
+    made_body = _gathered(errors, lambda: maker.parts(body, format, layout, shown_preheader, with_text=text is None))
     if made_subject is None or made_preheader is None or made_body is None or errors:
         first, *others = errors
         raise TemplateError(first.cause, first.line, first.part, others) from first
     html, text_of_body = made_body
     plain = made_text or text_of_body
     assert plain is not None, "a text that is not given is made of the body"
-    return CompiledEmail(made_subject, made_preheader, html, plain, tidy_text=text is None)
+    return CompiledEmail(made_subject, made_preheader, html, plain, tidy_text=text is None, made_of=maker.named)
 
 
-def _compile_body(
-    liquid: Liquid, body: str, format: Format, preheader: str | None, *, with_text: bool
-) -> tuple[CompiledText, CompiledText | None]:
-    """The HTML part, and with ``with_text`` the plain one."""
-    _part("body", lambda: liquid.compile(body, html=True))  # as it was written, for the sake of the line numbers
-    protected = Protected(body)
-    html = _part("body", lambda: _to_html(protected, format))
-    text = _text_of(liquid, protected, html, body) if with_text else None
-    shown = protected.restore(html)
-    complete = _with_preheader(shown, preheader) if preheader else shown
-    return _part("body", lambda: liquid.compile_converted(complete, Kind.HTML, body)), text
+class _Body(NamedTuple):
+    """A body as HTML, its Liquid protected, and what it was made of."""
+
+    protected: Protected
+    html: str
+    origins: Origins
 
 
-def _text_of(liquid: Liquid, protected: Protected, html: str, body: str) -> CompiledText:
-    source = text_source(protected, html)
-    try:
-        return liquid.compile_converted(source, Kind.FROM_HTML, body)
-    except TemplateError as error:
-        raise TemplateError(f"no plain text can be made of the body ({error}); give `text`", part="text") from error
+class _Maker:
+    """Makes the parts of one e-mail; ``named`` are the layout and the partials that went into them."""
+
+    def __init__(self, liquid: Liquid, parts: Parts) -> None:
+        self._liquid = liquid
+        self._parts = parts
+        self._composer = Composer(parts.partials)
+        self._layout: Layout | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        layout = () if self._layout is None else (f"layout:{self._layout.layout}",)
+        return (*layout, *(f"partial:{id_}" for id_ in self._composer.used))
+
+    def part(self, name: str, kind: Kind, source: str) -> CompiledText:
+        expanded = _part(name, lambda: self._expanded(source))
+        origins = (Origin("", source), *self._composer.origins)
+        return _part(name, lambda: self._liquid.compile_composed(expanded, kind, origins))
+
+    def _expanded(self, source: str, *, by_line: bool = False) -> str:
+        known = len(self._composer.used)
+        expanded = self._composer.expanded(source, by_line=by_line)
+        for id_, shown in list(self._composer.used.items())[known:]:
+            _of_other(f"partial {id_}", partial(self._liquid.check, shown.body))
+        return expanded
+
+    def parts(
+        self, body: str, format: Format, layout: str | None, preheader: str | None, *, with_text: bool
+    ) -> tuple[CompiledText, CompiledText | None]:
+        """The HTML part, and with ``with_text`` the plain one."""
+        _part("body", lambda: self._liquid.check(body))  # as it was written, for the sake of the line numbers
+        made = self.body(body, format, layout)
+        text = self.text_of(made) if with_text else None
+        return self.html_of(made, preheader), text
+
+    def body(self, source: str, format: Format, layout: str | None) -> _Body:
+        expanded = _part("body", lambda: self._expanded(source, by_line=format == "markdown"))
+        if layout is None:
+            protected = Protected(expanded)
+            html = _part("body", lambda: _to_html(protected, format))
+            return _Body(protected, html, (Origin("", source), *self._composer.origins))
+        found = self._parts.layouts.get(layout)
+        if found is None:
+            raise TemplateError(f"there is no layout {layout!r}", part="layout")
+        self._layout = found
+        protected = Protected(self._inside(found, expanded, format))
+        base_css = markdown.BUTTON_CSS if format == "markdown" else ""
+        html = _part("body", lambda: _to_html(protected, found.format, base_css))
+        origins = (Origin("", source), Origin(f"layout {layout}", found.body), *self._composer.origins)
+        return _Body(protected, html, origins)
+
+    def _inside(self, layout: Layout, expanded: str, format: Format) -> str:
+        """The layout's source with the body's in it."""
+        if format == "mjml" and layout.format != "mjml":
+            raise TemplateError(
+                f"a body in MJML needs a layout in MJML, and {layout.layout} is {layout.format}", part="layout"
+            )
+        name = f"layout {layout.layout}"
+        _of_other(name, lambda: self._liquid.check(layout.body))
+        shown = _of_other(name, lambda: self._expanded(layout.body))
+        content = expanded
+        if format == "markdown":
+            protected = Protected(expanded)
+            content = protected.restore(markdown.fragment(protected))
+        return around(layout, shown, content)
+
+    def text_of(self, body: _Body) -> CompiledText:
+        source = text_source(body.protected, body.html)
+        try:
+            return self._liquid.compile_composed(source, Kind.FROM_HTML, body.origins)
+        except TemplateError as error:
+            raise TemplateError(f"no plain text can be made of the body ({error}); give `text`", part="text") from error
+
+    def html_of(self, body: _Body, preheader: str | None) -> CompiledText:
+        shown = body.protected.restore(body.html)
+        if preheader:
+            shown = _with_preheader(shown, _part("preheader", lambda: self._expanded(preheader)))
+        return _part("body", lambda: self._liquid.compile_composed(shown, Kind.HTML, body.origins))
 
 
-def _to_html(protected: Protected, format: Format) -> str:
+def _to_html(protected: Protected, format: Format, base_css: str = "") -> str:
+    """The document, still protected; ``base_css`` is for elements that nothing else has a style for."""
     if format == "markdown":
         return markdown.to_html(protected)
     if format == "mjml":
         converted = mjml.to_html(protected)
-        return inline_css(converted.html, converted.inline_css, own_sheets=False)
-    return inline_css(protected.text)
+        return inline_css(converted.html, f"{base_css}{converted.inline_css}", own_sheets=False)
+    return inline_css(protected.text, base_css=base_css)
 
 
 Made = TypeVar("Made")
@@ -190,6 +285,14 @@ def _part(name: str, make: Callable[[], Made]) -> Made:
         return make()
     except TemplateError as error:
         raise error.within(name) from error
+
+
+def _of_other(name: str, make: Callable[[], Made]) -> Made:
+    """What is wrong in another document, told of the one that is made of it: its line is none of this one's."""
+    try:
+        return make()
+    except TemplateError as error:
+        raise TemplateError(f"{name}: {error.located}") from error
 
 
 def _gathered(errors: list[TemplateError], make: Callable[[], Made]) -> Made | None:

@@ -133,11 +133,21 @@ class _Reader:
     def _place(self, piece: Piece, words: list[str]) -> None:
         where = self._open[-1].name if self._open else ""
         if where in _TAKES_RAW:
-            self.written.extend(f"<mj-raw>{word}</mj-raw>" for word in words)
+            self.written.extend(self._element(word, where) for word in words)
         elif where in {"", "mjml"}:
             (self.after if self._body_seen else self.before).extend(words)
         elif words:
             raise self._wrong(piece, f"Liquid can't stand between the elements of <{where}>")
+
+    def _element(self, word: str, where: str) -> str:
+        """A piece of Liquid as an element: one that steers is nothing to see, a survey is a text."""
+        match = self._protected.word.fullmatch(word)
+        if match is None or self._protected.token(match).name != "survey":
+            return f"<mj-raw>{word}</mj-raw>"
+        element = f"<mj-text>{word}</mj-text>"
+        if where in {"mj-body", "mj-group", "mj-section", "mj-wrapper"}:
+            element = f"<mj-column>{element}</mj-column>"
+        return f"<mj-section>{element}</mj-section>" if where in {"mj-body", "mj-wrapper"} else element
 
     def _read_inline_style(self, piece: Piece) -> None:
         assert self._style is not None

@@ -8,14 +8,15 @@ from typing import Final
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.values import JSON
 from journeyflow.rendering.analysis import ReadPath, shortest
-from journeyflow.rendering.liquid import Liquid
+from journeyflow.rendering.liquid import NO_SURVEYS, Liquid
 from journeyflow.rendering.message import FOOTER_VALUES, NO_FOOTER, Footer, RenderedEmail
+from journeyflow.rendering.survey_tag import Surveys
 
 
 class CompiledShortMessage:
     """A text ready to be filled in any number of times."""
 
-    __slots__ = ("_text", "can_fail", "reads")
+    __slots__ = ("_text", "can_fail", "needs", "reads", "surveys")
 
     def __init__(self, liquid: Liquid, body: str) -> None:
         """Make a text ready.
@@ -30,6 +31,9 @@ class CompiledShortMessage:
             {path for path in self._text.reads if path[0] not in FOOTER_VALUES}
         )
         """The paths that it reads, without those that come with the footer."""
+        self.needs: Final[tuple[str, ...]] = ()
+        """A short message is made of nothing but its own text."""
+        self.surveys: Final[tuple[str, ...]] = ()
         self.can_fail: Final[bool] = self._text.can_fail
         """Whether filling it in can fail for some values."""
 
@@ -41,7 +45,7 @@ class CompiledShortMessage:
         if self.can_fail and not self._text.surely_works(values):
             self.render(values, NO_FOOTER)
 
-    def render(self, values: Mapping[str, JSON], footer: Footer) -> RenderedEmail:
+    def render(self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS) -> RenderedEmail:
         """Fill it in: there is only ``text``. Nothing is written below it; the links are there to be printed.
 
         :raises TemplateError: when it fails; names the line and the cause.

@@ -14,7 +14,7 @@ _TAG_NAME: Final = re.compile(r"\{%-?\s*(#|\w+)")
 _ENCLOSING: Final = frozenset({"raw", "comment", "doc"})
 _COMMENTS: Final = frozenset({"#", "comment", "doc"})
 _BLOCKS: Final = frozenset({"capture", "case", "for", "if", "ifchanged", "tablerow", "unless"})
-_PRINTING: Final = frozenset({"cycle", "decrement", "echo", "increment", "raw"})
+_PRINTING: Final = frozenset({"cycle", "decrement", "echo", "increment", "raw", "survey"})
 
 
 class Token(NamedTuple):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.lint import warnings
 from journeyflow.core.check.problem import CODES, Problem
-from journeyflow.core.check.references import Finding, findings
+from journeyflow.core.check.references import findings
 from journeyflow.core.check.source import Source
 from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents
@@ -63,7 +64,13 @@ def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
     return _together(validated.documents, validated.problems, [], broken, renderer)
 
 
-def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]], renderer: Renderer) -> Checked:
+def check_data(
+    data: Iterable[JSON],
+    known: Iterable[tuple[str, dict[str, JSON]]],
+    renderer: Renderer,
+    *,
+    errors_only: bool = False,
+) -> Checked:
     """The same for documents that came as data; ``known`` are (kind, document) of the installation around them."""
     documents: list[ValidDocument] = []
     broken: list[Source] = []
@@ -83,7 +90,7 @@ def check_data(data: Iterable[JSON], known: Iterable[tuple[str, dict[str, JSON]]
     around = [
         KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
     ]
-    return _together(documents, problems, around, Broken.of(broken), renderer)
+    return _together(documents, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
 
 
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
@@ -98,6 +105,8 @@ def _together(
     around: Sequence[Model],
     broken: Broken,
     renderer: Renderer,
+    *,
+    errors_only: bool = False,
 ) -> Checked:
     models = [one.model for one in documents if isinstance(one.model, Model)]
     together = Documents.of([*models, *around])
@@ -106,7 +115,7 @@ def _together(
     for extra in workspaces[1:]:
         problems.append(extra.problem("JF007", ("workspace",), "one installation is one workspace, this is another"))
     wrong = [*findings(together, renderer, broken)]
-    right = sources.keys() - {(found.kind, found.id) for found in wrong}
+    right = set() if errors_only else sources.keys() - {(found.kind, found.id) for found in wrong}
     doubtful = warnings(Around(together, broken, renderer), right)
     problems.extend(_problem(found, sources) for found in (*wrong, *doubtful))
     problems.sort(key=lambda problem: problem.order)

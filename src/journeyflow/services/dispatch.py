@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from journeyflow.channels.base import Email, Outgoing, ShortMessage
 from journeyflow.core.contact import Address, Contact
@@ -16,16 +16,12 @@ from journeyflow.core.flows import Flows
 from journeyflow.core.identity import address_hash
 from journeyflow.core.inputs import MessageFailed
 from journeyflow.core.local_time import in_window, quiet_end, zone
-from journeyflow.core.template import Template
 from journeyflow.core.view import Library
-from journeyflow.core.workspace import Workspace
 from journeyflow.db import contacts, inbox, memory, outbox
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.outbox import Outcome, StoredMessage
-from journeyflow.db.tables import documents
-from journeyflow.rendering.message import Footer, RenderedEmail
-from journeyflow.rendering.renderer import LiquidRenderer
-from journeyflow.services.tokens import Signer
+from journeyflow.services.letters import Letters, passage_of
+from journeyflow.services.pace import Pace
 
 LEASE: Final = timedelta(minutes=5)
 """A dispatcher that has not reported after so long is taken for dead."""
@@ -46,20 +42,19 @@ class Ready:
 class Postmaster:
     """Picks messages up, asks again, renders, and writes down what became of them."""
 
-    def __init__(self, cache: FlowsCache, renderer: LiquidRenderer, signer: Signer, links: str) -> None:
+    def __init__(self, cache: FlowsCache, letters: Letters) -> None:
         self._cache = cache
-        self._renderer = renderer
-        self._signer = signer
-        self._links = links
+        self._letters = letters
+        self.pace = Pace()
 
     def pick_up(self, connection: Connection, now: datetime, limit: int) -> tuple[list[Ready], list[Outcome]]:
         """Claim due messages; those to deliver, and the outcomes of those that are not delivered (rule 5.5).
 
-        The outcomes are written in the same transaction.
+        No more than the workspace's sending rate admits. The outcomes are written in the same transaction.
         """
-        claimed = outbox.claim(connection, now, now + LEASE, limit)
         flows = self._cache.current(connection)
-        library = flows.library
+        self.pace.follow(flows.library.workspace.sending_rate.items())
+        claimed = outbox.claim(connection, now, now + LEASE, limit, self.pace.room(now))
         people = contacts.load(connection, {message.contact for message in claimed}, now)
         known = memory.read_addresses(connection, {address_hash(one.channel, one.to or "") for one in claimed})
         ready: list[Ready] = []
@@ -72,74 +67,41 @@ class Postmaster:
                 decided.append(outcome)
                 continue
             try:
-                outgoing = self.outgoing(connection, message, library, now)
+                outgoing = self.outgoing(connection, message, flows, contact, now)
                 ready.append(Ready(message, outgoing, message.status == "sending"))
             except JourneyflowError as error:
                 decided.append(Outcome(message, "failed", now, str(error)))
         write_down(connection, decided)
         return ready, decided
 
-    def rendered(self, connection: Connection, message: StoredMessage, library: Library) -> RenderedEmail:
-        """A message as its contact sees it.
-
-        :raises TemplateError: when its template fails.
-        :raises Refused: when the version of its template is gone.
-        """
-        compiled = self._renderer.message(self._template(connection, message))
-        return compiled.render(message.values, self._footer(message, library.workspace))
-
-    def _template(self, connection: Connection, message: StoredMessage) -> Template:
-        own = message.overrides.get("text")
-        if message.template is None:
-            return Template.model_validate({"template": "text", "channel": message.channel, "body": own})
-        row = connection.scalar(
-            select(documents.c.document).where(
-                documents.c.kind == "template",
-                documents.c.id == message.template,
-                documents.c.version == message.template_version,
-            )
-        )
-        if row is None:
-            raise Refused(f"template {message.template}, version {message.template_version}, does not exist")
-        return Template.model_validate_json(row)
-
-    def _footer(self, message: StoredMessage, workspace: Workspace) -> Footer:
-        return Footer(
-            postal_address=workspace.postal_address,
-            unsubscribe_url=self.unsubscribe_url(message),
-            preferences_url=f"{self._links}/p/{self._signer.sign('preferences', {'c': message.contact})}",
-            appended=not message.transactional,
-        )
-
-    def unsubscribe_url(self, message: StoredMessage) -> str:
-        """The link that takes consent away: for the message's topic, or for everything."""
-        token = self._signer.sign("unsubscribe", {"c": message.contact, "t": message.topic, "m": message.id})
-        return f"{self._links}/u/{token}"
-
-    def outgoing(self, connection: Connection, message: StoredMessage, library: Library, now: datetime) -> Outgoing:
+    def outgoing(
+        self, connection: Connection, message: StoredMessage, flows: Flows, contact: Contact, now: datetime
+    ) -> Outgoing:
         """A message ready for its channel.
 
         :raises Refused: when an e-mail has no sender, or a text is empty.
         :raises TemplateError: when its template fails.
         """
         if message.channel == "email":
-            return self.email(connection, message, library, now)
-        text = self.rendered(connection, message, library).text
+            return self.email(connection, message, flows, contact, now)
+        text = self._letters.rendered(connection, message, flows, contact).text
         if not text:
             raise Refused("the text is empty")
         return ShortMessage(message.id, message.channel, message.to or "", text)
 
-    def email(self, connection: Connection, message: StoredMessage, library: Library, now: datetime) -> Email:
+    def email(
+        self, connection: Connection, message: StoredMessage, flows: Flows, contact: Contact, now: datetime
+    ) -> Email:
         """An e-mail ready for its channel.
 
         :raises Refused: when there is no sender.
         :raises TemplateError: when its template fails.
         """
-        sender = library.workspace.sender
+        sender = flows.library.workspace.sender
         address = message.overrides.get("from") or (sender.email if sender else None)
         if not isinstance(address, str):
             raise Refused("no sender: set sender in the workspace, or from on the node")
-        shown = self.rendered(connection, message, library)
+        shown = self._letters.rendered(connection, message, flows, contact)
         reply_to = message.overrides.get("reply_to") or (sender.reply_to if sender else None)
         subject = message.overrides.get("subject") or shown.subject
         return Email(
@@ -158,7 +120,7 @@ class Postmaster:
     def _list_headers(self, message: StoredMessage) -> dict[str, str]:
         """RFC 8058."""
         return {
-            "List-Unsubscribe": f"<{self.unsubscribe_url(message)}>",
+            "List-Unsubscribe": f"<{self._letters.links(passage_of(message)).unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
 

@@ -199,8 +199,8 @@ def _with_body(document: RawDocument, data: dict[str, JSON], body: str, line: in
 
 
 def _with_format(data: dict[str, JSON], default: str) -> None:
-    # Only what can be an e-mail has a format; other messages are plain text.
-    if "template" in data and data.get("channel", "email") == "email":
+    # Only what can be an e-mail has a format; other messages are plain text. A layout in Markdown there is not.
+    if ("template" in data and data.get("channel", "email") == "email") or ("layout" in data and default != "markdown"):
         data.setdefault("format", default)
 
 

@@ -128,7 +128,7 @@ def apply(
     changes = plan(connection, sources, prune)
     removed = {(change.kind, change.id) for change in changes if change.what == "removed"}
     kept = [(one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed]
-    check_data([source.data for source in sources], kept, renderer).demand()
+    check_data([source.data for source in sources], kept, renderer, errors_only=True).demand()
     _demand(changes)
     by_key = {(source.kind, source.id): source for source in sources}
     for change in changes:
@@ -150,7 +150,7 @@ def put(
     :raises InvalidDocuments: when it, or what refers to it, is wrong.
     """
     kept = [(one.kind, one.document) for one in documents.newest(connection)]
-    source = check_data([data], kept, renderer).demand().sources[0]
+    source = check_data([data], kept, renderer, errors_only=True).demand().sources[0]
     history = documents.versions(connection, source.kind, source.id)
     if expected is not None and (history[0].version if history else 0) != expected:
         raise Conflict(
@@ -174,7 +174,7 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
     left = [(one, document) for one, document in rest if (one, str(document[one])) != (kind, id_)]
     if len(left) == len(rest):
         raise NotFound(f"there is no {kind} {id_}")
-    problems = check_data([], left, renderer).errors
+    problems = check_data([], left, renderer, errors_only=True).errors
     if problems:
         raise Conflict(f"{kind} {id_} is needed: {problems[0].path} of {problems[0].value or 'another document'}")
     _demand([_removed(connection, kind, id_)])

@@ -16,11 +16,13 @@ from journeyflow.core.effects import Call, Message, TrailRecord
 from journeyflow.core.errors import InvalidValue, NotFound
 from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, SetTags
 from journeyflow.core.local_time import zone
+from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
 from journeyflow.core.values import JSON, iso, parse_duration, parse_instant
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.rendering.message import Footer, RenderedEmail
 from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.rendering.survey_tag import ShownSurvey
 from journeyflow.services.check import check_folder
 from journeyflow.services.explain_steps import steps
 from journeyflow.services.explain_words import REFUSED, Document, because_lines, local
@@ -279,7 +281,9 @@ class JourneyTest:
         own = {"template": "text", "channel": message.channel, "body": message.overrides.get("text")}
         name = message.template
         template = Template.model_validate(own) if name is None else self._documents.templates[name]
-        return _renderer().message(template).render(message.values, footer)
+        compiled = _renderer().message(template, self._documents.parts)
+        surveys = {id_: _shown(self._documents.surveys[id_], message.id) for id_ in compiled.surveys}
+        return compiled.render(message.values, footer, surveys)
 
     def _stories(self, key: str) -> Iterator[list[str]]:
         """A paragraph for each run, refusals between them."""
@@ -308,6 +312,11 @@ class JourneyTest:
     def _local(self, record: TrailRecord) -> str:
         own = self._simulator.contact(record.contact).attributes.get("timezone")
         return local(record.at, zone(own, self._workspace.timezone))
+
+
+def _shown(survey: Survey, message: str) -> ShownSurvey:
+    links = ((one.label, f"{LINKS}/s/{message}/{survey.survey}/{one.id}") for one in survey.choices)
+    return ShownSurvey(survey.question, tuple(links))
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ the order of rule 9.1, so that they can be written as they come.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from pathlib import Path
@@ -118,7 +118,7 @@ def choose(documents: Documents, journeys: Sequence[str]) -> Documents:
     if not journeys:
         return documents
     picked = {name: one for name, one in documents.journeys.items() if name in journeys}
-    return Documents(documents.workspace, picked, documents.templates, documents.pools)
+    return replace(documents, journeys=picked)
 
 
 class Simulator:

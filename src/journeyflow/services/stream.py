@@ -14,6 +14,7 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import Overloaded
 from journeyflow.core.values import JSON, iso
 from journeyflow.db.outbox import Outcome
+from journeyflow.services.turn import Done
 
 WAITING_MAX: Final = 10_000
 """So many notices wait for one listener; beyond it new ones are dropped and counted."""
@@ -119,12 +120,13 @@ class Stream:
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
-    def on_turn(self, trail: Iterable[tuple[int, TrailRecord]], alerts: Iterable[str]) -> None:
+    def on_turn(self, done: Done) -> None:
         """What a turn decided, once it is on disk."""
         for listener in self._listeners:
-            listener.put(record for _, record in trail if listener.wants(record.journey, record.contact))
+            listener.put(record for _, record in done.trail if listener.wants(record.journey, record.contact))
             if listener.wants(None, None):
-                listener.put(Notice("alert", {"text": alert}) for alert in alerts)
+                listener.put(Notice("coupon_pool_low", {**one._asdict()}) for one in done.pools_low)
+                listener.put(Notice("alert", {"text": alert}) for alert in done.alerts)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """How an attempt to deliver a message ended; ``queued`` means that it is tried again."""

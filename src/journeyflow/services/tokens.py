@@ -13,9 +13,9 @@ import orjson
 from journeyflow.core.errors import NotFound
 from journeyflow.core.values import JSON
 
-Purpose = Literal["unsubscribe", "preferences"]
+Purpose = Literal["click", "open", "preferences", "survey", "unsubscribe"]
 SIGNATURE_BYTES: Final = 16
-TOKEN_LENGTH_MAX: Final = 2_000
+TOKEN_LENGTH_MAX: Final = 8_000
 
 
 class Signer:

@@ -68,12 +68,18 @@ class Dispatcher:
             ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH)
         for outcome in decided:
             self._on_outcome(outcome, False)
-        outcomes = await asyncio.gather(*(self._deliver(one) for one in ready))
+        outcomes = await asyncio.gather(*(self._hand_over(one) for one in ready))
         with write(self._engine) as connection:
             write_down(connection, outcomes)
         for one, outcome in zip(ready, outcomes, strict=True):
             self._on_outcome(outcome, one.redelivered)
         return len(ready) + len(decided)
+
+    async def _hand_over(self, one: Ready) -> Outcome:
+        outcome = await self._deliver(one)
+        # Counted when it is over: whenever in between the server took it, the rate is kept.
+        self._postmaster.pace.sent(one.message.channel, self._clock())
+        return outcome
 
     async def _deliver(self, one: Ready) -> Outcome:
         try:
@@ -109,7 +115,9 @@ class Dispatcher:
 
     def _nap(self) -> float:
         with read(self._engine) as connection:
-            due = outbox.next_due(connection)
-        if due is None:
+            due = outbox.next_due_by_channel(connection)
+        if not due:
             return NAP_SECONDS_MAX
-        return min(NAP_SECONDS_MAX, max(0.001, (due - self._clock()).total_seconds()))
+        now = self._clock()
+        first = min(max(at, self._postmaster.pace.free_at(channel, now)) for channel, at in due.items())
+        return min(NAP_SECONDS_MAX, max(0.001, (first - now).total_seconds()))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.core.asking import Asked, condition
 
 from journeyflow.core.check.problem import CODES
-from journeyflow.core.check.rules.logic import always, follows, never
+from journeyflow.core.check.rules.logic import Reasoner
 from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_data, check_folder
@@ -189,10 +189,19 @@ def test_what_is_said_to_follow_does_so_for_everybody(narrow: JSON, wide: JSON, 
     somebody = Asked({} if number is None else {"n": number}, ["x"] if tagged else [])
     one, other = condition(narrow), condition(wide)
 
-    if follows(one, other) and somebody.holds(one):
+    if Reasoner().follows(one, other) and somebody.holds(one):
         assert somebody.holds(other)
-    assert not (always(one) and not somebody.holds(one))
-    assert not (never(one) and somebody.holds(one))
+    assert Reasoner().constant(one) in (None, somebody.holds(one))
+
+
+def test_who_has_to_think_too_long_says_no() -> None:
+    deep: JSON = {"tag": "x"}
+    for _ in range(9):
+        deep = {"all": [{"any": [deep, {"tag": "a"}]}, {"tag": "b"}]}
+    one, other = condition(deep), condition({"any": [deep, {"tag": "c"}]})
+
+    assert Reasoner().follows(one, other)
+    assert not Reasoner(steps_max=0).follows(one, other)
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
@@ -232,6 +241,12 @@ SENT = "m: {type: email, template: hello, next: w}"
         ("w: {type: wait, for: 3h, next: b}\nb: {type: branch, cases: [{when: {event: Email Opened}}]}", None),
         ("w: {type: branch, cases: [{when: {not: {event: Email Opened}}, next: end}]}", "cases[0].when"),
         ("w: {type: tag, add: [x], only_if: {event: Email Opened}}", "only_if"),
+        ("w: {type: branch, cases: [{when: {message: {channel: email}, opened: {eq: 0}}}]}", "cases[0].when"),
+        ("w: {type: branch, cases: [{when: {message: {channel: email}, clicked: {eq: 0}}}]}", None),
+        ("w: {type: branch, cases: [{when: {message: {channel: email, settled: 4h}, opened: {eq: 0}}}]}", None),
+        ("w: {type: branch, cases: [{when: {message: {channel: email, last: 5}, opened: {eq: 0}}}]}", None),
+        ("w: {type: branch, cases: [{when: {message: {channel: email, template: other}, opened: {eq: 0}}}]}", None),
+        ("w: {type: branch, cases: [{when: {message: {channel: sms}, opened: {eq: 0}}}]}", None),
         ("w: {type: branch, cases: [{when: {event: Email Opened, where: {property: template, eq: other}}}]}", None),
         ("w: {type: branch, cases: [{when: {event: Email Opened, where: {property: template, eq: hello}}}]}",
          "cases[0].when"),
@@ -313,15 +328,23 @@ def test_jf111_a_message_after_another_wait_is_another_matter() -> None:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
+CODE = "m: {type: email, template: code}"
+
+
 @pytest.mark.parametrize(
     ("nodes", "paths"),
     [
-        ("m: {type: email, template: code}", ["nodes.m.template"]),
+        (CODE, ["nodes.m.template"]),
         ("c: {type: coupon, pool: ten, next: m}\nm: {type: email, template: code}", []),
         (
             "c: {type: coupon, pool: ten, save_as: gift, next: m}\nm: {type: email, template: code}",
             ["nodes.m.template"],
         ),
+        (
+            "w: {type: webhook, url: 'https://x.example', save_as: coupon, next: m}\nm: {type: email, template: code}",
+            [],
+        ),
+        ("m: {type: sms, text: '{{ vars.coupon.code }}'}", ["nodes.m.text"]),
         ("m: {type: email, template: code, next: c}\nc: {type: coupon, pool: ten}", ["nodes.m.template"]),
         ("m: {type: email, template: hello, subject: 'For {{ vars.gift.code }}'}", ["nodes.m.subject"]),
         ("t: {type: tag, add: ['{{ contact.city }}', '{{ city }}']}", ["nodes.t.add[1]"]),
@@ -365,6 +388,8 @@ def test_jf108_the_line_of_the_name_is_told(tmp_path: Path) -> None:
     [
         ("{type: email, template: hello}", WORKSPACE, True),
         ("{type: email, template: hello, topic: offers}", WORKSPACE, False),
+        ("{type: sms, text: Hello}", WORKSPACE, True),
+        ("{type: push, text: Hello, topic: offers}", WORKSPACE, False),
         ("{type: email, template: hello, transactional: true}", WORKSPACE, False),
         ("{type: email, template: hello}", "workspace: shop", False),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 from datetime import timedelta
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from journeyflow.core.journey import Journey
 
@@ -33,8 +33,12 @@ class Graph:
 
         ``without``: by no way that leads through one of these.
         """
+        return self._search([(AT_ONCE, start)] if start in self._edges and start not in without else [], without)
+
+    def _search(self, waiting: list[tuple[timedelta, str]], without: Set[str]) -> dict[str, timedelta]:
+        """Dijkstra's algorithm, from one or several nodes on."""
         found: dict[str, timedelta] = {}
-        waiting = [(AT_ONCE, start)] if start in self._edges and start not in without else []
+        heapify(waiting)
         while waiting:
             time, name = heappop(waiting)
             if name not in found:
@@ -53,11 +57,8 @@ class Graph:
         return self._afters[name]
 
     def _after(self, name: str, without: Set[str]) -> dict[str, timedelta]:
-        found: dict[str, timedelta] = {}
-        for target, stay in self._edges[name]:
-            for other, time in self.times_from(target, without).items():
-                found[other] = min(stay + time, found.get(other, stay + time))
-        return found
+        begun = [(stay, target) for target, stay in self._edges[name] if target not in without]
+        return self._search(begun, without)
 
     def at_once_after(self, name: str) -> Set[str]:
         """The nodes that a run comes to from there before it waits again."""

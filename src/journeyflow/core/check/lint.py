@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.rules.cases import hidden_cases
 from journeyflow.core.check.rules.company import goals_that_go_on, messages_without_topic, shared_triggers
 from journeyflow.core.check.rules.texts import unknown_roots, unknown_variables
@@ -30,9 +30,9 @@ OF_JOURNEYS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
 
 
 def warnings(around: Around, of: Set[tuple[str, str]]) -> Iterator[Finding]:
-    """Whatever is doubtful in those documents, by (kind, id); they are without errors."""
+    """Whatever is doubtful in those documents, by (kind, id), which are without errors; of archived ones nothing."""
     for journey in around.documents.journeys.values():
-        if ("journey", journey.journey) in of:
+        if ("journey", journey.journey) in of and journey.status != "archived":
             subject = Subject(journey, around)
             for rule in OF_JOURNEYS:
                 yield from rule(subject)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding, similar
+from journeyflow.core.check.texts import text_findings
 from journeyflow.core.conditions import Condition, EventCondition, TopicCondition, leaves
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
@@ -15,24 +15,8 @@ from journeyflow.core.journey import Journey
 from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.nodes.message import MessageNode
-from journeyflow.core.template import Template
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error in the document ``kind`` ``id`` at ``path``."""
-
-    kind: str
-    id: str
-    path: str
-    code: str
-    message: str
-    value: str
-    line: int | None = None
-    """Of the text at ``path``, from 1, where it is not about all of it."""
-
 
 NOTHING_BROKEN: Final = Broken()
 
@@ -52,8 +36,7 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         yield from _channels(journey, documents)
         yield from _texts(journey, renderer)
     yield from _caps(documents.workspace or DEFAULT)
-    for template in documents.templates.values():
-        yield from _parts(template, renderer)
+    yield from text_findings(documents, renderer, broken)
 
 
 def _edges(journey: Journey) -> Iterator[Finding]:
@@ -63,15 +46,7 @@ def _edges(journey: Journey) -> Iterator[Finding]:
     for path, target in targets:
         if target not in journey.nodes and (target != "end" or path == "start"):
             expected = f"expected the name of a node{'' if path == 'start' else ', or end'}"
-            yield Finding("journey", journey.journey, path, "JF010", expected + _similar(target, journey.nodes), target)
-
-
-def _similar(wanted: str, known: object) -> str:
-    names = [str(name) for name in known] if hasattr(known, "__iter__") else []
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+            yield Finding("journey", journey.journey, path, "JF010", expected + similar(target, journey.nodes), target)
 
 
 def _loops(journey: Journey) -> Iterator[Finding]:
@@ -138,7 +113,7 @@ def _mentions(journey: Journey, documents: Documents, broken: Broken) -> Iterato
     for path, kind, target in named:
         if kind in known and target not in known[kind]:
             words = kind.replace("_", " ")
-            message = f"expected the id of a {words}{_similar(target, known[kind])}"
+            message = f"expected the id of a {words}{similar(target, known[kind])}"
             yield Finding("journey", journey.journey, path, "JF012", message, target)
 
 
@@ -184,7 +159,7 @@ def _channels(journey: Journey, documents: Documents) -> Iterator[Finding]:
         if template is not None and template.channel != node.type:
             fitting = [one.template for one in documents.templates.values() if one.channel == node.type]
             message = f"expected a template with channel: {node.type}, this one is for {template.channel}"
-            near = _similar(template.template, fitting)
+            near = similar(template.template, fitting)
             yield Finding(
                 "journey", journey.journey, f"nodes.{name}.template", "JF006", message + near, template.template
             )
@@ -208,16 +183,3 @@ def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:
                 message = f"expected Liquid that compiles: {error}"
                 place = f"nodes.{name}.{path}"
                 yield Finding("journey", journey.journey, place, "JF013", message, text[:80], error.line)
-
-
-def _parts(template: Template, renderer: Renderer) -> Iterator[Finding]:
-    try:
-        renderer.message(template)
-    except TemplateError as first:
-        for error in (first, *first.others):
-            part = error.part or "body"
-            text = getattr(template, part) or template.body
-            lines = text.splitlines()
-            shown = lines[error.line - 1].strip() if error.line is not None and error.line <= len(lines) else text
-            message = f"expected Liquid that compiles: {error.located}"
-            yield Finding("template", template.template, part, "JF013", message, shown[:80], error.line)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from journeyflow.core.check.broken import Broken
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.graph import Graph
-from journeyflow.core.check.references import Finding
 from journeyflow.core.documents import Documents
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
@@ -39,7 +39,7 @@ class Around:
         found = {}
         for name, template in self.documents.templates.items():
             with suppress(TemplateError):
-                found[name] = self.renderer.message(template)
+                found[name] = self.renderer.message(template, self.documents.parts)
         return found
 
 
@@ -71,9 +71,10 @@ class Subject:
                 if not is_transactional(workspace, node.topic, node.transactional):
                     yield name, node
 
-    def shown_by(self, node: MessageNode) -> CompiledMessage | None:
-        """The template of a message, where there is one that compiles."""
-        return None if node.template is None else self.around.compiled.get(node.template)
+    def reads(self, node: MessageNode) -> tuple[tuple[str, ...], ...]:
+        """The paths that the template of a message reads, where there is one that compiles."""
+        compiled = self.around.compiled.get(node.template or "")
+        return () if compiled is None else compiled.reads
 
     def finding(self, code: str, path: str, message: str, value: object = "") -> Finding:
         """Something doubtful at a place of the journey."""

@@ -63,7 +63,7 @@ class MessageNode(ActionNode):
             if answer.reason == "frequency_cap" and visit.run.deferred_at is None:
                 visit.run.deferred_at = visit.now
             return Stand(answer.until, answer.reason)
-        message = self._message(visit, envelope, answer, source.version)
+        message = self._message(visit, envelope, answer, source)
         visit.decision.effects.messages.append(message)
         self._record(visit, message)
         if isinstance(answer, Skip):
@@ -79,16 +79,18 @@ class MessageNode(ActionNode):
         text = written(own, self.channel) if self.to is None else visit.fill(self.to)
         return reachable(text, self.channel)
 
-    def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, version: int) -> Message:
+    def _message(self, visit: Visit, envelope: Envelope, answer: Pass | Skip, source: StoredTemplate) -> Message:
         run, now, number = visit.run, visit.now, visit.decision.contact.records
         identity = message_id(run.id, visit.name, visit.number)
         addressed = (identity, visit.decision.contact.key, run.journey, run.version, visit.name, run.id)
-        described = (self.channel, self.template, version, envelope.address, self.topic, envelope.transactional)
+        described = (self.channel, self.template, source.version, envelope.address, self.topic, envelope.transactional)
         if isinstance(answer, Skip):
             return Message(*addressed, *described, "skipped", answer.reason, now, None, {}, {}, number)
         expires_at = self._expires_at(now, envelope.transactional)
-        parts = (answer.values, self.overrides(visit), number)
-        return Message(*addressed, *described, "queued", None, now, expires_at, *parts)
+        overrides = self.overrides(visit)
+        if source.parts:
+            overrides["parts"] = {**source.parts}
+        return Message(*addressed, *described, "queued", None, now, expires_at, answer.values, overrides, number)
 
     def _expires_at(self, now: datetime, transactional: bool) -> datetime | None:
         if self.expires is not None:

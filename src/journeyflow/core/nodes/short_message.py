@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from journeyflow.core.nodes.base import Visit
 from journeyflow.core.nodes.message import MessageNode, Text
-from journeyflow.core.template import Template
+from journeyflow.core.template import NO_PARTS, Template
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Library, StoredTemplate
 
@@ -32,7 +32,7 @@ class ShortMessageNode(MessageNode):
     def source(self, library: Library) -> StoredTemplate | None:
         if self.text is None:
             return super().source(library)
-        return StoredTemplate(0, library.renderer.message(self._own_template))
+        return StoredTemplate(0, library.renderer.message(self._own_template, NO_PARTS))
 
     def overrides(self, visit: Visit) -> dict[str, JSON]:
         return {} if self.text is None else {"text": self.text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, model_validator
@@ -50,6 +51,12 @@ class SplitNode(Node):
         index = pick(lot, [arm.weight for arm in self.arms])
         visit.record("ran", {"arm": self.label(index)})
         return Go(self.arms[index].next or self.next)
+
+    def shortest_stay(self, exit_: str) -> timedelta | None:
+        leading = (
+            arm for index, arm in enumerate(self.arms) if exit_ == (f"arms[{index}].next" if arm.next else "next")
+        )
+        return timedelta() if any(arm.weight for arm in leading) else None
 
     def exits(self) -> Iterator[tuple[str, str | None]]:
         yield from ((f"arms[{index}].next", arm.next) for index, arm in enumerate(self.arms) if arm.next is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Subject
 from journeyflow.core.conditions import EventCondition, canonical, leaves
 from journeyflow.core.journey import Journey

@@ -7,54 +7,75 @@ from __future__ import annotations
 
 from typing import Final
 
+import orjson
+
 from journeyflow.core.compare import Operators
 from journeyflow.core.conditions import All, Any_, Condition, EventCondition, Not, canonical
 from journeyflow.core.values import JSON
 
-DEPTH_MAX: Final = 20
+STEPS_MAX: Final = 100_000
+"""So many pairs of conditions are looked at for one journey; then every answer is no."""
 
 
-def always(condition: Condition) -> bool:
-    """Whether it holds of everybody: ``all: []``."""
-    match condition:
-        case All():
-            return all(map(always, condition.all))
-        case Any_():
-            return any(map(always, condition.any))
-        case Not():
-            return never(condition.not_)
-    return False
+class Reasoner:
+    """Answers about the conditions of one journey, each worked out once."""
 
+    def __init__(self, steps_max: int = STEPS_MAX) -> None:
+        self._steps_left = steps_max
+        # By identity: the journey keeps its conditions for as long as this lasts.
+        self._texts: dict[int, bytes] = {}
+        self._constants: dict[int, bool | None] = {}
+        self._known: dict[tuple[int, int], bool] = {}
 
-def never(condition: Condition) -> bool:
-    """Whether it holds of nobody: ``any: []``."""
-    match condition:
-        case All():
-            return any(map(never, condition.all))
-        case Any_():
-            return all(map(never, condition.any))
-        case Not():
-            return always(condition.not_)
-    return False
+    def constant(self, condition: Condition) -> bool | None:
+        """Whether it holds of everybody (``all: []``) or of nobody (``any: []``)."""
+        if id(condition) not in self._constants:
+            self._constants[id(condition)] = self._constant(condition)
+        return self._constants[id(condition)]
 
+    def _constant(self, condition: Condition) -> bool | None:
+        if isinstance(condition, Not):
+            inner = self.constant(condition.not_)
+            return None if inner is None else not inner
+        if not isinstance(condition, All | Any_):
+            return None
+        all_ = isinstance(condition, All)
+        parts = [self.constant(part) for part in condition.parts()]
+        if any(part is (not all_) for part in parts):
+            return not all_
+        return all_ if all(part is all_ for part in parts) else None
 
-def follows(narrow: Condition, wide: Condition, depth: int = DEPTH_MAX) -> bool:
-    """Whether ``wide`` holds wherever ``narrow`` does."""
-    if depth == 0:
-        return False
-    if never(narrow) or always(wide) or canonical(narrow) == canonical(wide):
-        return True
-    if isinstance(narrow, Any_):
-        return all(follows(part, wide, depth - 1) for part in narrow.any)
-    if isinstance(wide, All):
-        return all(follows(narrow, part, depth - 1) for part in wide.all)
-    if isinstance(narrow, All) and any(follows(part, wide, depth - 1) for part in narrow.all):
-        return True
-    if isinstance(wide, Any_):
-        return any(follows(narrow, part, depth - 1) for part in wide.any)
-    if isinstance(narrow, Not) and isinstance(wide, Not):
-        return follows(wide.not_, narrow.not_, depth - 1)
-    return _of_numbers(narrow, wide)
+    def follows(self, narrow: Condition, wide: Condition) -> bool:
+        """Whether ``wide`` holds wherever ``narrow`` does."""
+        pair = (id(narrow), id(wide))
+        if pair not in self._known:
+            if self._steps_left <= 0:
+                return False
+            self._steps_left -= 1
+            self._known[pair] = False  # no condition is inside itself, so that nobody asks meanwhile
+            self._known[pair] = self._follows(narrow, wide)
+        return self._known[pair]
+
+    def _follows(self, narrow: Condition, wide: Condition) -> bool:
+        if self.constant(narrow) is False or self.constant(wide) is True or self._text(narrow) == self._text(wide):
+            return True
+        if isinstance(narrow, Any_):
+            return all(self.follows(part, wide) for part in narrow.any)
+        if isinstance(wide, All):
+            return all(self.follows(narrow, part) for part in wide.all)
+        if isinstance(narrow, All) and any(self.follows(part, wide) for part in narrow.all):
+            return True
+        if isinstance(wide, Any_):
+            return any(self.follows(narrow, part) for part in wide.any)
+        if isinstance(narrow, Not) and isinstance(wide, Not):
+            return self.follows(wide.not_, narrow.not_)
+        return _of_numbers(narrow, wide)
+
+    def _text(self, condition: Condition) -> bytes:
+        if id(condition) not in self._texts:
+            text = orjson.dumps(canonical(condition), option=orjson.OPT_SORT_KEYS)
+            self._texts[id(condition)] = text
+        return self._texts[id(condition)]
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

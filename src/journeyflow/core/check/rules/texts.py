@@ -7,7 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Around, Subject, saves
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.nodes.base import LIQUID_ROOTS
@@ -22,11 +22,10 @@ Paths = Iterable[tuple[str, ...]]
 def unknown_variables(subject: Subject) -> Iterator[Finding]:
     """JF108 in a journey: what is not saved before it is shown, and names that mean nothing."""
     for name, sent in subject.messages.items():
-        compiled = subject.shown_by(sent)
-        for variable in _variables(() if compiled is None else compiled.reads):
+        for variable in _variables(subject.reads(sent)):
             if not _saved_before(subject, name, variable):
                 message = f"shows vars.{variable}, which no node before it saves"
-                yield subject.finding("JF108", f"nodes.{name}.template", f"the template {message}", sent.template)
+                yield subject.finding("JF108", f"nodes.{name}.template", f"the template {message}", sent.template or "")
     for name, node in subject.journey.nodes.items():
         for path, text in node.liquid():
             reads = _reads(subject.around.renderer, text)

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from datetime import time, timedelta
 from typing import Final
 
-from journeyflow.core.check.references import Finding
+from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Subject, saves
 from journeyflow.core.conditions import All, Condition, EventCondition, PropertyCondition, leaves
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.base import Node
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.values import duration_text
-from journeyflow.core.workspace import QuietHours
+from journeyflow.core.workspace import Channel, QuietHours
 
 OPENS_NEED: Final = timedelta(hours=4)
 """Most people who open a mail have done so after some hours; before, "not opened" says little."""
@@ -42,11 +43,12 @@ def early_opens(subject: Subject) -> Iterator[Finding]:
     """JF106."""
     for name, node in subject.journey.nodes.items():
         patience = _patience(node)
-        for path, template in _opens_asked(node):
+        for path, channel, template in _opens_asked(node):
             times = [
                 after[name]
                 for sent, message in subject.messages.items()
-                if template in (None, message.template) and name in (after := subject.graph.after(sent))
+                if message.channel == channel and template in (None, message.template)
+                if name in (after := subject.graph.after(sent))
             ]
             if times and patience is not None and min(times) + patience < OPENS_NEED:
                 passed = duration_text(min(times) + patience)
@@ -61,16 +63,18 @@ def _patience(node: Node) -> timedelta | None:
     return None if isinstance(node.timeout, str) else node.timeout
 
 
-def _opens_asked(node: Node) -> Iterator[tuple[str, str | None]]:
-    """Where the node asks whether a message was opened: path, and the template that it is about, where it says so."""
+def _opens_asked(node: Node) -> Iterator[tuple[str, Channel, str | None]]:
+    """Where the node asks whether a message was opened: path, channel, and the template, where it is about one."""
     if isinstance(node, WaitForNode):
         for place, case in enumerate(node.cases):
             if case.event == OPENED:
-                yield f"cases[{place}].event", _template(case.where)
+                yield f"cases[{place}].event", "email", _template(case.where)
     for path, condition in node.conditions():
         for leaf in leaves(condition):
             if isinstance(leaf, EventCondition) and leaf.event == OPENED:
-                yield path, _template(leaf.where)
+                yield path, "email", _template(leaf.where)
+            elif isinstance(leaf, MessageCondition) and leaf.opened is not None and leaf.message.age < OPENS_NEED:
+                yield path, leaf.message.channel, leaf.message.template
 
 
 def _template(where: Condition | None) -> str | None:
@@ -105,8 +109,7 @@ def short_coupons(subject: Subject) -> Iterator[Finding]:
 
 def _shown(subject: Subject, name: str) -> set[str]:
     """What a message shows of ``vars``."""
-    compiled = subject.shown_by(subject.messages[name])
-    return set() if compiled is None else {path[1] for path in compiled.reads if path[0] == "vars" and len(path) > 1}
+    return {path[1] for path in subject.reads(subject.messages[name]) if path[0] == "vars" and len(path) > 1}
 
 
 # --- quiet hours -----------------------------------------------------------------------------------------------------

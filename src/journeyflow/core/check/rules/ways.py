@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from journeyflow.core.check.references import Finding, loops
+from journeyflow.core.check.finding import Finding
+from journeyflow.core.check.references import loops
 from journeyflow.core.check.subject import Subject
 from journeyflow.core.nodes.wait_for import WaitForNode
 
