@@ -17,7 +17,7 @@ import orjson
 
 from journeyflow.api.bodies import DEPTH_MAX, too_deep, unfit
 from journeyflow.core.errors import InvalidEvent
-from journeyflow.core.inputs import Event, Identify, Input, Merge
+from journeyflow.core.inputs import ENGINE_NAMES, Event, Identify, Input, Merge
 from journeyflow.core.values import EPOCH, JSON, parse_instant
 
 Type = Literal["track", "identify", "page", "screen", "group", "alias"]
@@ -32,19 +32,6 @@ SKEW_MAX: Final = timedelta(days=3_650)
 """A clock that is wrong by more than this is not corrected: ``sentAt`` is no time of sending."""
 FUTURE_MAX: Final = timedelta(days=36_500)
 
-ENGINE_NAMES: Final = frozenset(
-    {
-        "Contact Created",
-        "Contact Updated",
-        "Coupon Pool Low",
-        "Segment Entered",
-        "Segment Left",
-        "Stage Changed",
-        "Tag Added",
-        "Tag Removed",
-    }
-)
-"""Events that only the engine makes (rule 2.7): from outside they would be mistaken for its own."""
 CONSENT_NAMES: Final = frozenset({"Subscribed", "Unsubscribed"})
 PROVIDER_NAMES: Final = CONSENT_NAMES | {
     "Coupon Redeemed",

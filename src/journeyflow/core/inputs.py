@@ -12,6 +12,20 @@ from journeyflow.core.values import JSON
 GUARDED: Final = frozenset({"email", "phone", "tracking"})
 """What a browser, whose key everybody can read, can't change of a contact that has it."""
 
+ENGINE_NAMES: Final = frozenset(
+    {
+        "Contact Created",
+        "Contact Updated",
+        "Coupon Pool Low",
+        "Segment Entered",
+        "Segment Left",
+        "Stage Changed",
+        "Tag Added",
+        "Tag Removed",
+    }
+)
+"""Events that only the engine makes (rule 2.7): from outside they would be mistaken for its own."""
+
 
 @dataclass(slots=True, frozen=True)
 class Event:

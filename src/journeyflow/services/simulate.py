@@ -25,8 +25,10 @@ from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
 from journeyflow.core.meeting import Item, Joining, meet
+from journeyflow.core.passages import Passages
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
+from journeyflow.services.report_counts import ReportCounts
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
 from journeyflow.services.simulate_memory import SimulationMemory
 from journeyflow.services.simulate_summary import JourneyNumbers, MessageTally, Simulation
@@ -57,6 +59,7 @@ def simulate(
     seed: int = 0,
     on_trail: OnTrail | None = None,
     on_progress: OnProgress | None = None,
+    counts: ReportCounts | None = None,
 ) -> Simulation:
     """Run the journeys of a folder (all, or those named) over files of events and contacts.
 
@@ -66,6 +69,7 @@ def simulate(
     :param seed: makes the coupon codes, nothing else.
     :param on_trail: gets every trail record, in the order of the trail; nothing is kept.
     :param on_progress: gets how many inputs of how many are done.
+    :param counts: is filled with what the report shows beyond the summary.
     :raises NotFound: for a journey that the folder does not have.
     :raises InvalidInput: naming every line of the files that can't be taken.
     """
@@ -73,7 +77,22 @@ def simulate(
         raise InvalidInput(f"expected an end of the clock that is not before its start, {start.isoformat()}")
     chosen = choose(documents, journeys)
     inputs = read_timeline(events, contacts, start, (documents.workspace or DEFAULT).timezone)
-    return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+    if counts is None:
+        return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+    watched = _both(on_trail, counts.record)
+    simulator = Simulator(chosen, renderer, inputs, seed, watched, counts.message, passages=counts.passages)
+    return simulator.run(until, on_progress)
+
+
+def _both(first: OnTrail | None, second: OnTrail) -> OnTrail:
+    if first is None:
+        return second
+
+    def tell(record: TrailRecord) -> None:
+        first(record)
+        second(record)
+
+    return tell
 
 
 def simulate_inputs(
@@ -120,12 +139,15 @@ class Simulator:
         on_trail: OnTrail | None,
         on_message: OnMessage | None = None,
         on_call: OnCall | None = None,
+        *,
+        passages: Passages | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
         self._memory = SimulationMemory(self._flows.recalled, seed, self._flows.followed)
-        self._effects = Effects()
+        self._effects = Effects(passages=passages)
         # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
-        self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name != "statistics"]
+        kept = ("statistics", "passages")
+        self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name not in kept]
         self._inputs = inputs
         # The next one is the last, so that what was handled can be dropped.
         self._coming = inputs.arrivals
@@ -275,7 +297,7 @@ class Simulator:
     # --- what was decided ---------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Put away what one decision wants written; only the statistics go on adding up where they are."""
+        """Put away what one decision wants written; only statistics and passages go on adding up where they are."""
         effects = self._effects
         self._memory.keep(effects)
         if self._on_trail is not None:

@@ -1,4 +1,4 @@
-"""What a simulation is fed with: events (JSON Lines) and contacts (CSV), plain or gzip, as one list of inputs.
+"""What a simulation is fed with: events (JSON Lines, Parquet) and contacts (CSV, JSON Lines), as one list of inputs.
 
 Both files may be large, so each line is turned at once into the input that it stands for and nothing is kept twice.
 """
@@ -6,22 +6,28 @@ Both files may be large, so each line is turned at once into the input that it s
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
 from journeyflow.services.contact_rows import created_at, read_header, read_row
 from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.imports import as_contact, is_json_lines, parts
+from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
 NAME_LENGTH_MAX: Final = 200
+FIELDS: Final = frozenset({"contact", "event", "occurred_at", "properties", "message_id", "received_at"})
 
 Arrival = tuple[datetime, str, Input]
 """An input on its way: the instant of its handling, the contact's key, the input."""
@@ -78,15 +84,15 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
         can't be read.
     """
     errors = LineErrors()
-    rows = {} if contacts is None else _read_contacts(contacts, timezone, errors)
-    own_zones = ((key, row.attributes.get("timezone")) for key, row in rows.items())
+    known = {} if contacts is None else _read_contacts(contacts, timezone, errors)
+    own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
     zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
     reader = _EventReader(start, zones, zone(timezone))
     arrivals = [] if events is None else reader.read(events, errors)
     errors.finish()
     instants = [at for at, _, _ in arrivals]
-    begun = start or (min(instants) if instants else _latest(rows))
-    everything = _with_contacts(arrivals, rows, begun)
+    begun = start or (min(instants) if instants else _latest(known))
+    everything = _with_contacts(arrivals, known, begun)
     together = _together(everything)
     everything.sort(key=itemgetter(0, 1))
     return Timeline(begun, max(instants, default=begun), everything, together)
@@ -133,18 +139,14 @@ class _EventReader:
 
     def read(self, path: Path, errors: LineErrors) -> list[Arrival]:
         found: list[Arrival] = []
-        with opened(path) as file:
-            for number, line in enumerate(lines(file), 1):
-                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                try:
-                    if text and not text.isspace():
-                        found.append(self._arrival(text))
-                except BadLine as error:
-                    errors.add(path, number, error)
+        for number, read in _rows(path) if is_parquet(path) else _lines(path):
+            try:
+                found.append(self._arrival(read()))
+            except BadLine as error:
+                errors.add(path, number, error)
         return found
 
-    def _arrival(self, line: bytes) -> Arrival:
-        data = parsed(line)
+    def _arrival(self, data: dict[str, JSON]) -> Arrival:
         key = self._text(data, "contact", KEY_LENGTH_MAX)
         name = self._text(data, "event", NAME_LENGTH_MAX)
         local = self._zones.get(key, self._default)
@@ -168,6 +170,34 @@ class _EventReader:
         if name == "$merge":
             return Merge(at, self._text(properties, "into", KEY_LENGTH_MAX, "properties."))
         return Event(at, name, occurred_at, properties, message_id, imported=imported)
+
+
+Numbered = Iterator[tuple[int, Callable[[], dict[str, JSON]]]]
+"""Lines or rows, from 1, each with what reads it or raises :class:`BadLine`."""
+
+
+def _lines(path: Path) -> Numbered:
+    with opened(path) as file:
+        for number, line in enumerate(lines(file), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text and not text.isspace():
+                yield number, partial(parsed, text)
+
+
+def _rows(path: Path) -> Numbered:
+    return ((number, partial(_from_row, row)) for number, row in enumerate(rows(path, FIELDS), 1))
+
+
+def _from_row(row: Mapping[str, object]) -> dict[str, JSON]:
+    """A row of Parquet; its properties may be an object, or JSON as text."""
+    data = {name: plain(value) for name, value in row.items()}
+    properties = data.get("properties")
+    if isinstance(properties, str):
+        try:
+            data["properties"] = orjson.loads(properties)
+        except orjson.JSONDecodeError:
+            raise BadLine.at("properties", "a JSON object", properties) from None
+    return data
 
 
 def _properties(data: dict[str, JSON]) -> dict[str, JSON]:
@@ -201,28 +231,27 @@ class Row(NamedTuple):
 
 def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, Row]:
     rows: dict[str, Row] = {}
+    if is_json_lines(path):
+        for number, read in _lines(path):
+            with errors.noting(path, number):
+                _take(rows, *parts(as_contact(read())), timezone)
+        return rows
     with opened(path) as file:
         reader = csv_reader(file)
         try:
             header = read_header(next(reader, []))
             line = reader.line_num + 1
             for cells in reader:
-                _take_row(rows, header, cells, timezone, errors, path, line)
+                if cells:
+                    with errors.noting(path, line):
+                        _take(rows, *read_row(header, cells), timezone)
                 line = reader.line_num + 1
         except (csv.Error, BadLine) as error:
             errors.add(path, max(reader.line_num, 1), BadLine(str(error)))
     return rows
 
 
-def _take_row(
-    rows: dict[str, Row], header: list[str], cells: list[str], timezone: str, errors: LineErrors, path: Path, line: int
-) -> None:
-    if not cells:
-        return
-    try:
-        key, attributes, tags = read_row(header, cells)
-        if key in rows:
-            raise BadLine.at("contact", "each contact once", key)
-        rows[key] = Row(created_at(attributes, timezone), attributes, tags)
-    except BadLine as error:
-        errors.add(path, line, error)
+def _take(rows: dict[str, Row], key: str, attributes: dict[str, JSON], tags: tuple[str, ...], timezone: str) -> None:
+    if key in rows:
+        raise BadLine.at("contact", "each contact once", key)
+    rows[key] = Row(created_at(attributes, timezone), attributes, tags)
