@@ -329,6 +329,10 @@ class Walker:
             detail["reason"] = reason
         self.decision.record(run, "waiting", detail, run.node, self.node(run).type)
 
+    def ask_to_stay(self, run: Run) -> None:
+        """A standing run is asked whether it may stay, though nothing has woken it (rule 10.3)."""
+        self._stays(self.visit(run))
+
     def _stays(self, visit: Visit) -> bool:
         """Rule 4.1."""
         condition = self.journey(visit.run).stay_if

@@ -198,7 +198,7 @@ def arrival(contact: Mapping[str, JSON], timezone: str, now: datetime) -> tuple[
     since = created_at(attributes, timezone)
     if since is not None and since > now:
         raise BadLine.at("created_at", "an instant that is not in the future", attributes["created_at"])
-    return key, Appear(now, since or now, attributes, _tags(contact.get("tags")))
+    return key, Appear(now, since or now, attributes, _tags(contact.get("tags")), known=True)
 
 
 def _attributes(contact: Mapping[str, JSON]) -> dict[str, JSON]:

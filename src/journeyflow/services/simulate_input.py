@@ -6,15 +6,15 @@ Both files may be large, so each line is turned at once into the input that it s
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from journeyflow.core.inputs import Appear, Event, Identify, Input
+from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
 from journeyflow.services.contact_rows import created_at, read_header, read_row
@@ -31,21 +31,42 @@ Arrival = tuple[datetime, str, Input]
 class Timeline:
     """All inputs in the order of the clock, and what the clock has to know of them.
 
-    ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none.
+    ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none. ``together``
+    has the instants at which something arrives for a contact that was, or is about to be, merged: all that arrives
+    then, in the order of the file.
     """
 
     start: datetime
     last: datetime
     arrivals: list[Arrival]
+    together: dict[datetime, list[tuple[str, Input]]] = field(default_factory=dict)
 
 
 def timeline(inputs: Iterable[tuple[str, Input]], start: datetime | None = None) -> Timeline:
     """Inputs, each with its contact's key, as a timeline; those of one contact and instant stay in the given order."""
     arrivals: list[Arrival] = [(item.at, key, item) for key, item in inputs]
+    together = _together(arrivals)
     arrivals.sort(key=itemgetter(0, 1))
     events = [at for at, _, item in arrivals if not isinstance(item, Appear)]
     begun = start or next(iter(events), EPOCH)
-    return Timeline(begun, max(events, default=begun), arrivals)
+    return Timeline(begun, max(events, default=begun), arrivals, together)
+
+
+def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Input]]]:
+    """See :class:`Timeline`; the arrivals are in the order of the file."""
+    merged: dict[str, datetime] = {}
+    for at, key, item in arrivals:
+        if isinstance(item, Merge):
+            merged[key] = min(at, merged.get(key, at))
+    if not merged:
+        return {}
+    found: dict[datetime, list[tuple[str, Input]]] = {
+        at: [] for at, key, _ in arrivals if key in merged and at >= merged[key]
+    }
+    for at, key, item in arrivals:
+        if at in found:
+            found[at].append((key, item))
+    return found
 
 
 def read_timeline(events: Path | None, contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
@@ -63,10 +84,12 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
     reader = _EventReader(start, zones, zone(timezone))
     arrivals = [] if events is None else reader.read(events, errors)
     errors.finish()
-    arrivals.sort(key=itemgetter(0, 1))
-    begun = start or (arrivals[0][0] if arrivals else _latest(rows))
-    last = arrivals[-1][0] if arrivals else begun
-    return Timeline(begun, last, _with_contacts(arrivals, rows, begun))
+    instants = [at for at, _, _ in arrivals]
+    begun = start or (min(instants) if instants else _latest(rows))
+    everything = _with_contacts(arrivals, rows, begun)
+    together = _together(everything)
+    everything.sort(key=itemgetter(0, 1))
+    return Timeline(begun, max(instants, default=begun), everything, together)
 
 
 def _latest(rows: Mapping[str, Row]) -> datetime:
@@ -78,10 +101,10 @@ def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: date
     """Each contact of the file appears before everything, or at its ``created_at``, or just before its first event."""
     if not rows:
         return arrivals
-    origin = min(start, arrivals[0][0]) if arrivals else start
     first: dict[str, datetime] = {}
     for at, key, _ in arrivals:
-        first.setdefault(key, at)
+        first[key] = min(at, first.get(key, at))
+    origin = min(start, *first.values()) if first else start
     appearing: list[Arrival] = []
     for key, row in rows.items():
         born = row.created_at or start
@@ -92,7 +115,7 @@ def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: date
         else:
             appearing.append((born, key, Appear(born, born, row.attributes, row.tags, announced=True)))
     # At one instant a contact appears before its events, because sorting keeps the order of what is alike.
-    return sorted([*appearing, *arrivals], key=itemgetter(0, 1))
+    return [*appearing, *arrivals]
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -130,10 +153,10 @@ class _EventReader:
         at = occurred_at if received is None else instant("received_at", received, local)
         return at, key, self._input(name, at, occurred_at, _properties(data), _message_id(data))
 
-    def _text(self, data: dict[str, JSON], field: str, longest: int) -> str:
+    def _text(self, data: dict[str, JSON], field: str, longest: int, within: str = "") -> str:
         value = data.get(field)
         if not isinstance(value, str) or not 0 < len(value) <= longest:
-            raise BadLine.at(field, f"text of 1 to {longest} characters", value)
+            raise BadLine.at(f"{within}{field}", f"text of 1 to {longest} characters", value)
         return self._texts.setdefault(value, value)
 
     def _input(
@@ -143,7 +166,7 @@ class _EventReader:
         if name == "$identify":
             return Identify(at, properties, message_id, imported)
         if name == "$merge":
-            raise BadLine("event: $merge is not supported yet; take the line out, or use one key for both contacts")
+            return Merge(at, self._text(properties, "into", KEY_LENGTH_MAX, "properties."))
         return Event(at, name, occurred_at, properties, message_id, imported=imported)
 
 
