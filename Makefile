@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cases check drift format bench lock
+.PHONY: help run test chromium cases check drift format bench lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,18 @@ help: ## list what there is
 run: $(VENV)/run.stamp ## start journeyflow on SQLite with the flows folder (FLOWS=...)
 	@$(BIN)/journeyflow serve --flows $(FLOWS) $(ARGS)
 
-test: $(VENV)/dev.stamp ## run all tests (ARGS="-k rule_4_3")
+test: $(VENV)/dev.stamp chromium ## run all tests (ARGS="-k rule_4_3")
 	@$(BIN)/pytest -n auto $(ARGS)
+
+# From Debian's packages, where that is possible; where not, the tests that look at pages are skipped.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Debian's package chromium"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium; } \
+			>/dev/null 2>&1 && command -v chromium >/dev/null && exit 0; \
+	fi; \
+	echo "NO CHROMIUM ON THIS MACHINE, and it can't be installed here: the tests that look at pages are skipped" >&2
 
 cases: $(VENV)/dev.stamp ## send the API 2,000 requests made from its OpenAPI document
 	@JOURNEYFLOW_API_CASES=2000 $(BIN)/pytest -n 0 $(ARGS) tests/api/test_openapi_cases.py

@@ -268,6 +268,19 @@ def test_everything_wrong_in_the_folder_is_told_at_once(journey: Begin, flows: P
     assert "worse.yaml" in str(caught.value)
 
 
+def test_a_visitor_who_is_merged_is_one_with_the_known_contact(journey: Begin, flows: Path) -> None:
+    run = journey(flows, only="greeting")
+    run.identify("visitor", email="ann@example.com")
+    run.track("visitor", "Came")
+    run.merge("visitor", "ann")
+    run.track("visitor", "Came")
+
+    for key in ("visitor", "ann"):
+        assert len(run.messages(key)) == 1
+        assert run.attributes(key) == {"email": "ann@example.com"}
+        assert run.trail(key)[0]["contact"] == "visitor"
+
+
 def test_values_that_an_event_cannot_carry_are_refused(journey: Begin, flows: Path) -> None:
     run = journey(flows)
     with pytest.raises(TypeError):

@@ -25,6 +25,7 @@ def shop(tmp_path: Path, new_database: Path) -> Iterator[Shop]:
     opened = open_shop(tmp_path)
     opened.ingest.start()
     yield opened
+    opened.app.state.context.simulations.close()
     opened.ingest.stop()
     opened.installation.engine.dispose()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from journeyflow.api.segment_events import Sending, judge, skew_of
+from journeyflow.api.segment_events import Arrival, Sending, judge, skew_of
 from journeyflow.core.errors import InvalidEvent
-from journeyflow.core.inputs import Event, Identify
+from journeyflow.core.inputs import Event, Identify, Merge
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 JSONObject = dict[str, Any]  # Any: JSON
@@ -61,6 +61,20 @@ def test_an_id_that_is_none_is_told(bad: object) -> None:
 
 def test_an_anonymous_id_that_is_none_is_told() -> None:
     assert wrong_field({"event": "x", "anonymousId": []}) == "anonymousId"
+
+
+def test_what_names_a_contact_by_its_user_id_makes_it_known() -> None:
+    for ids, known in (({"userId": "ann"}, True), ({"anonymousId": "a-1"}, False)):
+        assert taken({**ids, "event": "Seen"}).known == known
+        traits = judge({**ids}, "identify", "", sending()).input
+        assert isinstance(traits, Identify)
+        assert traits.known == known
+
+
+def test_an_alias_needs_the_id_before_and_the_id_from_now_on() -> None:
+    assert judge({"userId": "ann", "previousId": "a-1"}, "alias", "", sending()) == Arrival("a-1", Merge(NOW, "ann"))
+    assert wrong_field({"userId": "ann"}, "alias") == "previousId"
+    assert wrong_field({"anonymousId": "a-1", "previousId": "a-2"}, "alias") == "userId"
 
 
 # --- when it was -----------------------------------------------------------------------------------------------------
@@ -144,7 +158,7 @@ def test_properties_and_traits_are_objects(bad: object) -> None:
 def test_what_is_missing_is_empty() -> None:
     assert taken(track(properties=None)).properties == {}
     item = judge({"userId": "ann"}, "identify", "", sending()).input
-    assert item == Identify(NOW, {})
+    assert item == Identify(NOW, {}, known=True)
 
 
 def test_a_message_id_is_text_or_a_number() -> None:

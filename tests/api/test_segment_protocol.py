@@ -43,7 +43,7 @@ def test_a_batch_tells_which_of_its_events_were_not_taken_and_stores_the_others(
     assert [(one["index"], one["field"]) for one in told["rejected"]] == [
         (1, "batch[1].timestamp"),
         (3, "batch[3]"),
-        (4, "batch[4].type"),
+        (4, "batch[4].previousId"),
     ]
     shop.settle()
     assert shop.contact("ann")["contact"] == "ann"
@@ -101,21 +101,6 @@ def test_identify_sets_attributes_and_group_sets_one(shop: Shop) -> None:
         "plan": "gold",
         "group": {"name": "Tea Ltd"},
     }
-
-
-def test_an_identify_with_two_ids_is_about_the_known_one(shop: Shop) -> None:
-    body = {"userId": "ann", "anonymousId": "a-1", "traits": {"plan": "gold"}}
-    shop.client("write").post("/v1/identify", json=body)
-    shop.settle()
-
-    assert shop.contact("ann")["attributes"] == {"plan": "gold"}
-    assert shop.client("read").get("/v1/contacts/a-1").status_code == 404
-
-
-def test_alias_says_that_it_is_not_there_yet(shop: Shop) -> None:
-    answer = shop.client("write").post("/v1/alias", json={"userId": "ann", "previousId": "a-1"})
-
-    assert (answer.status_code, answer.headers["content-type"]) == (501, "application/problem+json")
 
 
 def test_an_event_with_the_same_message_id_counts_once(shop: Shop) -> None:

@@ -218,5 +218,15 @@ def test_the_links_of_a_test_lead_on_and_tell_nothing(posting: Shop, server: Mai
 def test_an_address_that_is_none_is_refused(posting: Shop) -> None:
     answer = posting.client("admin").post("/v1/templates/hello/send-test", json={"to": "nobody at all"})
 
-    assert answer.status_code == 502
-    assert "is no e-mail address" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "to")
+
+
+def test_an_sms_is_shown_and_sent_by_its_own_channel(posting: Shop, server: MailServer) -> None:
+    posting.publish({"template": "short", "channel": "sms", "body": "Hello {{ contact.first_name }}"})
+    admin = posting.client("admin")
+
+    shown = admin.get("/v1/templates/short/preview", params={"contact": "ann"}).json()
+    sent = admin.post("/v1/templates/short/send-test", json={"to": "+48123456789", "contact": "ann"}).json()
+    assert (shown["text"], shown["html"], shown["subject"]) == ("Hello Ann", "", "")
+    assert (sent["channel"], sent["subject"], server.messages) == ("mailbox", "Hello Ann", [])
+    assert admin.post("/v1/templates/short/send-test", json={"to": "me@shop.example"}).status_code == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from journeyflow.core.effects import Statistic, TrailRecord
@@ -26,7 +26,7 @@ def audit(world: World) -> None:
         if record.run is not None:
             runs.setdefault(record.run, []).append(record)
     for steps in runs.values():
-        _run_is_one_passage(steps)
+        _run_is_one_passage(world, steps)
     _time_runs_forward(records)
     _refusals_have_no_run(records)
     _statistics_agree(world, records)
@@ -35,14 +35,16 @@ def audit(world: World) -> None:
     _numbers_are_gapless(world)
 
 
-def _run_is_one_passage(steps: list[TrailRecord]) -> None:
+def _run_is_one_passage(world: World, steps: list[TrailRecord]) -> None:
     kinds = [step.kind for step in steps]
     assert [step.seq for step in steps] == list(range(len(steps))), "seq counts from 0 without a gap"
+    assert len({(world.resolve(step.contact), step.journey) for step in steps}) == 1
+    moves = [contact for contact, _ in groupby(step.contact for step in steps)]
+    assert all(world.aliases[one] == other for one, other in pairwise(moves)), "a run moves only by a merge"
     assert kinds[0] in BEGINNINGS
     assert sum(kind in BEGINNINGS for kind in kinds) == 1
     if kinds[0] == "holdout":
         assert set(kinds[1:]) <= {"converted"}, "who is held out walks nothing"
-    assert len({(step.contact, step.journey) for step in steps}) == 1
     for before, step in pairwise(steps):
         assert step.version == before.version or step.kind == "moved"
     assert sum(kind in ENDS for kind in kinds) <= 1, "a run ends once"
@@ -116,7 +118,7 @@ def _contacts_agree(world: World, trails: dict[str, list[TrailRecord]]) -> None:
         told = {
             run
             for run, steps in trails.items()
-            if steps[0].contact == contact.key and not any(step.kind in over for step in steps)
+            if world.resolve(steps[-1].contact) == contact.key and not any(step.kind in over for step in steps)
         }
         assert active == told
         keys = [(run.journey, run.key) for run in contact.runs if run.active]
@@ -129,9 +131,13 @@ def _contacts_agree(world: World, trails: dict[str, list[TrailRecord]]) -> None:
 
 
 def _numbers_are_gapless(world: World) -> None:
+    """A merge numbers what it brings behind what is there."""
     numbers: dict[str, list[int]] = {}
     records: dict[str, list[int]] = {}
-    for effects in world.effects:
+    for place, effects in enumerate(world.effects):
+        for merge in [one for one in world.merges if one.place == place]:
+            _move(numbers, merge.source, merge.into, 0)
+            _move(records, merge.source, merge.into, -1)
         for event in effects.events:
             numbers.setdefault(event.contact, []).append(event.number)
         for number, record in effects.trail:
@@ -140,3 +146,9 @@ def _numbers_are_gapless(world: World) -> None:
         assert found == list(range(1, len(found) + 1))
     for found in records.values():
         assert found == list(range(len(found)))
+
+
+def _move(numbers: dict[str, list[int]], source: str, into: str, least: int) -> None:
+    mine = numbers.setdefault(into, [])
+    last = mine[-1] if mine else least
+    mine.extend(number + last - least for number in numbers.pop(source, []))

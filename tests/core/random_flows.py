@@ -383,6 +383,10 @@ def _tag(contact: str, tag: str, on: bool) -> Happening:
     return Happening("0s", contact, f"{'+' if on else '-'}{tag}", do)
 
 
+def _merge(contact: str, into: str) -> Happening:
+    return Happening("0s", contact, f"is @ {into}", lambda world: world.merge(contact, into))
+
+
 def _reply(world: World, contact: str, error: str | None) -> object:
     called = world.calls(contact)
     return world.reply(contact, called[-1].node, body={"n": 1}, error=error) if called else None
@@ -436,6 +440,7 @@ happenings = st.builds(
         ),
         st.builds(_identify, contacts, attributes, st.sampled_from([False, False, True])),
         st.builds(_tag, contacts, st.sampled_from(["x", "y"]), st.booleans()),
+        st.builds(_merge, contacts, contacts),
         st.builds(
             _by_hand,
             st.sampled_from(

@@ -49,5 +49,5 @@ def test_the_schema_for_editors_knows_what_belongs_to_which_channel() -> None:
     schema = Template.model_json_schema()
 
     assert schema["else"] == {"required": ["subject"]}
-    assert schema["then"] == {"properties": dict.fromkeys(["subject", "preheader", "format", "text"], False)}
+    assert schema["then"] == {"properties": dict.fromkeys(["subject", "preheader", "layout", "format", "text"], False)}
     assert schema["additionalProperties"] is False

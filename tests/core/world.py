@@ -6,9 +6,11 @@ when somebody looks. Every look audits what the core wrote (see :mod:`tests.core
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
+from functools import cache
 from textwrap import dedent, indent
+from typing import NamedTuple
 
 from tests.core.audit import audit
 
@@ -26,6 +28,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    Merge,
     MessageFailed,
     Move,
     Remove,
@@ -35,6 +38,7 @@ from journeyflow.core.inputs import (
     Wake,
 )
 from journeyflow.core.journey import Journey
+from journeyflow.core.meeting import Item, Joining, meet
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -87,6 +91,14 @@ class WorldMemory(SimulationMemory):
         self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
+class Merged(NamedTuple):
+    """A merge, and how many effects were written before it."""
+
+    place: int
+    source: str
+    into: str
+
+
 class World:
     """Documents published at ``start``, and everybody they deal with."""
 
@@ -106,7 +118,10 @@ class World:
         self.memory = WorldMemory()
         self.contacts: dict[str, Contact] = {}
         self.effects: list[Effects] = []
+        self.aliases: dict[str, str] = {}
+        self.merges: list[Merged] = []
         self._arriving: dict[str, list[Input]] = {}
+        self._order: list[tuple[str, Input]] = []
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -141,25 +156,50 @@ class World:
     def settle(self) -> World:
         """Handle what has arrived and what is due, contact by contact."""
         due = {key for key, one in self.contacts.items() if one.timer_at is not None and one.timer_at <= self.now}
-        for key in sorted(due | self._arriving.keys()):
-            self._handle(key, self._arriving.pop(key, []))
+        order, self._order = sorted(self._order, key=lambda one: one[1].at), []
+        arriving, self._arriving = self._arriving, {}
+        if any(isinstance(item, Merge) or key in self.aliases for key, item in order):
+            meet(self, order, due, self.now)
+            return self
+        for key in sorted(due | arriving.keys()):
+            actor = self.open({})
+            actor(key).handle(sorted(arriving.get(key, []), key=lambda one: one.at))
+            self.close()
         return self
 
-    def _handle(self, key: str, inputs: Sequence[Input]) -> None:
+    def _actor(self, key: str) -> Actor:
         contact = self.contacts.setdefault(key, Contact(key))
         if contact.timer_at is not None and contact.timer_at <= self.now:
             contact.timer_at = None
-        effects = self.memory.effects = Effects()
+        return Actor(contact, self.now, self.flows, self.memory, self.memory.effects)
+
+    # --- what a merge needs (see journeyflow.core.meeting) ------------------------------------------------------------
+
+    def resolve(self, key: str) -> str:
+        return self.resolve(self.aliases[key]) if key in self.aliases else key
+
+    def open(self, inputs: Mapping[str, Sequence[Item]]) -> Callable[[str], Actor]:
+        self.memory.effects = Effects()
         self.memory.now = self.now
-        Actor(contact, self.now, self.flows, self.memory, effects).handle(sorted(inputs, key=lambda one: one.at))
-        self.memory.keep(effects)
-        self.effects.append(effects)
+        return cache(self._actor)
+
+    def close(self) -> None:
+        self.memory.keep(self.memory.effects)
+        self.effects.append(self.memory.effects)
+
+    def join(self, moves: Sequence[Joining]) -> None:
+        for source, into, _ in moves:
+            self.aliases[source.key] = into.key
+            self.merges.append(Merged(len(self.effects), source.key, into.key))
+            self.contacts.pop(source.key)
+            self.memory.move(source, into)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def put(self, contact: str, item: Input) -> World:
         """An input arrives; it is handled when the clock moves or somebody looks."""
         self._arriving.setdefault(contact, []).append(item)
+        self._order.append((contact, item))
         return self
 
     def track(
@@ -213,6 +253,9 @@ class World:
 
     def remove(self, contact: str, run: str) -> World:
         return self.put(contact, Remove(self.now, run))
+
+    def merge(self, contact: str, into: str) -> World:
+        return self.put(contact, Merge(self.now, into))
 
     def move(self, contact: str, run: str, node: str, version: int | None = None) -> World:
         return self.put(contact, Move(self.now, run, node, version))

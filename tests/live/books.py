@@ -24,6 +24,9 @@ def balance(world: LiveWorld) -> None:
     runs: dict[str, list[TrailRecord]] = {}
     for record in world.trail():
         runs.setdefault(str(record.run), []).append(record)
+    for records in runs.values():
+        # At one instant a contact that is merged stands before or behind the one it becomes, as their keys have it.
+        records.sort(key=lambda record: record.seq or 0)
     with read(world.engine) as connection:
         assert inbox.is_empty(connection), "nothing waits"
         assert tasks.is_empty(connection)

@@ -29,7 +29,7 @@ from tests.core.random_segments import TOPICS, segments, stage_nodes, stages
 from tests.live.world import START
 
 from journeyflow.core.identity import run_id
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Remove, SetTags, SetTopics
+from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Merge, Remove, SetTags, SetTopics
 from journeyflow.core.values import JSON, parse_duration
 
 Document = dict[str, JSON]
@@ -242,6 +242,8 @@ documents: st.SearchStrategy[list[Document]] = st.builds(
 
 pauses = st.sampled_from(["0s", "0s", "1s", "1m", "9m", "30m", "1h", "1h", "3h", "1d"]).map(parse_duration)
 days: st.SearchStrategy[JSON] = st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-03", "soon", None])
+PEOPLE = [*CONTACTS, "guest"]
+"""``guest`` comes into being by what it does; any of them may turn out to be another one."""
 ENGAGEMENT = ["Email Opened", "Email Opened", "Email Link Clicked", "Email Delivered"]
 ODD_NAMES = [
     *ENGAGEMENT,
@@ -284,7 +286,7 @@ def _input(contact: str, at: datetime) -> st.SearchStrategy[Input]:
     some_tags = st.lists(st.sampled_from(["x", "y"]), max_size=2, unique=True).map(tuple)
     imported = mostly(False, [True])
     consent = st.dictionaries(st.sampled_from(["offers", "account"]), st.booleans())
-    run = st.builds(run_id, st.just("shop"), st.sampled_from(JOURNEYS), st.just(contact), st.none(), small)
+    run = st.builds(run_id, st.just("shop"), st.sampled_from(JOURNEYS), st.sampled_from(PEOPLE), st.none(), small)
     event = _event(at)
     return st.one_of(
         *[event] * 6,
@@ -293,6 +295,7 @@ def _input(contact: str, at: datetime) -> st.SearchStrategy[Input]:
         st.builds(SetTopics, moment, consent),
         st.builds(Enroll, moment, st.sampled_from(JOURNEYS), st.fixed_dictionaries({"n": small})),
         st.builds(Remove, moment, run),
+        st.builds(Merge, moment, st.sampled_from(PEOPLE)),
     )
 
 
@@ -307,7 +310,7 @@ def arrivals(draw: st.DrawFn) -> Arrivals:
     at = START
     for after in draw(st.lists(pauses, min_size=8, max_size=25)):
         at += after
-        contact = draw(st.sampled_from(CONTACTS))
+        contact = draw(st.sampled_from(PEOPLE))
         found.append((contact, draw(_input(contact, at))))
     return found
 

@@ -12,6 +12,10 @@ import pytest
 from tests.live.post_room import MoodyServer, PostRoom
 from tests.live.world import START
 
+from journeyflow.core.inputs import Merge
+from journeyflow.db import outbox
+from journeyflow.db.outbox import Outcome
+from journeyflow.db.sqlite import read, write
 from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
 
 AT_ONCE = timedelta(0)
@@ -328,3 +332,70 @@ def test_rule_7_2_a_message_that_is_being_sent_is_sent(room: PostRoom) -> None:
 
     assert (room.stands(), len(room.mails)) == (("sent", None), 1)
     assert [record.kind for record in room.world.trail() if record.detail.get("outcome") == "cancelled"] == []
+
+
+# --- one person, two contacts ----------------------------------------------------------------------------------------
+
+
+def visit(room: PostRoom) -> None:
+    """A visitor gets a mail into the outbox, and turns out to be Ann."""
+    room.identify("visitor", email="ann@example.com", first_name="Ann")
+    room.track("visitor", "Signed Up")
+
+
+def test_rule_10_2_what_the_visitor_was_to_get_the_known_one_gets_once(room: PostRoom) -> None:
+    visit(room)
+    room.put("visitor", Merge(room.world.now, "ann"))
+    room.deliver()
+    room.deliver()
+
+    assert len(room.mails) == 1
+    assert room.stands("ann") == ("sent", None)
+
+
+def test_rule_10_2_a_mail_on_its_way_during_the_merge_is_neither_lost_nor_sent_again(room: PostRoom) -> None:
+    visit(room)
+    with write(room.world.engine) as connection:
+        ((ready,), _) = room.world.installation.postmaster.pick_up(connection, room.world.now, 100)
+    room.put("visitor", Merge(room.world.now, "ann"))
+    with write(room.world.engine) as connection:
+        outbox.finish(connection, [Outcome(ready.message, "sent", room.world.now, provider_id="p-1")])
+    room.after(LEASE + DAY)
+    room.deliver()
+
+    assert room.mails == []
+    assert room.stands("ann") == ("sent", None)
+
+
+def test_rule_10_2_a_mail_whose_dispatcher_died_is_sent_to_the_known_one(room: PostRoom) -> None:
+    visit(room)
+    room.claim()
+    room.put("visitor", Merge(room.world.now, "ann"))
+    room.after(LEASE)
+    room.deliver()
+
+    assert (len(room.mails), room.outcomes) == (1, [("sent", True)])
+    assert room.stands("ann") == ("sent", None)
+
+
+def test_rule_10_2_the_known_ones_no_stops_what_the_visitor_was_to_get(room: PostRoom) -> None:
+    visit(room)
+    room.track("ann", "Unsubscribed", topic="offers")
+    room.put("visitor", Merge(room.world.now, "ann"))
+    room.deliver()
+
+    assert room.mails == []
+    assert room.stands("ann") == ("failed", "unsubscribed")
+
+
+def test_rule_10_2_the_run_that_leaves_for_the_older_one_takes_its_mail_back(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.deliver()
+    room.after(timedelta(minutes=1))
+    visit(room)
+    room.put("visitor", Merge(room.world.now, "ann"))
+    room.deliver()
+
+    assert len(room.mails) == 1
+    with read(room.world.engine) as connection:
+        assert [one.status for one in outbox.page(connection, "ann", None, None, 10)] == ["sent", "cancelled"]

@@ -87,7 +87,7 @@ def test_live_and_simulated_trails_are_the_same(some: list[Document], inputs: Ar
         if decided_by_lost_messages(world, inputs):
             return
         assert comparable(world.trail()) == comparable(records)
-        assert world.refusals() == refused(records)
+        assert world.refusals() == refused(records, world.people())
         assert numbers(world) == simulation.journeys
 
 

@@ -36,7 +36,7 @@ def assert_same(directory: Path, case: Case, until: datetime, limit: int = 1_000
     simulated, world = both(directory, case, until, limit)
     try:
         assert comparable(world.trail()) == comparable(simulated)
-        assert world.refusals() == refused(simulated)
+        assert world.refusals() == refused(simulated, world.people())
     finally:
         world.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
-from journeyflow.db import calls, codes, inbox, tables, trail
+from journeyflow.db import aliases, calls, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import call
@@ -144,6 +144,11 @@ class LiveWorld:
         found.sort(key=lambda one: one[:3])  # stable: records of one row stay in order
         return [record for *_, record in found]
 
+    def people(self) -> dict[str, str]:
+        """Who was merged, and into whom."""
+        with read(self.engine) as connection:
+            return aliases.find(connection, connection.scalars(select(tables.aliases.c.contact)).all())
+
     def lost_messages(self) -> bool:
         """Whether a message was withdrawn, or failed, before it was sent."""
         lost = tables.messages.c.status.in_(("cancelled", "failed"))
@@ -199,9 +204,13 @@ def _named_apart(value: JSON, codes: dict[str, int]) -> JSON:
     return f"code {codes[value]}" if isinstance(value, str) and value in codes else value
 
 
-def refused(records: Iterable[TrailRecord]) -> Counter[tuple[str, str, str]]:
-    """The refusals of a simulation, counted as the live engine counts them."""
-    return Counter((one.contact, one.journey, str(one.detail["reason"])) for one in records if one.run is None)
+def refused(records: Iterable[TrailRecord], people: Mapping[str, str]) -> Counter[tuple[str, str, str]]:
+    """The refusals of a simulation, counted as the live engine counts them: those of who was merged by who it is."""
+    return Counter(
+        (people.get(one.contact, one.contact), one.journey, str(one.detail["reason"]))
+        for one in records
+        if one.run is None
+    )
 
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)

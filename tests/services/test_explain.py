@@ -268,6 +268,29 @@ def test_the_trail_is_that_of_rule_9_1_with_the_refusals_in_it(shop: Shop) -> No
     assert records[0]["at"] == "2026-03-02T10:00:00.000000Z"
 
 
+def test_rule_10_4_who_was_merged_is_explained_as_who_it_is(shop: Shop) -> None:
+    client = shop.client("write")
+    client.post("/v1/identify", json={"anonymousId": "a-1", "traits": {"email": "ann@example.com"}})
+    client.post(
+        "/v1/track", json={"anonymousId": "a-1", "event": "Checkout Started", "properties": {"id": 1, "value": 50}}
+    )
+    shop.later(hours=1)
+    client.post("/v1/alias", json={"userId": "ann", "previousId": "a-1"})
+    shop.later(days=2)
+
+    found = story(shop, "a-1")
+
+    assert found == story(shop, "ann")
+    assert found.contact == "ann"
+    assert found.merged == ("a-1 was merged into it on Mon 2 Mar 2026 11:00:00",)
+    assert [(one["contact"], one["kind"]) for one in found.trail] == [
+        ("a-1", "entered"),
+        ("a-1", "message"),
+        ("a-1", "waiting"),
+        *[("ann", kind) for kind in ("resumed", "ran", "ran", "waiting")],
+    ]
+
+
 def test_a_contact_spelled_otherwise_is_suggested(shop: Shop) -> None:
     shop.identify("ann", name="Ann")
 

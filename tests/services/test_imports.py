@@ -138,7 +138,7 @@ def test_bytes_that_are_no_utf8_come_back_as_they_were(tmp_path: Path) -> None:
 def test_rule_1_11_an_import_is_not_announced() -> None:
     key, item = arrival({"contact": "ann", "attributes": {"plan": "gold"}, "tags": ["vip"]}, "UTC", NOW)
 
-    assert (key, item) == ("ann", Appear(NOW, NOW, {"plan": "gold"}, ("vip",), announced=False))
+    assert (key, item) == ("ann", Appear(NOW, NOW, {"plan": "gold"}, ("vip",), announced=False, known=True))
 
 
 @pytest.mark.parametrize("place", ["beside", "inside"])

@@ -20,7 +20,8 @@ LINKS = MessageLinks(SIGNER, "https://mail.shop.example", Passage("ann", "m-1", 
 SENDER = Sender(email="hello@news.shop.example")
 SURVEY = Survey(survey="taste", question="Tea?", choices=(Choice(id="tea", label="Tea"),))
 NO = Tracking(opens=False, clicks=False)
-ONLY_CLICKS = Tracking(opens=False)
+ONLY_CLICKS = Tracking(opens=False, clicks=True)
+NO_OPENS = Tracking(opens=False)
 
 
 def mail(html: str, text: str = "") -> RenderedEmail:
@@ -108,6 +109,7 @@ def test_the_template_decides_about_tracking_else_the_journey_else_the_workspace
     assert tracking_of(SHOP, None, plain, ann) == Tracking(opens=True, clicks=True)
     assert tracking_of(SHOP, journey, plain, ann) == NO
     assert tracking_of(SHOP, journey, own, ann) == ONLY_CLICKS
+    assert tracking_of(SHOP, None, plain.model_copy(update={"tracking": NO_OPENS}), ann) == ONLY_CLICKS, "each its word"
     assert tracking_of(SHOP, journey, own, shy) == NO, "a contact's word goes before everything"
 
 

@@ -320,3 +320,97 @@ def test_inputs_at_hand_are_simulated_like_those_of_a_file(tmp_path: Path) -> No
 
     assert trail == outcome.trail
     assert simulation == outcome.simulation
+
+
+# --- one person, two contacts ----------------------------------------------------------------------------------------
+
+
+def merge(contact: str, into: str, when: str) -> dict[str, object]:
+    return event(contact, "$merge", when, properties={"into": into})
+
+
+def test_rule_10_1_a_merge_is_no_event_and_makes_two_contacts_one(tmp_path: Path) -> None:
+    events = [
+        event("visitor", "Came", "03-02 10:00"),
+        merge("visitor", "ann", "03-02 10:10"),
+        event("ann", "Seen", "03-02 10:20"),
+    ]
+
+    outcome = run(tmp_path, PAUSE, events)
+
+    assert (outcome.summary["events"], outcome.summary["contacts"]) == (2, 1)
+    numbers = outcome.summary["journeys"]["pause"]
+    assert (numbers["entered"], numbers["completed"], numbers["active"]) == (1, 1, 0)
+    assert outcome.steps("ann")[-1] == ("03-02 11:00", "completed")
+
+
+def test_rule_10_1_the_trail_of_one_instant_is_in_the_order_of_contacts(tmp_path: Path) -> None:
+    """The merge is handled before the contacts that come before it in the alphabet."""
+    events = [
+        event("zoe", "Came", "03-02 10:00"),
+        event("amy", "Came", "03-02 10:00"),
+        merge("visitor", "ann", "03-02 10:00"),
+        event("visitor", "Came", "03-02 10:00"),
+        event("bob", "Came", "03-02 10:00"),
+    ]
+
+    outcome = run(tmp_path, PAUSE, events)
+
+    begun = [(one.contact, one.kind) for one in outcome.trail if one.at == at("03-02 10:00")]
+    assert begun == [(who, kind) for who in ("amy", "ann", "bob", "zoe") for kind in ("entered", "waiting")]
+
+
+@pytest.mark.parametrize("known", ["ann", "zoe"])
+def test_rule_10_4_at_one_instant_what_comes_by_the_old_key_goes_before_timers(tmp_path: Path, known: str) -> None:
+    """Rule 1.3, whichever of the two keys comes first in the alphabet: who buys as the wait ends has bought."""
+    events = [
+        event(known, "Came", "03-02 10:00"),
+        merge("visitor", known, "03-02 10:10"),
+        event("visitor", "Bought", "03-02 11:00"),
+    ]
+
+    outcome = run(tmp_path, PAUSE, events)
+
+    assert outcome.steps(known)[-1] == ("03-02 11:00", "exited")
+
+
+def test_rule_10_4_of_one_instant_the_order_of_the_file_counts_across_both_keys(tmp_path: Path) -> None:
+    events = [
+        merge("visitor", "ann", "03-02 09:00"),
+        event("visitor", "Came", "03-02 10:00", properties={"n": 1}),
+        event("ann", "Bought", "03-02 10:00"),
+        event("visitor", "Came", "03-02 10:00", properties={"n": 2}),
+    ]
+
+    outcome = run(tmp_path, PAUSE, events)
+
+    assert [kind for _, kind in outcome.steps("ann")][:5] == ["entered", "waiting", "exited", "entered", "waiting"]
+
+
+def test_rule_10_1_history_merges_too(tmp_path: Path) -> None:
+    events = [
+        event("visitor", "Came", "02-22 10:00"),
+        merge("visitor", "ann", "02-23 10:00"),
+        event("visitor", "Came", "03-02 10:00"),
+    ]
+
+    outcome = run(tmp_path, PAUSE, events, start=at("03-01 00:00"))
+
+    assert outcome.entries() == [("03-02 10:00", "ann")]
+
+
+def test_rule_10_2_a_row_of_the_contacts_file_is_merged_with_all_it_says(tmp_path: Path) -> None:
+    contacts = "contact,plan,tags\nvisitor,free,a\nann,,b\n"
+    flows = """
+journey: who
+triggers: [{type: event, event: Came}]
+enter_if: {all: [{attribute: plan, eq: free}, {tag: a}, {tag: b}]}
+start: stop
+nodes: {stop: {type: end}}
+"""
+
+    outcome = run(
+        tmp_path, flows, [merge("visitor", "ann", "03-02 10:00"), event("ann", "Came", "03-02 10:00")], contacts
+    )
+
+    assert outcome.entries() == [("03-02 10:00", "ann")]

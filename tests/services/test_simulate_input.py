@@ -170,10 +170,11 @@ def test_of_very_many_bad_lines_the_first_are_listed(tmp_path: Path) -> None:
     assert told[-1] == "and 5 more"
 
 
-def test_a_merge_is_refused_by_its_line(tmp_path: Path) -> None:
-    merge = orjson.dumps(event("anonymous", "$merge", "03-02 10:00", properties={"into": "ann"}))
+def test_a_merge_that_says_not_into_whom_is_told_by_its_line(tmp_path: Path) -> None:
+    merge = orjson.dumps(event("anonymous", "$merge", "03-02 10:00", properties={"into": ""}))
 
-    assert complaint(tmp_path, LINE + merge)[1].startswith("events.jsonl:2: event: $merge is not supported yet")
+    told = complaint(tmp_path, LINE + merge)[1]
+    assert told == 'events.jsonl:2: properties.into: expected text of 1 to 255 characters, found ""'
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
 
 from journeyflow.api import (
     contacts,
@@ -24,6 +27,7 @@ from journeyflow.api import (
     runs,
     segment_protocol,
     segments,
+    simulations,
     stream,
     surveys,
     templates,
@@ -34,6 +38,8 @@ from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.simulation_files import write_files
+from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
@@ -46,6 +52,7 @@ ROUTERS: Final = (
     segments,
     messages,
     coupons,
+    simulations,
     keys,
     preferences,
     tracking,
@@ -74,6 +81,7 @@ def create_app(
     :param metrics: what the engine of this process feeds as well.
     :param happenings: where the engine of this process tells what happens.
     """
+    running = Simulations(partial(write_files, engine=installation.engine), installation.clock)
     app = FastAPI(
         title="journeyflow",
         version=version("journeyflow"),
@@ -82,6 +90,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        lifespan=lambda _: _until_the_end(running.close),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.context = Context(
@@ -91,6 +100,7 @@ def create_app(
         metrics=Metrics() if metrics is None else metrics,
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(FlowsCache(installation.renderer)),
+        simulations=running,
         stream=Stream() if happenings is None else happenings,
         trusted=trusted,
     )
@@ -101,6 +111,12 @@ def create_app(
     app.add_middleware(errors.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+@asynccontextmanager
+async def _until_the_end(close: Callable[[], None]) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(close)
 
 
 # --- the OpenAPI document --------------------------------------------------------------------------------------------

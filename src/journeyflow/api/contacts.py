@@ -129,7 +129,7 @@ async def create_contact(here: Here, body: shapes.NewContact, once: Once) -> Sha
     attributes = dict(body.attributes)
     if "email" in body.model_fields_set:
         attributes["email"] = body.email
-    inputs: list[Input] = [Identify(now, attributes)]
+    inputs: list[Input] = [Identify(now, attributes, known=True)]
     if body.tags:
         inputs.append(SetTags(now, add=tuple(body.tags)))
     if body.topics:

@@ -25,6 +25,7 @@ from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Key, Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
 
 TRUST_SECONDS: Final = 2.0
@@ -89,6 +90,7 @@ class Context:
     metrics: Metrics
     keyring: Keyring
     flows: CurrentFlows
+    simulations: Simulations
     stream: Stream
     trusted: bool
 

@@ -23,7 +23,7 @@ from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Enroll
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
-from journeyflow.db import documents, history, runs, statistics
+from journeyflow.db import aliases, documents, history, runs, statistics
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import contacts, operate
@@ -225,7 +225,8 @@ def _demand_both(here: Context, id_: str, key: str) -> None:
 
 def _enrolled(here: Context, id_: str, key: str, since: datetime) -> Shape:
     with read(here.installation.engine) as connection:
-        run = runs.latest(connection, key, id_, since)
-        refusals = history.refusals_of(connection, key, id_, REFUSALS_MAX)
+        person = aliases.resolve(connection, key)
+        run = runs.latest(connection, person, id_, since)
+        refusals = history.refusals_of(connection, person, id_, REFUSALS_MAX)
     reason = next((one.detail.get("reason") for one in refusals if one.trigger is None and one.at >= since), None)
     return {**describe(here, key), "run": run.id if run else None, "refused": None if run else reason}

@@ -15,7 +15,7 @@ from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.channels.base import Email
 from journeyflow.core.contact import Contact
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
-from journeyflow.db import contacts, outbox
+from journeyflow.db import aliases, contacts, outbox
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.contacts import Shape, message_shape
@@ -44,7 +44,8 @@ def list_messages(
     place = read_cursor(cursor, (int, str, str))
     after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
     with read(here.installation.engine) as connection:
-        found = outbox.page(connection, contact, status, after, limit + 1)
+        person = None if contact is None else aliases.resolve(connection, contact)
+        found = outbox.page(connection, person, status, after, limit + 1)
     items, following = page_of(found, limit, outbox.place if contact is None else outbox.place_in_time)
     return {"items": [message_shape(one) for one in items], "next_cursor": following}
 

@@ -17,7 +17,7 @@ import orjson
 
 from journeyflow.api.bodies import DEPTH_MAX, too_deep, unfit
 from journeyflow.core.errors import InvalidEvent
-from journeyflow.core.inputs import Event, Identify, Input
+from journeyflow.core.inputs import ENGINE_NAMES, Event, Identify, Input, Merge
 from journeyflow.core.values import EPOCH, JSON, parse_instant
 
 Type = Literal["track", "identify", "page", "screen", "group", "alias"]
@@ -32,19 +32,6 @@ SKEW_MAX: Final = timedelta(days=3_650)
 """A clock that is wrong by more than this is not corrected: ``sentAt`` is no time of sending."""
 FUTURE_MAX: Final = timedelta(days=36_500)
 
-ENGINE_NAMES: Final = frozenset(
-    {
-        "Contact Created",
-        "Contact Updated",
-        "Coupon Pool Low",
-        "Segment Entered",
-        "Segment Left",
-        "Stage Changed",
-        "Tag Added",
-        "Tag Removed",
-    }
-)
-"""Events that only the engine makes (rule 2.7): from outside they would be mistaken for its own."""
 CONSENT_NAMES: Final = frozenset({"Subscribed", "Unsubscribed"})
 PROVIDER_NAMES: Final = CONSENT_NAMES | {
     "Coupon Redeemed",
@@ -62,10 +49,16 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Arrival(NamedTuple):
-    """An input and whose it is."""
+    """An input and whose it is; ``merges`` is the anonymous contact that turns out to be this one (rule 10.1)."""
 
     contact: str
     input: Input
+    merges: str | None = None
+
+    def inputs(self) -> tuple[tuple[str, Input], ...]:
+        """The merge goes first, so that what is said of the contact is said of both."""
+        own = (self.contact, self.input)
+        return (own,) if self.merges is None else ((self.merges, Merge(self.input.at, self.contact)), own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +101,8 @@ def judge(data: JSON, type_: str | None, place: str, sending: Sending) -> Arriva
     kind = data.get("type") if type_ is None else type_
     take = _TAKERS.get(kind) if isinstance(kind, str) else None
     if take is None:
-        raise InvalidEvent(f"{place}type", "expected track, identify, page, screen or group")
-    return Arrival(_contact(data, place), take(data, place, sending))
+        raise InvalidEvent(f"{place}type", "expected track, identify, page, screen, group or alias")
+    return take(data, place, sending, _contact(data, place))
 
 
 def _judge_form(data: Properties, place: str, sending: Sending) -> None:
@@ -126,11 +119,18 @@ def _judge_form(data: Properties, place: str, sending: Sending) -> None:
 # --- fields ----------------------------------------------------------------------------------------------------------
 
 
-def _contact(data: Properties, place: str) -> str:
+class Whose(NamedTuple):
+    """The contact that an event names, and whether by its user id."""
+
+    contact: str
+    known: bool
+
+
+def _contact(data: Properties, place: str) -> Whose:
     for field in ("userId", "anonymousId"):
         found = _id(data, field, place)
         if found is not None:
-            return found
+            return Whose(found, field == "userId")
     raise InvalidEvent(f"{place}userId", "expected userId or anonymousId")
 
 
@@ -192,7 +192,7 @@ def _occurred_at(data: Properties, place: str, sending: Sending) -> datetime:
 # --- types -----------------------------------------------------------------------------------------------------------
 
 
-def _track(data: Properties, place: str, sending: Sending) -> Input:
+def _track(data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
     name = data.get("event")
     if not isinstance(name, str):
         raise InvalidEvent(f"{place}event", "expected the name of the event")
@@ -202,7 +202,7 @@ def _track(data: Properties, place: str, sending: Sending) -> Input:
         raise InvalidEvent(f"{place}event", f"expected another name: {name} is what journeyflow itself tells")
     if name in PROVIDER_NAMES:
         _judge_provided(name, properties, place, sending)
-    return _event(name, properties, data, place, sending)
+    return _event(name, properties, data, place, sending, whose)
 
 
 def _judge_provided(name: str, properties: Properties, place: str, sending: Sending) -> None:
@@ -214,13 +214,16 @@ def _judge_provided(name: str, properties: Properties, place: str, sending: Send
         raise InvalidEvent(f"{place}properties.topic", "expected the id of a topic, or none for everything")
 
 
-def _event(name: str, properties: Properties, data: Properties, place: str, sending: Sending) -> Event:
+def _event(name: str, properties: Properties, data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
     occurred_at = _occurred_at(data, place, sending)
-    return Event(sending.received_at, name, occurred_at, properties, _id(data, "messageId", place))
+    message_id = _id(data, "messageId", place)
+    return Arrival(
+        whose.contact, Event(sending.received_at, name, occurred_at, properties, message_id, known=whose.known)
+    )
 
 
-def _viewed(name: str) -> Callable[[Properties, str, Sending], Input]:
-    def take(data: Properties, place: str, sending: Sending) -> Input:
+def _viewed(name: str) -> Taker:
+    def take(data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
         properties = _mapping(data, "properties", place)
         for field in ("name", "category"):
             value = data.get(field)
@@ -228,27 +231,44 @@ def _viewed(name: str) -> Callable[[Properties, str, Sending], Input]:
                 raise InvalidEvent(f"{place}{field}", "expected text")
             if value is not None:
                 properties = {**properties, field: value}
-        return _event(name, properties, data, place, sending)
+        return _event(name, properties, data, place, sending, whose)
 
     return take
 
 
-def _identify(data: Properties, place: str, sending: Sending) -> Input:
-    _occurred_at(data, place, sending)  # values are set when they arrive; a time that can't be read is still told
-    return Identify(sending.received_at, _mapping(data, "traits", place), _id(data, "messageId", place))
-
-
-def _group(data: Properties, place: str, sending: Sending) -> Input:
-    _occurred_at(data, place, sending)
+def _identify(data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
+    """With both ids the anonymous contact is merged into the known one."""
+    anonymous = _id(data, "anonymousId", place) if whose.known else None
     traits = _mapping(data, "traits", place)
-    return Identify(sending.received_at, {"group": traits}, _id(data, "messageId", place))
+    return Arrival(whose.contact, _traits(traits, data, place, sending, whose), anonymous)
 
 
-def _alias(data: Properties, place: str, sending: Sending) -> Input:
-    raise InvalidEvent(f"{place}type", "alias, which merges two contacts, comes with a later version")
+def _group(data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
+    traits: Properties = {"group": _mapping(data, "traits", place)}
+    return Arrival(whose.contact, _traits(traits, data, place, sending, whose))
 
 
-_TAKERS: Final[dict[str, Callable[[Properties, str, Sending], Input]]] = {
+def _traits(traits: Properties, data: Properties, place: str, sending: Sending, whose: Whose) -> Identify:
+    _occurred_at(data, place, sending)  # values are set when they arrive; a time that can't be read is still told
+    message_id = _id(data, "messageId", place)
+    return Identify(sending.received_at, traits, message_id, known=whose.known, guarded=sending.browser)
+
+
+def _alias(data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
+    """``previousId`` was anonymous and is ``userId`` now; SDKs that leave it out mean the anonymous id."""
+    if sending.browser:
+        raise InvalidEvent(f"{place}type", "expected another type: with a browser key nobody can send alias")
+    if not whose.known:
+        raise InvalidEvent(f"{place}userId", "expected the id that the contact goes by from now on")
+    _occurred_at(data, place, sending)
+    previous = _id(data, "previousId", place) or _id(data, "anonymousId", place)
+    if previous is None:
+        raise InvalidEvent(f"{place}previousId", "expected the id that the contact went by")
+    return Arrival(previous, Merge(sending.received_at, whose.contact))
+
+
+Taker = Callable[[Properties, str, Sending, Whose], Arrival]
+_TAKERS: Final[dict[str, Taker]] = {
     "track": _track,
     "identify": _identify,
     "page": _viewed("Page Viewed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from journeyflow.api.bodies import parse_json, read_body
 from journeyflow.api.context import Context, authorize, secret_of
-from journeyflow.api.errors import NotOffered, Problem, ProblemPart, TooLarge, answer, problems, refuse
+from journeyflow.api.errors import Problem, ProblemPart, TooLarge, answer, problems, refuse
 from journeyflow.api.segment_events import (
     BATCH_MAX,
     EVENT_BYTES_MAX,
@@ -28,8 +29,8 @@ from journeyflow.api.segment_events import (
     judge,
     skew_of,
 )
-from journeyflow.core.errors import InvalidEvent, JourneyflowError
-from journeyflow.core.inputs import Identify
+from journeyflow.core.errors import InvalidEvent, JourneyflowError, NotAllowed
+from journeyflow.core.inputs import GUARDED, Identify
 from journeyflow.core.values import JSON
 from journeyflow.db.sqlite import read
 from journeyflow.services.contacts import guarded_attributes
@@ -76,6 +77,8 @@ async def _receive(request: Request, type_: Type | None) -> Response:
     if scope is None:  # in a browser a header would cost a request more, so its SDK puts the key into the body
         key = data.get("writeKey")
         scope = await authorize(here, key if isinstance(key, str) and key else None, SCOPES)
+    if type_ == "alias" and scope == "browser":
+        raise NotAllowed("a browser key, which everybody can read, does not permit alias; it takes write or admin")
     skew = skew_of(data, received_at)
     sending = Sending(received_at, skew, scope == "browser", careful, len(body) > EVENT_BYTES_MAX)
     if type_ is not None:
@@ -122,7 +125,7 @@ async def _take(
     if sending.browser:
         arrivals, dropped = await _guard(here, arrivals, places, sending.received_at)
     if arrivals:
-        await asyncio.wrap_future(here.ingest.submit(arrivals))
+        await asyncio.wrap_future(here.ingest.submit([one for arrival in arrivals for one in arrival.inputs()]))
         here.metrics.ingested(len(arrivals), len(rejected))
     elif rejected:
         here.metrics.ingested(0, len(rejected))
@@ -152,9 +155,6 @@ async def _guard(
     return allowed, dropped
 
 
-GUARDED: Final = frozenset({"email", "phone", "tracking"})
-
-
 def _known(here: Context, keys: list[str], now: datetime) -> dict[str, dict[str, JSON]]:
     with read(here.installation.engine) as connection:
         return guarded_attributes(connection, keys, GUARDED, now)
@@ -171,7 +171,7 @@ def _without(one: Arrival, known: dict[str, JSON], place: Place, dropped: list[R
         detail = "a browser key can't change what is known of this contact; send it with a write key"
         dropped.append(Rejected(index=place.number, field=f"{place.prefix}traits.{name}", detail=detail))
     kept = {name: value for name, value in attributes.items() if name not in changed}
-    return Arrival(one.contact, Identify(one.input.at, kept, one.input.message_id))
+    return one._replace(input=replace(one.input, attributes=kept))
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {  # Any: JSON Schema
     "page": {"name": _TEXT, "category": _TEXT, "properties": _OBJECT},
     "screen": {"name": _TEXT, "category": _TEXT, "properties": _OBJECT},
     "group": {"groupId": {"type": ["string", "integer", "null"]}, "traits": _OBJECT},
-    "alias": {"previousId": {"type": ["string", "integer"]}},
+    "alias": {"previousId": {"type": ["string", "integer", "null"], "description": "the id it went by until now"}},
 }
 _SUMMARIES: Final = {
     "track": "Something a contact did",
@@ -200,7 +200,7 @@ _SUMMARIES: Final = {
     "page": "A page was seen: the event `Page Viewed`",
     "screen": "A screen was seen: the event `Screen Viewed`",
     "group": "What a contact belongs to: the traits become the attribute `group`",
-    "alias": "Two ids of one contact: not yet",
+    "alias": "Two ids of one contact: what `previousId` was goes into `userId`",
 }
 
 
@@ -229,18 +229,11 @@ def _handler(type_: Type | None) -> Handler:
     return take
 
 
-async def _alias(request: Request) -> Response:
-    await authorize(request.app.state.context, secret_of(request), SCOPES)
-    raise NotOffered("alias, which merges two contacts, comes with a later version")
-
-
 def _add(path: str, handler: Handler, summary: str, schema: dict[str, Any]) -> None:
     """The route, which describes it, and the one letter that Segment's browser SDK calls it by."""
     _HANDLERS[f"/v1/{path}"] = _HANDLERS[f"/v1/{path[0]}"] = handler
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     responses = {**problems(), 200: {"model": Taken, "description": "stored"}}
-    if handler is _alias:
-        responses = problems(501)
     router.add_api_route(
         f"/v1/{path}",
         handler,
@@ -252,11 +245,10 @@ def _add(path: str, handler: Handler, summary: str, schema: dict[str, Any]) -> N
     )
 
 
-TYPES: Final[tuple[Type, ...]] = ("track", "identify", "page", "screen", "group")
+TYPES: Final[tuple[Type, ...]] = ("track", "identify", "page", "screen", "group", "alias")
 for _type in TYPES:
     _add(_type, _handler(_type), _SUMMARIES[_type], _schema(_type))
 _add("batch", _handler(None), "Up to 2,500 events, each judged on its own", _batch_schema())
-_add("alias", _alias, _SUMMARIES["alias"], _schema("alias"))
 
 
 # --- the short way ---------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.shapes import Body, ContactKey
-from journeyflow.channels.base import Email
-from journeyflow.channels.factory import open_channel
+from journeyflow.channels.base import Email, Outgoing
+from journeyflow.channels.factory import open_channel, open_short_channel
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.values import JSON
 from journeyflow.db.sqlite import read
 from journeyflow.services.contacts import Shape
@@ -54,7 +55,7 @@ class SampleValues(Body):
 class TestMessage(Body):
     """To whom a template is to be sent, and what it is to be filled in with."""
 
-    to: str = Field(min_length=3, max_length=254, description="an e-mail address")
+    to: str = Field(min_length=3, max_length=4_096, description="an address of the template's channel")
     contact: ContactKey | None = None
     values: Values
 
@@ -64,7 +65,7 @@ class SentTest(BaseModel):
 
     template: str
     to: str
-    subject: str
+    subject: str = Field(description="of an SMS or a push message its text")
     channel: str = Field(description="through what: `smtp`, ...; `mailbox` sends nothing")
     provider_id: str | None = Field(description="what the provider calls it, where it says so")
 
@@ -105,24 +106,30 @@ def _preview(here: Context, id_: str, sample: Sample) -> Shape:
 )
 async def send_test(here: Here, id: Id, wanted: TestMessage) -> Shape:
     """Send a template as it would go out, at once and through the channel that is set; nothing is used up."""
-    email = await run_in_threadpool(_test_email, here, id, wanted)
-    url = here.installation.settings.email_url.get_secret_value()
-    channel = open_channel(url)
+    message = await run_in_threadpool(_test, here, id, wanted)
+    settings = here.installation.settings
+    outlet = Outlet(
+        open_channel(settings.email_url.get_secret_value()),
+        open_short_channel(settings.sms_url.get_secret_value()),
+        open_short_channel(settings.push_url.get_secret_value()),
+    )
     try:
-        provider_id = await channel.deliver(email)
+        provider_id = await outlet.deliver(message)
     finally:
-        await channel.close()
+        await outlet.close()
+    channel, shown = ("email", message.subject) if isinstance(message, Email) else (message.channel, message.text)
+    url = {"email": settings.email_url, "sms": settings.sms_url, "push": settings.push_url}[channel]
     return {
         "template": id,
-        "to": email.to,
-        "subject": email.subject,
-        "channel": url.partition("://")[0].lower(),
+        "to": message.to,
+        "subject": shown,
+        "channel": url.get_secret_value().partition("://")[0].lower(),
         "provider_id": provider_id,
     }
 
 
-def _test_email(here: Context, id_: str, wanted: TestMessage) -> Email:
+def _test(here: Context, id_: str, wanted: TestMessage) -> Outgoing:
     with read(here.installation.engine) as connection:
         flows = here.flows.at(connection)
         sample = Sample(wanted.contact, wanted.values)
-        return _previews(here).email(connection, flows, id_, sample, wanted.to.strip(), here.installation.clock())
+        return _previews(here).outgoing(connection, flows, id_, sample, wanted.to.strip(), here.installation.clock())

@@ -18,7 +18,7 @@ from journeyflow.api.errors import ProblemResponses, open_problems
 from journeyflow.core.errors import NotFound, Overloaded
 from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON
-from journeyflow.db import contacts, outbox
+from journeyflow.db import aliases, contacts, outbox
 from journeyflow.db.sqlite import read
 from journeyflow.services.machines import is_machine
 from journeyflow.services.message_links import with_query
@@ -112,7 +112,7 @@ def _described(here: Context, data: dict[str, JSON]) -> tuple[str, dict[str, JSO
     properties: dict[str, JSON] = {"message": message}
     with read(here.installation.engine) as connection:
         found = outbox.by_id(connection, message)
-        contact = str(data["c"]) if found is None else found.contact
+        contact = aliases.resolve(connection, str(data["c"])) if found is None else found.contact
         if not contacts.load(connection, [contact], here.installation.clock()):
             raise NotFound(f"there is no contact {contact!r}")
     if found is not None:

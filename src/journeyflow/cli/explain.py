@@ -29,6 +29,8 @@ def explain(
         console.give(found["trail"])
         return
     console.say(f"{found['contact']} ({found['timezone']})", "bold")
+    for line in found["merged"]:
+        console.say(line)
     for run in found["runs"]:
         _tell_run(run)
     if found["refusals"]:

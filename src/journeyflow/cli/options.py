@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -24,11 +25,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 Flows = Annotated[Path, typer.Argument(metavar="FLOWS", help="A folder of documents.", show_default=False)]
 
 
-def parse_time(text: str) -> datetime:
-    """An instant of the command line, UTC where it has no offset."""
-    from journeyflow.core.values import parse_instant
+def parse_time(text: str, local: ZoneInfo | None = None) -> datetime:
+    """An instant of the command line, local to that zone, else UTC, where it has no offset."""
+    from journeyflow.core.values import GREENWICH, parse_instant
 
-    found = parse_instant(text)
+    found = parse_instant(text, local or GREENWICH)
     if found is None:
         raise typer.BadParameter("expected an instant in ISO 8601 such as 2026-03-02T10:00:00Z")
     return found

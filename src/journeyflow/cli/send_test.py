@@ -41,6 +41,6 @@ def send_test(
         console.give(sent)
     elif sent["channel"] == "mailbox":
         console.say(f"not sent to {sent['to']}, but would be: {sent['subject']}")
-        console.warn("the mails of this installation go to mailbox://; JOURNEYFLOW_EMAIL_URL names a mail server")
+        console.warn("what this channel sends goes to mailbox://; JOURNEYFLOW_EMAIL_URL names a mail server")
     else:
         console.say(f"sent to {sent['to']}: {sent['subject']}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from journeyflow.services.simulate import OnTrail
     from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
 
-Events = Annotated[Path | None, typer.Option(help="JSON Lines, plain or gzip.", show_default=False)]
-Contacts = Annotated[Path | None, typer.Option(help="CSV, plain or gzip; events make contacts too.")]
+Events = Annotated[
+    Path | None, typer.Option(help="JSON Lines, plain or gzip; Parquet with journeyflow[parquet].", show_default=False)
+]
+Contacts = Annotated[Path | None, typer.Option(help="CSV or JSON Lines, plain or gzip; events make contacts too.")]
 Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Earlier events are history.")]
 Until = Annotated[str | None, typer.Option(metavar="INSTANT", help="The end of the clock, itself included.")]
-Trail = Annotated[Path | None, typer.Option(help="Write the trail records here, as JSON Lines.")]
+Trail = Annotated[Path | None, typer.Option(help="Write the trail records here, as JSON Lines; - is standard output.")]
+Report = Annotated[Path | None, typer.Option(help="Write a page with graphs and charts here, one HTML file.")]
 Seed = Annotated[int, typer.Option(help="Makes the coupon codes, nothing else.")]
+STDOUT: Final = Path("-")
 
 
 def simulate(
@@ -35,57 +40,89 @@ def simulate(
     from_: Start = None,
     until: Until = None,
     trail: Trail = None,
+    report: Report = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run the journeys of a folder over events and contacts, on a virtual clock."""
+    from journeyflow.core.local_time import zone
+    from journeyflow.core.workspace import DEFAULT
     from journeyflow.rendering.renderer import LiquidRenderer
     from journeyflow.services.check import check_folder
     from journeyflow.services.garbage import collect_rarely
+    from journeyflow.services.report import Given, write_report
+    from journeyflow.services.report_counts import ReportCounts
+    from journeyflow.services.simulate import choose
     from journeyflow.services.simulate import simulate as run
 
     if events is None and contacts is None:
         raise typer.BadParameter("expected --events or --contacts: without them nothing happens")
-    start, end = (None if text is None else parse_time(text) for text in (from_, until))
+    _demand_instants(from_, until)
     renderer = LiquidRenderer()
-    documents = check_folder([flows], renderer).demand().documents
+    documents = choose(check_folder([flows], renderer).demand().documents, journey or ())
+    local = zone((documents.workspace or DEFAULT).timezone)
+    start, end = (None if text is None else parse_time(text, local) for text in (from_, until))
+    counts = None if report is None else ReportCounts(local)
     collect_rarely()
     with ExitStack() as stack:
-        on_trail = None if trail is None else stack.enter_context(_trail_file(trail))
+        on_trail = None if trail is None else _trail_writer(stack.enter_context(_output(trail)))
+        page = None if report is None else stack.enter_context(_output(report))
         on_progress = stack.enter_context(console.progress("simulating"))
         found = run(
             documents,
             renderer,
             events,
             contacts,
-            journeys=journey or (),
             start=start,
             until=end,
             seed=seed,
             on_trail=on_trail,
             on_progress=on_progress,
+            counts=counts,
         )
+        if page is not None and counts is not None:
+            given = Given(flows.name, _named(events), _named(contacts), journey or (), start, end, seed)
+            page.write(write_report(documents, found, counts, given).encode())
     for alert in found.alerts:
         console.warn(alert)
-    if as_json:
-        console.give(found.summary())
-    else:
-        _show(found)
+    with ExitStack() as stack:
+        if STDOUT in (trail, report):
+            stack.enter_context(redirect_stdout(sys.stderr))
+        console.give(found.summary()) if as_json else _show(found)
+
+
+def _demand_instants(*texts: str | None) -> None:
+    """Wrong usage is told before anything is read."""
+    for text in texts:
+        if text is not None:
+            parse_time(text)
+
+
+def _named(path: Path | None) -> str | None:
+    return None if path is None else path.name
 
 
 @contextmanager
-def _trail_file(path: Path) -> Iterator[OnTrail]:
-    from journeyflow.services.simulate_summary import trail_line
-
+def _output(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write; what can't be written is told before the work begins."""
+    if path == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
     try:
         with path.open("wb", buffering=1 << 20) as file:
-
-            def write(record: TrailRecord) -> None:
-                file.write(trail_line(record))
-
-            yield write
+            yield file
     except OSError as error:
         raise SystemFailure(f"{path} can't be written: {error.strerror}") from error
+
+
+def _trail_writer(file: IO[bytes]) -> OnTrail:
+    from journeyflow.services.simulate_summary import trail_line
+
+    def write(record: TrailRecord) -> None:
+        file.write(trail_line(record))
+
+    return write
 
 
 # --- the summary -----------------------------------------------------------------------------------------------------

@@ -10,13 +10,17 @@ from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
 from journeyflow.core.consent import Turned
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Contact, Memory, Run
+from journeyflow.core.counting import store
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.facts import Facts, Firings
 from journeyflow.core.flows import Entrance, Flows, Published
+from journeyflow.core.gate import Gate
 from journeyflow.core.inputs import (
+    GUARDED,
+    Absorb,
     Appear,
     Enroll,
     Event,
@@ -30,9 +34,9 @@ from journeyflow.core.inputs import (
     SetTags,
     SetTopics,
 )
+from journeyflow.core.merge import absorb
 from journeyflow.core.outcomes import convert, exit_on
 from journeyflow.core.resume import follow
-from journeyflow.core.store import store
 from journeyflow.core.triggers import TopicTrigger
 from journeyflow.core.values import JSON
 from journeyflow.core.walk import Walker
@@ -62,14 +66,19 @@ class Actor:
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
         self.facts = Facts(self.decision, flows, firings)
-        self.decision.gatekeeper = self
+        self.decision.gatekeeper = Gate(self.decision, self.walker)
 
-    def handle(self, inputs: Sequence[Input], until: datetime | None = None) -> None:
+    def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
 
         Timers after ``until`` wait: inputs that came before them may still be on their way.
         """
-        until = self.now if until is None else until
+        self._set_timer(self.take(inputs, self.now if until is None else until))
+        if self.contact.exists:
+            self.effects.contacts[self.contact.key] = self.contact
+
+    def take(self, inputs: Sequence[Input | Absorb], until: datetime) -> datetime | None:
+        """The same for a contact that more will be handled of before it is kept; when time next has work for it."""
         self._settle()
         self._reconsider_messages()
         waiting = iter(inputs)
@@ -94,9 +103,7 @@ class Actor:
             due = self.next_due()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
-        self._set_timer(due)
-        if self.contact.exists:
-            self.effects.contacts[self.contact.key] = self.contact
+        return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -163,7 +170,7 @@ class Actor:
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
-    def _take(self, item: Input) -> None:
+    def _take(self, item: Input | Absorb) -> None:
         if isinstance(item, Event):
             self._receive(item)
         elif isinstance(item, Identify):
@@ -193,6 +200,9 @@ class Actor:
             self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
         elif isinstance(item, Forget):
             self._forget()
+        elif isinstance(item, Absorb):
+            absorb(self.walker, item.other)
+            self._walk(self._reconsider())
 
     def _forget(self) -> None:
         """Runs leave, what is queued is withdrawn, and the contact is nobody again (rule 7.1)."""
@@ -228,6 +238,8 @@ class Actor:
         return False
 
     def _receive(self, event: Event) -> None:
+        if event.known:
+            self.contact.known = True
         if self._repeated(event.message_id):
             return
         self._exist(not event.imported, event.at)
@@ -247,15 +259,19 @@ class Actor:
             self._step(event)
 
     def _identify(self, item: Identify) -> None:
+        if item.known:
+            self.contact.known = True
         if self._repeated(item.message_id):
             return
         self._exist(not item.imported, item.at)
-        changes = [((name,), value) for name, value in item.attributes.items()]
+        guarded = GUARDED & self.contact.attributes.keys() if item.guarded else ()
+        changes = [((name,), value) for name, value in item.attributes.items() if name not in guarded]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
+        self.contact.known = self.contact.known or item.known
         new = not self.contact.exists and item.created_at is not None
         if new and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)
@@ -285,35 +301,6 @@ class Actor:
                 if self.walker.visit(run).number == reply.visit:
                     self._walk([(run, partial(self.walker.answer, run, reply))])
                 return
-
-    # --- for the nodes enroll and remove ------------------------------------------------------------------------------
-
-    def enroll(self, journey: str, properties: dict[str, JSON], told: Callable[[bool], None]) -> None:
-        """Let the contact in, if the journey does; see :class:`journeyflow.core.decision.Gatekeeper`."""
-        published = self.flows.current.get(journey)
-        if published is None or self.flows.states.get(journey) != "live":
-            told(False)
-            return
-        doorman = Doorman(self.decision, self.walker)
-        verdict = doorman.judge(published, None, properties, [])
-        admitted = verdict.refusal is None and self.decision.lengthen_chain(f"enroll {journey}")
-        told(admitted)
-        if admitted or verdict.refusal is not None:
-            run = doorman.carry_out(verdict)
-            if run is not None:
-                self.decision.made.append(run)
-
-    def remove(self, journey: str, properties: dict[str, JSON] | None, told: Callable[[bool], None]) -> None:
-        """End the contact's runs; see :class:`journeyflow.core.decision.Gatekeeper`."""
-        runs = [run for run in self._ranked(self.contact.runs) if run.active and run.journey == journey]
-        published = self.flows.current.get(journey)
-        if runs and properties is not None and published is not None:
-            key = Doorman(self.decision, self.walker).key(published, properties)
-            runs = [run for run in runs if run.key == key]
-        removed = bool(runs) and self.decision.lengthen_chain(f"remove {journey}")
-        told(removed)
-        for run in runs if removed else ():
-            self.walker.exit(run, "removed")
 
     # --- one event, step by step (chapter 2) --------------------------------------------------------------------------
 

@@ -117,7 +117,9 @@ class EventCondition(Leaf, Operators):
         return found
 
     def _counts(self, past: PastEvent, view: Sight, since: datetime | None) -> bool:
-        if self.since == "entry" and view.run is not None and past.number <= view.run.entered_event:
+        run = view.run if self.since == "entry" else None
+        # The instant decides first: the events of a contact that was merged are numbered behind those they joined.
+        if run is not None and (past.handled_at, past.number) <= (run.entered_at, run.entered_event):
             return False
         return since is None or since < past.occurred_at <= view.now
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.answers import answer
-from journeyflow.core.contact import Address
+from journeyflow.core.contact import Address, Contact
 from journeyflow.core.decision import Decision
 from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event
@@ -84,9 +84,34 @@ def _change_address(
     )
 
 
+def join_addresses(decision: Decision, other: Contact) -> None:
+    """Of two addresses of one person the known one stays; what either was told to stop stays stopped (rule 10.2).
+
+    Who is unsubscribed from everything on one side is so on the other, whatever it would come by.
+    """
+    known = decision.contact
+    for channel in ATTRIBUTES:
+        mine, theirs = written(known.attributes, channel), written(other.attributes, channel)
+        address = mine or theirs
+        if address is None:
+            continue
+        found = decision.view.address_of(channel, address)
+        suppressed = theirs is not None and decision.view.address_of(channel, theirs).suppressed
+        stopped = _stopped(decision, known if mine is None else other)
+        if (suppressed and not found.suppressed) or (stopped and not found.unsubscribed):
+            _change_address(decision, channel, address, found.suppressed or suppressed, found.unsubscribed or stopped)
+
+
+def _stopped(decision: Decision, contact: Contact) -> bool:
+    """Whether the contact is unsubscribed from everything by any channel."""
+    own = ((channel, written(contact.attributes, channel)) for channel in ATTRIBUTES)
+    return any(text is not None and decision.view.address_of(channel, text).unsubscribed for channel, text in own)
+
+
 def _redeem(decision: Decision, event: Event) -> None:
     code = event.properties.get("code")
     for coupon in decision.contact.coupons:
         if coupon.code == code and not coupon.redeemed:
             coupon.redeemed = True
-            decision.effects.redeemed.append((decision.contact.key, coupon.pool, coupon.code, decision.now))
+            holder = coupon.given_to or decision.contact.key
+            decision.effects.redeemed.append((holder, coupon.pool, coupon.code, decision.now))

@@ -43,13 +43,14 @@ class Aggregate:
 
 @dataclass(slots=True)
 class Coupon:
-    """A code that a contact holds."""
+    """A code that a contact holds; ``given_to`` is the key it was given out under, where that was merged since."""
 
     code: str
     pool: str
     journey: str
     expires_at: str
     redeemed: bool = False
+    given_to: str | None = None
 
 
 class QueuedMessage(NamedTuple):
@@ -149,6 +150,8 @@ class Contact:
     trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
+    ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
+    (rule 10.4).
     """
 
     key: str
@@ -170,6 +173,7 @@ class Contact:
     stage: StageReached | None = None
     stage_set: str | None = None
     seen_at: datetime | None = None
+    known: bool = False
 
     @property
     def exists(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from journeyflow.core.contact import Address, Contact, Coupon, Entry, PastMessage, Run
+from journeyflow.core.passages import Passages
 from journeyflow.core.values import JSON
 
 
@@ -144,6 +145,7 @@ class Effects:
     """Everything that a batch of decisions wants written, in the order in which it was decided.
 
     ``statistics`` are counters by the fields of :class:`Statistic`, as plain tuples: millions are looked up a minute.
+    ``passages`` is there only while somebody wants to know which ways runs took.
     """
 
     trail: list[tuple[int, TrailRecord]] = field(default_factory=list)
@@ -165,3 +167,4 @@ class Effects:
     """Contacts to be erased after all the rest was written."""
     alerts: list[str] = field(default_factory=list)
     statistics: defaultdict[tuple[str, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    passages: Passages | None = None

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from journeyflow.core.contact import Contact
 from journeyflow.core.values import JSON
+
+GUARDED: Final = frozenset({"email", "phone", "tracking"})
+"""What a browser, whose key everybody can read, can't change of a contact that has it."""
+
+ENGINE_NAMES: Final = frozenset(
+    {
+        "Contact Created",
+        "Contact Updated",
+        "Coupon Pool Low",
+        "Segment Entered",
+        "Segment Left",
+        "Stage Changed",
+        "Tag Added",
+        "Tag Removed",
+    }
+)
+"""Events that only the engine makes (rule 2.7): from outside they would be mistaken for its own."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -13,7 +32,8 @@ class Event:
     """Something the contact did, or that happened to it.
 
     ``claimed_at`` is the time of an event that pretended to come from the future (rule 1.10). ``own`` marks the
-    engine's own events (rule 2.7), ``imported`` history that moves nothing (rule 1.11).
+    engine's own events (rule 2.7), ``imported`` history that moves nothing (rule 1.11). ``known`` says that the contact
+    was named by its user id.
     """
 
     at: datetime
@@ -24,16 +44,39 @@ class Event:
     claimed_at: datetime | None = None
     own: bool = False
     imported: bool = False
+    known: bool = False
 
 
 @dataclass(slots=True, frozen=True)
 class Identify:
-    """New values of attributes; ``null`` takes one away. ``imported`` changes fire nothing."""
+    """New values of attributes; ``null`` takes one away. ``imported`` changes fire nothing.
+
+    ``known`` says that the contact was named by its user id; ``guarded`` that a browser says so, which leaves what is
+    :data:`GUARDED` as the contact has it.
+    """
 
     at: datetime
     attributes: dict[str, JSON]
     message_id: str | None = None
     imported: bool = False
+    known: bool = False
+    guarded: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Merge:
+    """The contact turns out to be another one: its state goes there, and so does all that comes for it (chapter 10)."""
+
+    at: datetime
+    into: str
+
+
+@dataclass(slots=True, frozen=True)
+class Absorb:
+    """The second half of a merge: what another contact was, for the one that it was merged into."""
+
+    at: datetime
+    other: Contact
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,6 +102,7 @@ class Appear:
     """The contact comes into being with these attributes and tags: a row of a contacts file.
 
     Without ``created_at`` it does not come into being yet: this is what is known of a contact that an event will make.
+    ``known`` as in :class:`Identify`.
     """
 
     at: datetime
@@ -66,6 +110,7 @@ class Appear:
     attributes: dict[str, JSON]
     tags: tuple[str, ...] = ()
     announced: bool = False
+    known: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,4 +180,19 @@ class Wake:
     at: datetime
 
 
-Input = Event | Identify | SetTags | SetTopics | Appear | Enroll | Remove | Forget | Wake | Reply | Move | MessageFailed
+Input = (
+    Event
+    | Identify
+    | SetTags
+    | SetTopics
+    | Appear
+    | Enroll
+    | Remove
+    | Merge
+    | Forget
+    | Wake
+    | Reply
+    | Move
+    | MessageFailed
+)
+"""What arrives from outside."""

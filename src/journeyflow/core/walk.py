@@ -253,6 +253,7 @@ class Walker:
                     self.exit(run, move.reason, withdraws=False)  # the end of its own way, as a completion is
                 return
             if move.to is None or move.to == "end":
+                self._note_passage(run, "end")
                 self._complete(run)
                 return
             entered = self._enter(run, move.to)
@@ -275,6 +276,7 @@ class Walker:
             )
             self.exit(run, "end:loop")
             return None
+        self._note_passage(run, name)
         run.node = name
         run.deferred_at = None
         run.visits[name] = run.visits.get(name, 0) + 1
@@ -283,6 +285,11 @@ class Walker:
         if not visit.node.action:
             return visit.node.enter(visit)
         return self._act(visit) if self._stays(visit) else None
+
+    def _note_passage(self, run: Run, name: str, *, held: bool = False) -> None:
+        passages = self.decision.effects.passages
+        if passages is not None:
+            passages.note(run, name, held)
 
     def _act(self, visit: Visit) -> Move:
         """An action, unless its ``only_if`` says no (rule 4.2)."""
@@ -304,6 +311,7 @@ class Walker:
 
     def _stand_before(self, run: Run, name: str, held: Literal["node", "hold"], reason: str) -> None:
         """The run stands before a node that it has not visited yet."""
+        self._note_passage(run, name, held=True)
         run.node, run.held = name, held
         run.standing = True
         self._count(run, "waiting", name)
@@ -328,6 +336,10 @@ class Walker:
         if reason is not None:
             detail["reason"] = reason
         self.decision.record(run, "waiting", detail, run.node, self.node(run).type)
+
+    def ask_to_stay(self, run: Run) -> None:
+        """A standing run is asked whether it may stay, though nothing has woken it (rule 10.3)."""
+        self._stays(self.visit(run))
 
     def _stays(self, visit: Visit) -> bool:
         """Rule 4.1."""

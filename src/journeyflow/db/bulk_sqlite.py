@@ -34,6 +34,19 @@ def triples(rows: Iterable[tuple[int, str, str]]) -> Subquery:
     ).subquery("batch")
 
 
+def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> Subquery:
+    """Rows ``(shard, contact, new_shard, new_contact, events, records)`` as a table with these columns."""
+    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
+    return select(
+        _part(listed, 0, Integer()).label("shard"),
+        _part(listed, 1, String()).label("contact"),
+        _part(listed, 2, Integer()).label("new_shard"),
+        _part(listed, 3, String()).label("new_contact"),
+        _part(listed, 4, Integer()).label("events"),
+        _part(listed, 5, Integer()).label("records"),
+    ).subquery("moves")
+
+
 def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnElement[T]:
     return func.json_extract(rows.c.value, f"$[{index}]", type_=type_)
 

@@ -14,8 +14,8 @@ from journeyflow.core.effects import Call
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import Reply
 from journeyflow.core.values import JSON, from_micros, to_micros
+from journeyflow.db import aliases, inbox
 from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db import inbox
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import calls
 
@@ -146,21 +146,29 @@ def write_down(connection: Connection, outcomes: Sequence[CallOutcome]) -> list[
     """Write down what became of claimed calls; those outcomes that nobody else has written down before."""
     written = []
     for outcome in outcomes:
-        ended_at = None if outcome.status == "queued" else to_micros(outcome.at)
-        changed = connection.execute(
-            update(calls)
-            .where(*_this(outcome.call), calls.c.status == "sending")
-            .values(
-                status=outcome.status,
-                reason=outcome.reason,
-                reply_status=outcome.reply_status,
-                due_at=micros(outcome.due_at),
-                ended_at=ended_at,
-            )
-        )
-        if changed.rowcount == 1:
+        contact = outcome.call.contact
+        found = _write(connection, outcome, contact)
+        if not found and (person := aliases.resolve(connection, contact)) != contact:  # merged in the meantime
+            found = _write(connection, outcome, person)
+        if found:
             written.append(outcome)
     return written
+
+
+def _write(connection: Connection, outcome: CallOutcome, contact: str) -> bool:
+    """Whether that contact has the call, and it was being made."""
+    changed = connection.execute(
+        update(calls)
+        .where(*_this(outcome.call, contact), calls.c.status == "sending")
+        .values(
+            status=outcome.status,
+            reason=outcome.reason,
+            reply_status=outcome.reply_status,
+            due_at=micros(outcome.due_at),
+            ended_at=None if outcome.status == "queued" else to_micros(outcome.at),
+        )
+    )
+    return changed.rowcount == 1
 
 
 def _reply(outcome: CallOutcome) -> Reply:
@@ -169,8 +177,9 @@ def _reply(outcome: CallOutcome) -> Reply:
     return Reply(outcome.at, call.run, call.node, call.visit, outcome.reply_status, outcome.body, error)
 
 
-def _this(call: StoredCall) -> tuple[ColumnElement[bool], ...]:
-    return (calls.c.shard == shard_of(call.contact), calls.c.contact == call.contact, calls.c.id == call.id)
+def _this(call: StoredCall, contact: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    holder = call.contact if contact is None else contact
+    return (calls.c.shard == shard_of(holder), calls.c.contact == holder, calls.c.id == call.id)
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -90,6 +90,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         stage=_stage(state["stage"]) if "stage" in state else None,
         stage_set=state.get("stage_set"),
         seen_at=instant(state.get("seen_at")),
+        known="anonymous" not in state,
     )
 
 
@@ -113,12 +114,12 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
             for name, entry in contact.entries.items()
         }
     if contact.coupons:
-        state["coupons"] = [
-            (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed) for coupon in contact.coupons
-        ]
+        state["coupons"] = [_coupon(coupon) for coupon in contact.coupons]
     if contact.answers:
         state["answers"] = contact.answers
     _put_standing(contact, state)
+    if not contact.known:
+        state["anonymous"] = True
     return (
         shard_of(contact.key),
         contact.key,
@@ -150,6 +151,11 @@ def _membership(kept: Any) -> Membership:  # Any: a number, or two, as _put_stan
 def _stage(kept: list[Any]) -> StageReached:  # Any: as _put_standing wrote them
     key, stage, check_at = kept
     return StageReached(key, stage, instant(check_at))
+
+
+def _coupon(coupon: Coupon) -> tuple[object, ...]:
+    kept = (coupon.code, coupon.pool, coupon.journey, coupon.expires_at, coupon.redeemed)
+    return kept if coupon.given_to is None else (*kept, coupon.given_to)
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them

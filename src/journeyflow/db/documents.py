@@ -101,6 +101,17 @@ def newest(connection: Connection, kind: str | None = None) -> list[StoredDocume
     return [_stored(row) for row in connection.execute(query)]
 
 
+def in_force(connection: Connection) -> list[StoredDocument]:
+    """What is published now: of journeys the version that lets contacts in, archived ones left out."""
+    published = [_stored(row) for row in connection.execute(select(documents).where(documents.c.status == "published"))]
+    states = journey_rows(connection)
+    return [
+        one
+        for one in _newest_published(published, newest(connection))
+        if one.kind != "journey" or (one.id in states and states[one.id].state != "archived")
+    ]
+
+
 def versions(connection: Connection, kind: str, id_: str, limit: int | None = None) -> list[StoredDocument]:
     """All versions of one document, or its last ``limit``, newest first."""
     mine = (documents.c.kind == kind) & (documents.c.id == id_)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, exists, select, update
 
 from journeyflow.core.identity import shard_of
+from journeyflow.db import aliases, tables
 from journeyflow.db.tables import contacts, coupons, failures, inbox, metadata
 
 _KEPT: Final = {
@@ -27,13 +28,17 @@ def forget(connection: Connection, keys: Iterable[str]) -> None:
         shard = shard_of(key)
         for table in _OF_CONTACTS:
             connection.execute(delete(table).where(table.c.shard == shard, table.c.contact == key))
-        mine = (coupons.c.shard == shard) & (coupons.c.contact == key)
-        connection.execute(update(coupons).where(mine).values(contact="", run=""))
+        merged = [one.contact for one in aliases.into(connection, key)]
+        connection.execute(delete(tables.aliases).where(tables.aliases.c.into == key))
+        # A code lies in the shard of who it was given to.
+        for where in {shard, *map(shard_of, merged)}:
+            mine = (coupons.c.shard == where) & (coupons.c.contact == key)
+            connection.execute(update(coupons).where(mine).values(contact="", run=""))
 
 
 def is_known(connection: Connection, key: str) -> bool:
     """Whether there is anything to erase, or about to be: a contact, or inputs that wait or were set aside."""
     return any(
         connection.scalar(select(exists().where(table.c.shard == shard_of(key), table.c.contact == key)))
-        for table in (contacts, inbox, failures)
+        for table in (contacts, inbox, failures, tables.aliases)
     )

@@ -19,6 +19,7 @@ from journeyflow.core.inputs import (
     Forget,
     Identify,
     Input,
+    Merge,
     MessageFailed,
     Move,
     Remove,
@@ -109,24 +110,34 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
                 data["message_id"] = item.message_id
             if item.imported:
                 data["imported"] = True
-            return "event", data
+            return "event", _named(data, item.known)
         case Identify():
-            return "identify", {"attributes": item.attributes, "message_id": item.message_id, "imported": item.imported}
+            traits: dict[str, object] = {
+                "attributes": item.attributes,
+                "message_id": item.message_id,
+                "imported": item.imported,
+            }
+            if item.guarded:
+                traits["guarded"] = True
+            return "identify", _named(traits, item.known)
         case SetTags():
             return "tags", {"add": item.add, "remove": item.remove, "imported": item.imported}
         case SetTopics():
             return "topics", {"topics": item.topics}
         case Appear():
-            return "appear", {
+            row: dict[str, object] = {
                 "created_at": micros(item.created_at),
                 "attributes": item.attributes,
                 "tags": item.tags,
                 "announced": item.announced,
             }
+            return "appear", _named(row, item.known)
         case Enroll():
             return "enroll", {"journey": item.journey, "properties": item.properties}
         case Remove():
             return "remove", {"run": item.run}
+        case Merge():
+            return "merge", {"into": item.into}
         case Move():
             return "move", {"run": item.run, "node": item.node, "version": item.version}
         case MessageFailed():
@@ -140,26 +151,49 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "wake", {}
 
 
+def _named(data: dict[str, object], known: bool) -> dict[str, object]:
+    """Most contacts are known, so that nothing is kept of it."""
+    if not known:
+        data["anonymous"] = True
+    return data
+
+
 def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what encode wrote
     """The input that ``encode`` made data of."""
     match kind:
         case "event":
-            imported = data.get("imported", False)
-            occurred_at = from_micros(data["occurred_at"])
-            return Event(at, data["name"], occurred_at, data["properties"], data.get("message_id"), imported=imported)
+            return Event(
+                at,
+                data["name"],
+                from_micros(data["occurred_at"]),
+                data["properties"],
+                data.get("message_id"),
+                imported=data.get("imported", False),
+                known="anonymous" not in data,
+            )
         case "identify":
-            return Identify(at, data["attributes"], data["message_id"], data["imported"])
+            return Identify(
+                at,
+                data["attributes"],
+                data["message_id"],
+                data["imported"],
+                "anonymous" not in data,
+                data.get("guarded", False),
+            )
         case "tags":
             return SetTags(at, tuple(data["add"]), tuple(data["remove"]), data["imported"])
         case "topics":
             return SetTopics(at, data["topics"])
         case "appear":
             created_at = instant(data["created_at"])
-            return Appear(at, created_at, data["attributes"], tuple(data["tags"]), data["announced"])
+            known = "anonymous" not in data
+            return Appear(at, created_at, data["attributes"], tuple(data["tags"]), data["announced"], known)
         case "enroll":
             return Enroll(at, data["journey"], data["properties"])
         case "remove":
             return Remove(at, data["run"])
+        case "merge":
+            return Merge(at, data["into"])
         case "move":
             return Move(at, data["run"], data["node"], data["version"])
         case "message_failed":

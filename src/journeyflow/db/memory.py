@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
@@ -14,7 +14,7 @@ from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT
 from journeyflow.core.identity import address_hash, shard_of
-from journeyflow.core.inputs import Event, Identify, Input
+from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk_sqlite as bulk
@@ -32,7 +32,7 @@ class TurnMemory:
         self,
         connection: Connection,
         contacts: dict[str, Contact],
-        inputs: dict[str, list[Input]],
+        inputs: Mapping[str, Sequence[Input | Absorb]],
         effects: Effects,
         make_code: CodeMaker,
         channels: Collection[Channel] = ATTRIBUTES.keys(),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select, tuple_, update
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros, to_micros
+from journeyflow.db import aliases
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
@@ -135,29 +136,34 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]
 
 
 def _finish(connection: Connection, outcome: Outcome) -> bool:
-    sent = outcome.status == "sent"
-    changed = connection.execute(
+    contact = outcome.message.contact
+    if _write(connection, outcome, contact):
+        return True
+    person = aliases.resolve(connection, contact)  # who was merged took the message along
+    return person != contact and _write(connection, outcome, person)
+
+
+def _write(connection: Connection, outcome: Outcome, contact: str) -> bool:
+    """Whether that contact has the message, and it was being sent."""
+    written = connection.execute(
         update(messages)
-        .where(*_this(outcome.message), messages.c.status == "sending")
+        .where(*_this(outcome.message, contact), messages.c.status == "sending")
         .values(
             status=outcome.status,
             reason=outcome.reason,
             due_at=micros(outcome.due_at),
             lease_until=None,
-            sent_at=to_micros(outcome.at) if sent else None,
+            sent_at=to_micros(outcome.at) if outcome.status == "sent" else None,
             subject=outcome.subject or outcome.message.subject,
             provider_id=outcome.provider_id,
         )
     )
-    return changed.rowcount == 1
+    return written.rowcount == 1
 
 
-def _this(message: StoredMessage) -> tuple[Any, ...]:  # Any: SQL expressions
-    return (
-        messages.c.shard == shard_of(message.contact),
-        messages.c.contact == message.contact,
-        messages.c.id == message.id,
-    )
+def _this(message: StoredMessage, contact: str | None = None) -> tuple[Any, ...]:  # Any: SQL expressions
+    holder = message.contact if contact is None else contact
+    return (messages.c.shard == shard_of(holder), messages.c.contact == holder, messages.c.id == message.id)
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -126,6 +126,16 @@ contacts = _table(
     rowid=True,
 )
 
+aliases = _table(
+    "aliases",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _must("into", Key),
+    _must("at", Instant),
+)
+Index("ix_aliases_into", aliases.c.into)
+
 events = _table(
     "events",
     "distributed",
@@ -192,6 +202,7 @@ trail = _table(
     _key("number", Integer),
     _must("at", Instant),
     _must("records", Json),
+    Column("former", Key),
     rowid=True,
 )
 

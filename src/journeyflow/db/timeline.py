@@ -139,7 +139,7 @@ def _steps(connection: Connection, contact: str, position: Position | None, limi
     for row in connection.execute(query).all():
         records = orjson.loads(row.records)
         for index in range(len(records) - 1, -1, -1):
-            record = TrailRecord(from_micros(row.at), contact, *records[index])
+            record = TrailRecord(from_micros(row.at), row.former or contact, *records[index])
             yield Happening(Position(row.at, KINDS.index("step"), row.number + index, ""), "step", record)
 
 

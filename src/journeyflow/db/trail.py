@@ -23,23 +23,21 @@ def trail_rows(records: Sequence[tuple[int, TrailRecord]]) -> list[tuple[object,
         if kept:
             number, first = kept[0]
             steps = orjson.dumps([record[2:] for _, record in kept]).decode()
-            rows.append((shard_of(contact), contact, number, to_micros(first.at), steps))
+            rows.append((shard_of(contact), contact, number, to_micros(first.at), steps, None))
     return rows
 
 
-def of_contact(
-    connection: Connection, contact: str, after: int = -1, limit: int | None = None
-) -> list[tuple[int, TrailRecord]]:
+def of_contact(connection: Connection, contact: str) -> list[tuple[int, TrailRecord]]:
     """A contact's records in order of handling, each with the number of its row.
 
-    :param after: only rows with a larger number, for paging; ``limit`` counts rows.
+    Those of a contact that was merged into it are among them by their instants, as they were written.
     """
-    mine = (trail.c.shard == shard_of(contact)) & (trail.c.contact == contact) & (trail.c.number > after)
-    query = select(trail.c.number, trail.c.at, trail.c.records).where(mine).order_by(trail.c.number).limit(limit)
+    mine = (trail.c.shard == shard_of(contact)) & (trail.c.contact == contact)
+    query = select(trail.c.number, trail.c.at, trail.c.records, trail.c.former).where(mine)
     return [
         (number, record)
-        for number, at, records in connection.execute(query).all()
-        for record in _records(contact, at, orjson.loads(records))
+        for number, at, records, former in connection.execute(query.order_by(trail.c.at, trail.c.number)).all()
+        for record in _records(former or contact, at, orjson.loads(records))
     ]
 
 

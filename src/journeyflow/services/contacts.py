@@ -15,7 +15,7 @@ from journeyflow.core.inputs import Appear, Identify
 from journeyflow.core.values import JSON, iso
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Topic
-from journeyflow.db import contacts, memory, timeline
+from journeyflow.db import aliases, contacts, memory, timeline
 from journeyflow.db.history import RunRow
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.timeline import Happening, Position
@@ -113,11 +113,14 @@ def choices(library: Library) -> Sequence[Topic]:
 
 
 def find(connection: Connection, key: str, now: datetime) -> Contact:
-    """One contact.
+    """One contact; the one that it was merged into where it was (rule 10.4).
 
     :raises NotFound: when there is none of that key.
     """
     found = contacts.load(connection, [key], now).get(key)
+    if found is None:
+        now_known_as = aliases.resolve(connection, key)
+        found = contacts.load(connection, [now_known_as], now).get(now_known_as)
     if found is None:
         raise NotFound(f"there is no contact {key!r}")
     return found
@@ -138,7 +141,7 @@ def describe(connection: Connection, key: str, library: Library, now: datetime) 
     :raises NotFound: when there is none of that key.
     """
     contact = find(connection, key, now)
-    return contact_shape(contact, library, addresses_of(connection, [contact])[key])
+    return contact_shape(contact, library, addresses_of(connection, [contact])[contact.key])
 
 
 def describe_page(
@@ -164,12 +167,14 @@ def guarded_attributes(
     connection: Connection, keys: Iterable[str], names: frozenset[str], now: datetime
 ) -> dict[str, dict[str, JSON]]:
     """Which of these attributes contacts have, or are about to have by what waits for its turn."""
-    wanted = set(keys)
+    asked = set(keys)
+    people = aliases.find(connection, asked)
+    wanted = {people.get(key, key) for key in asked}
     known = {key: _chosen(one.attributes, names) for key, one in contacts.load(connection, wanted, now).items()}
     for key, item in timeline.still_to_come(connection, wanted):
         if isinstance(item, Identify | Appear):
             known.setdefault(key, {}).update(_chosen(item.attributes, names))
-    return known
+    return {key: known.get(people.get(key, key), {}) for key in asked}
 
 
 def _chosen(attributes: Mapping[str, JSON], names: frozenset[str]) -> dict[str, JSON]:
@@ -185,5 +190,5 @@ def happenings(connection: Connection, key: str, before: Position | None, limit:
     :param before: where the page before ended.
     :raises NotFound: when there is no contact of that key.
     """
-    find(connection, key, now)
-    return timeline.before(connection, key, before, limit)
+    contact = find(connection, key, now)
+    return timeline.before(connection, contact.key, before, limit)

@@ -15,7 +15,8 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso
-from journeyflow.db import calls, contacts, documents, history, trail
+from journeyflow.db import aliases, calls, contacts, documents, history, trail
+from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
@@ -67,12 +68,14 @@ class RefusalStory:
 class Explanation:
     """Everything there is to say: runs newest first, refusals newest first, and what never happened.
 
+    ``contact`` is who was asked for, or was merged into; ``merged`` tells who was merged into it, and when.
     ``timezone`` is where the contact is; ``trail`` has the records of rule 9.1 in order, with the last of the refusals
     of each day as a record of its own, whose ``count`` says how many there were.
     """
 
     contact: str
     timezone: str
+    merged: tuple[str, ...]
     runs: tuple[RunStory, ...]
     refusals: tuple[RefusalStory, ...]
     notes: tuple[str, ...]
@@ -84,7 +87,8 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
 
     :raises NotFound: when there is no such contact, or no such journey.
     """
-    found = contacts.load(connection, [key], now).get(key)
+    person = aliases.resolve(connection, key)
+    found = contacts.load(connection, [person], now).get(person)
     if found is None:
         raise NotFound(_no_contact(connection, key))
     if journey is not None and journey not in documents.journey_rows(connection):
@@ -124,11 +128,15 @@ class _Historian:
         return Explanation(
             contact=self._contact.key,
             timezone=str(self._zone({})),
+            merged=tuple(self._merged(one) for one in aliases.into(self._connection, self._contact.key)),
             runs=tuple(self._run_stories()),
             refusals=tuple(self._refusal(one) for one in self._refusals),
             notes=tuple(self._notes()),
             trail=tuple(_in_order(self._records, self._refusals)),
         )
+
+    def _merged(self, one: Alias) -> str:
+        return f"{one.contact} was merged into it on {local(one.at, self._zone({}))}"
 
     def _zone(self, document: Document) -> ZoneInfo:
         """Where the contact is (format.md, "Local")."""

@@ -77,11 +77,16 @@ def read_contacts(path: Path) -> ContactFile:
     :raises InvalidInput: when the file can't be read, its header is wrong, or it has too many lines.
     """
     found = ContactFile(path)
-    if _suffix(path) in JSON_SUFFIXES:
+    if is_json_lines(path):
         _read_json_lines(found)
     else:
         _read_csv(found)
     return found
+
+
+def is_json_lines(path: Path) -> bool:
+    """Whether the file's name says so, packed or not."""
+    return _suffix(path) in JSON_SUFFIXES
 
 
 def _suffix(path: Path) -> str:
@@ -97,13 +102,13 @@ def _read_json_lines(found: ContactFile) -> None:
                 continue
             written = line.rstrip(b"\r\n").decode(errors="replace")
             try:
-                found.lines.append(Line(number, written, _as_contact(parsed(line))))
+                found.lines.append(Line(number, written, as_contact(parsed(line))))
             except BadLine as error:
                 found.rejected.append(Rejected(number, written, str(error)))
 
 
-def _as_contact(data: dict[str, JSON]) -> dict[str, JSON]:
-    """A line in the one form that :func:`arrival` reads."""
+def as_contact(data: dict[str, JSON]) -> dict[str, JSON]:
+    """A line in the one form that :func:`arrival` and :func:`parts` read."""
     if isinstance(data.get("attributes"), dict):
         return data
     return {
@@ -188,17 +193,25 @@ def arrival(contact: Mapping[str, JSON], timezone: str, now: datetime) -> tuple[
     :param timezone: the workspace's, for an instant without an offset.
     :raises BadLine: naming the field, what was expected and what was found.
     """
+    key, attributes, tags = parts(contact)
+    since = created_at(attributes, timezone)
+    if since is not None and since > now:
+        raise BadLine.at("created_at", "an instant that is not in the future", attributes["created_at"])
+    return key, Appear(now, since or now, attributes, tags, known=True)
+
+
+def parts(contact: Mapping[str, JSON]) -> tuple[str, dict[str, JSON], tuple[str, ...]]:
+    """Key, attributes and tags of such a contact.
+
+    :raises BadLine: naming the field, what was expected and what was found.
+    """
     unknown = [name for name in contact if name not in FIELDS]
     if unknown:
         raise BadLine(f"{unknown[0]}: expected only {', '.join(FIELDS)}")
     key = contact.get("contact")
     if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX:
         raise BadLine.at("contact", f"text of 1 to {KEY_LENGTH_MAX} characters", key)
-    attributes = _attributes(contact)
-    since = created_at(attributes, timezone)
-    if since is not None and since > now:
-        raise BadLine.at("created_at", "an instant that is not in the future", attributes["created_at"])
-    return key, Appear(now, since or now, attributes, _tags(contact.get("tags")))
+    return key, _attributes(contact), _tags(contact.get("tags"))
 
 
 def _attributes(contact: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -10,15 +10,16 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from journeyflow.channels.base import Email
+from journeyflow.channels.base import Email, Outgoing, ShortMessage
+from journeyflow.core.address import reachable
 from journeyflow.core.contact import Contact
-from journeyflow.core.errors import NotFound, Refused
+from journeyflow.core.errors import InvalidEvent, NotFound, Refused
 from journeyflow.core.flows import Flows
 from journeyflow.core.journey import Journey
 from journeyflow.core.local_time import zone
 from journeyflow.core.nodes.coupon import CouponNode
-from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.nodes.gates import is_transactional
+from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.values import JSON, iso
 from journeyflow.core.view import Library, Renderer
 from journeyflow.core.workspace import Workspace
@@ -71,43 +72,34 @@ class Previews:
         reads = tuple(sorted(".".join(path) for path in copy.letter.compiled.reads))
         return Preview(copy.finished(tracked=False), reads)
 
-    def email(
+    def outgoing(
         self, connection: Connection, flows: Flows, template: str, sample: Sample, to: str, now: datetime
-    ) -> Email:
-        """A template as a mail; its links are marked as a test's and change nothing.
+    ) -> Outgoing:
+        """A template as a message; its links are marked as a test's and change nothing.
 
         :raises NotFound: when there is no such template or contact.
-        :raises Refused: when the workspace has no sender.
+        :raises InvalidEvent: when ``to`` is no address of the template's channel.
+        :raises Refused: when the workspace has no sender, or the text is empty.
         :raises TemplateError: when it can't be filled in with these values.
         """
-        sender = flows.library.workspace.sender
-        if sender is None:
-            raise Refused("no sender: set sender in the workspace")
         copy = self._copy(connection, flows, template, sample, now)
-        mail = copy.finished(tracked=True)
-        headers = {
-            "List-Unsubscribe": f"<{copy.links.unsubscribe}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
-        return Email(
-            id=copy.links.passage.message,
-            to=to,
-            sender_name=sender.name,
-            sender_email=sender.email,
-            reply_to=sender.reply_to,
-            subject=mail.subject,
-            html=mail.html,
-            text=mail.text,
-            headers={} if copy.transactional else headers,
-            sent_at=now,
-        )
+        channel = copy.letter.template.channel
+        address = reachable(to, channel)
+        if address is None:
+            raise InvalidEvent("to", f"expected an address for {channel}, found {to[:100]!r}")
+        if channel == "email":
+            return _email(copy, address, now)
+        text = copy.finished(tracked=False).text
+        if not text:
+            raise Refused("the text is empty")
+        return ShortMessage(copy.links.passage.message, channel, address, text)
 
     def _copy(self, connection: Connection, flows: Flows, template: str, sample: Sample, now: datetime) -> _Copy:
         letter = self._letter(connection, flows.library, template, sample)
         contact = Contact("") if sample.contact is None else contacts.find(connection, sample.contact, now)
-        users = [one for one in _journeys(flows) if any(node.template == template for node in _emails(one))]
+        users = [one for one in _journeys(flows) if any(node.template == template for node in _senders(one))]
         journey = users[0] if users else None
-        nodes = [node for one in users for node in _emails(one) if node.template == template]
+        nodes = [node for one in users for node in _senders(one) if node.template == template]
         workspace = flows.library.workspace
         transactional = bool(nodes) and all(is_transactional(workspace, one.topic, one.transactional) for one in nodes)
         topic = nodes[0].topic if nodes else None
@@ -148,16 +140,41 @@ class _Copy(NamedTuple):
         surveys = self.links.surveys(known)
         footer = self.links.footer(self.workspace, appended=not self.transactional)
         filled = compiled.render(self.values, footer, surveys)
+        if template.channel != "email":
+            return filled
         wanted = tracking_of(self.workspace, self.journey, template, self.contact)
         return finished(filled, self.links, self.workspace, wanted if tracked else NOT_TRACKED, surveys)
+
+
+def _email(copy: _Copy, to: str, now: datetime) -> Email:
+    sender = copy.workspace.sender
+    if sender is None:
+        raise Refused("no sender: set sender in the workspace")
+    mail = copy.finished(tracked=True)
+    headers = {
+        "List-Unsubscribe": f"<{copy.links.unsubscribe}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    return Email(
+        id=copy.links.passage.message,
+        to=to,
+        sender_name=sender.name,
+        sender_email=sender.email,
+        reply_to=sender.reply_to,
+        subject=mail.subject,
+        html=mail.html,
+        text=mail.text,
+        headers={} if copy.transactional else headers,
+        sent_at=now,
+    )
 
 
 def _journeys(flows: Flows) -> Sequence[Journey]:
     return [one.journey for _, one in sorted(flows.current.items()) if flows.states.get(one.id) != "archived"]
 
 
-def _emails(journey: Journey) -> Iterator[EmailNode]:
-    return (node for node in journey.nodes.values() if isinstance(node, EmailNode))
+def _senders(journey: Journey) -> Iterator[MessageNode]:
+    return (node for node in journey.nodes.values() if isinstance(node, MessageNode))
 
 
 def _values(

@@ -14,7 +14,7 @@ import orjson
 from journeyflow.core.contact import Coupon
 from journeyflow.core.effects import Call, Message, TrailRecord
 from journeyflow.core.errors import InvalidValue, NotFound
-from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, SetTags
+from journeyflow.core.inputs import Appear, Enroll, Event, Identify, Input, Merge, SetTags
 from journeyflow.core.local_time import zone
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import Template
@@ -140,6 +140,11 @@ class JourneyTest:
         """New values of attributes (``None`` takes one away); a contact that is not there yet is created."""
         self._handle(key, Identify(self._now, _json(attributes)))
 
+    def merge(self, key: str, into: str, /) -> None:
+        """The contact turns out to be another one: what happened to it, and what comes later, is the other's."""
+        self._known.add(into)
+        self._handle(key, Merge(self._now, into))
+
     def track(self, key: str, event: str, /, **properties: object) -> None:
         """The contact sends an event, at the instant where the clock stands."""
         self._handle(key, Event(self._now, event, self._now, _json(properties)))
@@ -245,12 +250,17 @@ class JourneyTest:
         return key
 
     def _own(self, key: str) -> list[TrailRecord]:
-        sure = self._sure(key)
-        return [one for one in self._records if one.contact == sure]
+        person = self._person(key)
+        return [one for one in self._records if self._simulator.resolve(one.contact) == person]
+
+    def _person(self, key: str) -> str:
+        """The key the contact goes by now."""
+        return self._simulator.resolve(self._sure(key))
 
     def _with_status(self, key: str, status: str) -> list[SeenMessage]:
-        sure = self._sure(key)
-        return [self._seen(one) for one in self._messages if one.contact == sure and one.status == status]
+        person = self._person(key)
+        mine = [one for one in self._messages if self._simulator.resolve(one.contact) == person]
+        return [self._seen(one) for one in mine if one.status == status]
 
     def _seen(self, message: Message) -> SeenMessage:
         mail = _UNSEEN if message.status == "skipped" else self._rendered(message)

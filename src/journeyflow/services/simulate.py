@@ -7,10 +7,12 @@ the order of rule 9.1, so that they can be written as they come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from heapq import heappop, heappush
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +22,13 @@ from journeyflow.core.documents import Documents
 from journeyflow.core.effects import Call, Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Event, Input, Reply
+from journeyflow.core.inputs import Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
+from journeyflow.core.meeting import Item, Joining, meet
+from journeyflow.core.passages import Passages
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
+from journeyflow.services.report_counts import ReportCounts
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
 from journeyflow.services.simulate_memory import SimulationMemory
 from journeyflow.services.simulate_summary import JourneyNumbers, MessageTally, Simulation
@@ -54,6 +59,7 @@ def simulate(
     seed: int = 0,
     on_trail: OnTrail | None = None,
     on_progress: OnProgress | None = None,
+    counts: ReportCounts | None = None,
 ) -> Simulation:
     """Run the journeys of a folder (all, or those named) over files of events and contacts.
 
@@ -63,6 +69,7 @@ def simulate(
     :param seed: makes the coupon codes, nothing else.
     :param on_trail: gets every trail record, in the order of the trail; nothing is kept.
     :param on_progress: gets how many inputs of how many are done.
+    :param counts: is filled with what the report shows beyond the summary.
     :raises NotFound: for a journey that the folder does not have.
     :raises InvalidInput: naming every line of the files that can't be taken.
     """
@@ -70,7 +77,22 @@ def simulate(
         raise InvalidInput(f"expected an end of the clock that is not before its start, {start.isoformat()}")
     chosen = choose(documents, journeys)
     inputs = read_timeline(events, contacts, start, (documents.workspace or DEFAULT).timezone)
-    return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+    if counts is None:
+        return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
+    watched = _both(on_trail, counts.record)
+    simulator = Simulator(chosen, renderer, inputs, seed, watched, counts.message, passages=counts.passages)
+    return simulator.run(until, on_progress)
+
+
+def _both(first: OnTrail | None, second: OnTrail) -> OnTrail:
+    if first is None:
+        return second
+
+    def tell(record: TrailRecord) -> None:
+        first(record)
+        second(record)
+
+    return tell
 
 
 def simulate_inputs(
@@ -117,12 +139,15 @@ class Simulator:
         on_trail: OnTrail | None,
         on_message: OnMessage | None = None,
         on_call: OnCall | None = None,
+        *,
+        passages: Passages | None = None,
     ) -> None:
         self._flows: Flows = documents.published(renderer, inputs.start)
         self._memory = SimulationMemory(self._flows.recalled, seed, self._flows.followed)
-        self._effects = Effects()
+        self._effects = Effects(passages=passages)
         # Emptied after each decision and used again: new ones for each would cost more than many decisions do.
-        self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name != "statistics"]
+        kept = ("statistics", "passages")
+        self._settled = [getattr(self._effects, one.name) for one in fields(Effects) if one.name not in kept]
         self._inputs = inputs
         # The next one is the last, so that what was handled can be dropped.
         self._coming = inputs.arrivals
@@ -130,6 +155,8 @@ class Simulator:
         self._total = len(self._coming)
         self._timers: list[tuple[datetime, str]] = []
         self._contacts: dict[str, Contact] = {}
+        self._together = inputs.together
+        self._aliases: dict[str, str] = {}
         self._replied: tuple[datetime, str] | None = None
         self._replies = 0
         self._events = 0
@@ -142,8 +169,8 @@ class Simulator:
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
         end = min(until or self._inputs.last + AFTERMATH, LATEST_END)
         told = 0
-        for at, key, inputs in self._steps(end):
-            self._handle(at, key, inputs)
+        for step in self._steps(end):
+            self._handle(*step)
             done = self._total - len(self._coming)
             if on_progress is not None and done - told >= PROGRESS_EVERY:
                 on_progress(done, self._total)
@@ -155,18 +182,26 @@ class Simulator:
     def take(self, key: str, item: Input) -> None:
         """One more input of a contact, at an instant that the clock has not passed."""
         self._coming.insert(0, (item.at, key, item))
+        if item.at in self._together:
+            self._together[item.at].append((key, item))
+        elif isinstance(item, Merge) or key in self._aliases:
+            self._together[item.at] = [(key, one) for at, key, one in reversed(self._coming) if at == item.at]
 
     def advance(self, until: datetime) -> None:
         """Let everything happen that happens up to an instant, itself included."""
-        for at, key, inputs in self._steps(until):
-            self._handle(at, key, inputs)
+        for step in self._steps(until):
+            self._handle(*step)
 
     def contact(self, key: str) -> Contact:
         """How a contact stands; one that nothing has made yet does not exist."""
+        key = self.resolve(key)
         return self._contacts.get(key) or Contact(key)
 
-    def _steps(self, end: datetime) -> Iterator[tuple[datetime, str, list[Input]]]:
-        """Every instant at which something happens to a contact, in order: the instant, the contact, its inputs."""
+    def _steps(self, end: datetime) -> Iterator[tuple[datetime, str | None, list[Input]]]:
+        """Every instant at which something happens to a contact, in order: the instant, the contact, its inputs.
+
+        Without a contact: everything that happens at that instant, to contacts of whom some are one person.
+        """
         coming, timers, contacts = self._coming, self._timers, self._contacts
         while True:
             # A contact has one live timer; what else is in the heap was overtaken by an earlier one.
@@ -179,28 +214,90 @@ class Simulator:
             at, key = timers[0] if timer_next else coming[-1][:2]
             if at > end:
                 return
+            inputs: list[Input] = []
+            if at in self._together:
+                yield at, None, inputs
+                continue
             if timer_next:
                 heappop(timers)
-            inputs: list[Input] = []
             while coming and coming[-1][1] == key and coming[-1][0] == at:
                 inputs.append(coming.pop()[2])
             yield at, key, inputs
 
-    def _handle(self, at: datetime, key: str, inputs: list[Input]) -> None:
+    def _handle(self, at: datetime, key: str | None, inputs: list[Input]) -> None:
+        self._memory.now = at
+        if key is None:
+            self._handle_together(at)
+            return
+        self._actor(key).handle(inputs)
+        self._count(inputs)
+        self.close()
+
+    def _actor(self, key: str) -> Actor:
+        now = self._memory.now
         contact = self._contacts.get(key)
         if contact is None:
             contact = self._contacts[key] = Contact(key)
-        if contact.timer_at is not None and contact.timer_at <= at:
+        if contact.timer_at is not None and contact.timer_at <= now:
             contact.timer_at = None
-        self._memory.now = at
-        Actor(contact, at, self._flows, self._memory, self._effects).handle(inputs)
+        return Actor(contact, now, self._flows, self._memory, self._effects)
+
+    def _count(self, inputs: Iterable[Input]) -> None:
         for item in inputs:
             if isinstance(item, Event):
                 self._events += 1
-        self._settle()
 
-    def _settle(self) -> None:
-        """Put away what one decision wants written; only the statistics go on adding up where they are."""
+    # --- one person, two contacts -------------------------------------------------------------------------------------
+
+    def _handle_together(self, at: datetime) -> None:
+        """Everything that happens at one instant; the trail of it is put in the order of rule 9.1."""
+        arrivals = self._together.pop(at)
+        self._arrived(at)
+        woken = set()
+        while self._timers and self._timers[0][0] == at:
+            key = heappop(self._timers)[1]
+            if self._contacts[key].timer_at == at:
+                woken.add(key)
+        on_trail, records = self._on_trail, list[TrailRecord]()
+        self._on_trail = None if on_trail is None else records.append
+        while arrivals or woken:
+            meet(self, arrivals, woken, at)
+            self._count(item for _, item in arrivals)
+            arrivals, woken = self._arrived(at), set()  # what webhooks replied at once
+        self._on_trail = on_trail
+        for record in sorted(records, key=attrgetter("contact")):
+            assert on_trail is not None
+            on_trail(record)
+
+    def _arrived(self, at: datetime) -> list[tuple[str, Input]]:
+        """Take what comes next, as far as it comes at that instant."""
+        found = []
+        while self._coming and self._coming[-1][0] == at:
+            found.append(self._coming.pop()[1:])
+        return found
+
+    def resolve(self, key: str) -> str:
+        """The key a contact goes by."""
+        while key in self._aliases:
+            key = self._aliases[key]
+        return key
+
+    def open(self, inputs: Mapping[str, Sequence[Item]]) -> Callable[[str], Actor]:
+        """The actors of one turn at the present instant."""
+        return cache(self._actor)
+
+    def join(self, moves: Sequence[Joining]) -> None:
+        """From now on the one goes by the key of the other, and what is remembered of it too."""
+        for source, into, _ in moves:
+            self._aliases[source.key] = into.key
+            self._contacts[source.key] = Contact(source.key)  # timers of it may still be in the heap
+            self._memory.move(source, into)
+            self._tally.move(source.key, into.key)
+
+    # --- what was decided ---------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Put away what one decision wants written; only statistics and passages go on adding up where they are."""
         effects = self._effects
         self._memory.keep(effects)
         if self._on_trail is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,14 @@ class LineErrors:
         self._count += 1
         if self._count <= TOLD_MAX:
             self._told.append(f"{file}:{line}: {error}")
+
+    @contextmanager
+    def noting(self, file: Path, line: int) -> Iterator[None]:
+        """Note what the work inside finds wrong with a line, and go on."""
+        try:
+            yield
+        except BadLine as error:
+            self.add(file, line, error)
 
     def finish(self) -> None:
         """Where there was an error, tell of them all.

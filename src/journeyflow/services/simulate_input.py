@@ -1,4 +1,4 @@
-"""What a simulation is fed with: events (JSON Lines) and contacts (CSV), plain or gzip, as one list of inputs.
+"""What a simulation is fed with: events (JSON Lines, Parquet) and contacts (CSV, JSON Lines), as one list of inputs.
 
 Both files may be large, so each line is turned at once into the input that it stands for and nothing is kept twice.
 """
@@ -6,22 +6,28 @@ Both files may be large, so each line is turned at once into the input that it s
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from journeyflow.core.inputs import Appear, Event, Identify, Input
+import orjson
+
+from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
 from journeyflow.services.contact_rows import created_at, read_header, read_row
 from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.imports import as_contact, is_json_lines, parts
+from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
 NAME_LENGTH_MAX: Final = 200
+FIELDS: Final = frozenset({"contact", "event", "occurred_at", "properties", "message_id", "received_at"})
 
 Arrival = tuple[datetime, str, Input]
 """An input on its way: the instant of its handling, the contact's key, the input."""
@@ -31,21 +37,42 @@ Arrival = tuple[datetime, str, Input]
 class Timeline:
     """All inputs in the order of the clock, and what the clock has to know of them.
 
-    ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none.
+    ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none. ``together``
+    has the instants at which something arrives for a contact that was, or is about to be, merged: all that arrives
+    then, in the order of the file.
     """
 
     start: datetime
     last: datetime
     arrivals: list[Arrival]
+    together: dict[datetime, list[tuple[str, Input]]] = field(default_factory=dict)
 
 
 def timeline(inputs: Iterable[tuple[str, Input]], start: datetime | None = None) -> Timeline:
     """Inputs, each with its contact's key, as a timeline; those of one contact and instant stay in the given order."""
     arrivals: list[Arrival] = [(item.at, key, item) for key, item in inputs]
+    together = _together(arrivals)
     arrivals.sort(key=itemgetter(0, 1))
     events = [at for at, _, item in arrivals if not isinstance(item, Appear)]
     begun = start or next(iter(events), EPOCH)
-    return Timeline(begun, max(events, default=begun), arrivals)
+    return Timeline(begun, max(events, default=begun), arrivals, together)
+
+
+def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Input]]]:
+    """See :class:`Timeline`; the arrivals are in the order of the file."""
+    merged: dict[str, datetime] = {}
+    for at, key, item in arrivals:
+        if isinstance(item, Merge):
+            merged[key] = min(at, merged.get(key, at))
+    if not merged:
+        return {}
+    found: dict[datetime, list[tuple[str, Input]]] = {
+        at: [] for at, key, _ in arrivals if key in merged and at >= merged[key]
+    }
+    for at, key, item in arrivals:
+        if at in found:
+            found[at].append((key, item))
+    return found
 
 
 def read_timeline(events: Path | None, contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
@@ -57,16 +84,18 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
         can't be read.
     """
     errors = LineErrors()
-    rows = {} if contacts is None else _read_contacts(contacts, timezone, errors)
-    own_zones = ((key, row.attributes.get("timezone")) for key, row in rows.items())
+    known = {} if contacts is None else _read_contacts(contacts, timezone, errors)
+    own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
     zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
     reader = _EventReader(start, zones, zone(timezone))
     arrivals = [] if events is None else reader.read(events, errors)
     errors.finish()
-    arrivals.sort(key=itemgetter(0, 1))
-    begun = start or (arrivals[0][0] if arrivals else _latest(rows))
-    last = arrivals[-1][0] if arrivals else begun
-    return Timeline(begun, last, _with_contacts(arrivals, rows, begun))
+    instants = [at for at, _, _ in arrivals]
+    begun = start or (min(instants) if instants else _latest(known))
+    everything = _with_contacts(arrivals, known, begun)
+    together = _together(everything)
+    everything.sort(key=itemgetter(0, 1))
+    return Timeline(begun, max(instants, default=begun), everything, together)
 
 
 def _latest(rows: Mapping[str, Row]) -> datetime:
@@ -78,10 +107,10 @@ def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: date
     """Each contact of the file appears before everything, or at its ``created_at``, or just before its first event."""
     if not rows:
         return arrivals
-    origin = min(start, arrivals[0][0]) if arrivals else start
     first: dict[str, datetime] = {}
     for at, key, _ in arrivals:
-        first.setdefault(key, at)
+        first[key] = min(at, first.get(key, at))
+    origin = min(start, *first.values()) if first else start
     appearing: list[Arrival] = []
     for key, row in rows.items():
         born = row.created_at or start
@@ -92,7 +121,7 @@ def _with_contacts(arrivals: list[Arrival], rows: Mapping[str, Row], start: date
         else:
             appearing.append((born, key, Appear(born, born, row.attributes, row.tags, announced=True)))
     # At one instant a contact appears before its events, because sorting keeps the order of what is alike.
-    return sorted([*appearing, *arrivals], key=itemgetter(0, 1))
+    return [*appearing, *arrivals]
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -110,18 +139,14 @@ class _EventReader:
 
     def read(self, path: Path, errors: LineErrors) -> list[Arrival]:
         found: list[Arrival] = []
-        with opened(path) as file:
-            for number, line in enumerate(lines(file), 1):
-                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                try:
-                    if text and not text.isspace():
-                        found.append(self._arrival(text))
-                except BadLine as error:
-                    errors.add(path, number, error)
+        for number, read in _rows(path) if is_parquet(path) else _lines(path):
+            try:
+                found.append(self._arrival(read()))
+            except BadLine as error:
+                errors.add(path, number, error)
         return found
 
-    def _arrival(self, line: bytes) -> Arrival:
-        data = parsed(line)
+    def _arrival(self, data: dict[str, JSON]) -> Arrival:
         key = self._text(data, "contact", KEY_LENGTH_MAX)
         name = self._text(data, "event", NAME_LENGTH_MAX)
         local = self._zones.get(key, self._default)
@@ -130,10 +155,10 @@ class _EventReader:
         at = occurred_at if received is None else instant("received_at", received, local)
         return at, key, self._input(name, at, occurred_at, _properties(data), _message_id(data))
 
-    def _text(self, data: dict[str, JSON], field: str, longest: int) -> str:
+    def _text(self, data: dict[str, JSON], field: str, longest: int, within: str = "") -> str:
         value = data.get(field)
         if not isinstance(value, str) or not 0 < len(value) <= longest:
-            raise BadLine.at(field, f"text of 1 to {longest} characters", value)
+            raise BadLine.at(f"{within}{field}", f"text of 1 to {longest} characters", value)
         return self._texts.setdefault(value, value)
 
     def _input(
@@ -143,8 +168,36 @@ class _EventReader:
         if name == "$identify":
             return Identify(at, properties, message_id, imported)
         if name == "$merge":
-            raise BadLine("event: $merge is not supported yet; take the line out, or use one key for both contacts")
+            return Merge(at, self._text(properties, "into", KEY_LENGTH_MAX, "properties."))
         return Event(at, name, occurred_at, properties, message_id, imported=imported)
+
+
+Numbered = Iterator[tuple[int, Callable[[], dict[str, JSON]]]]
+"""Lines or rows, from 1, each with what reads it or raises :class:`BadLine`."""
+
+
+def _lines(path: Path) -> Numbered:
+    with opened(path) as file:
+        for number, line in enumerate(lines(file), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text and not text.isspace():
+                yield number, partial(parsed, text)
+
+
+def _rows(path: Path) -> Numbered:
+    return ((number, partial(_from_row, row)) for number, row in enumerate(rows(path, FIELDS), 1))
+
+
+def _from_row(row: Mapping[str, object]) -> dict[str, JSON]:
+    """A row of Parquet; its properties may be an object, or JSON as text."""
+    data = {name: plain(value) for name, value in row.items()}
+    properties = data.get("properties")
+    if isinstance(properties, str):
+        try:
+            data["properties"] = orjson.loads(properties)
+        except orjson.JSONDecodeError:
+            raise BadLine.at("properties", "a JSON object", properties) from None
+    return data
 
 
 def _properties(data: dict[str, JSON]) -> dict[str, JSON]:
@@ -178,28 +231,27 @@ class Row(NamedTuple):
 
 def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, Row]:
     rows: dict[str, Row] = {}
+    if is_json_lines(path):
+        for number, read in _lines(path):
+            with errors.noting(path, number):
+                _take(rows, *parts(as_contact(read())), timezone)
+        return rows
     with opened(path) as file:
         reader = csv_reader(file)
         try:
             header = read_header(next(reader, []))
             line = reader.line_num + 1
             for cells in reader:
-                _take_row(rows, header, cells, timezone, errors, path, line)
+                if cells:
+                    with errors.noting(path, line):
+                        _take(rows, *read_row(header, cells), timezone)
                 line = reader.line_num + 1
         except (csv.Error, BadLine) as error:
             errors.add(path, max(reader.line_num, 1), BadLine(str(error)))
     return rows
 
 
-def _take_row(
-    rows: dict[str, Row], header: list[str], cells: list[str], timezone: str, errors: LineErrors, path: Path, line: int
-) -> None:
-    if not cells:
-        return
-    try:
-        key, attributes, tags = read_row(header, cells)
-        if key in rows:
-            raise BadLine.at("contact", "each contact once", key)
-        rows[key] = Row(created_at(attributes, timezone), attributes, tags)
-    except BadLine as error:
-        errors.add(path, line, error)
+def _take(rows: dict[str, Row], key: str, attributes: dict[str, JSON], tags: tuple[str, ...], timezone: str) -> None:
+    if key in rows:
+        raise BadLine.at("contact", "each contact once", key)
+    rows[key] = Row(created_at(attributes, timezone), attributes, tags)

@@ -10,10 +10,11 @@ from hashlib import shake_256
 from operator import attrgetter
 from typing import Final
 
-from journeyflow.core.contact import Address, Entry, PastEvent, PastMessage
+from journeyflow.core.contact import EVENT_NAMES_MAX, Address, Contact, Entry, PastEvent, PastMessage
 from journeyflow.core.coupon_pool import ALPHABET, CouponPool
 from journeyflow.core.effects import Effects, Engaged, past_message
 from journeyflow.core.identity import address_hash
+from journeyflow.core.merge import join_entries
 from journeyflow.core.values import EPOCH
 
 REMEMBERED: Final = timedelta(days=30)
@@ -39,13 +40,14 @@ class SimulationMemory:
         self._followed = followed
         self._left: dict[tuple[str, str], datetime] = {}
         self._events: dict[tuple[str, str], list[PastEvent]] = {}
-        self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._entries: dict[str, dict[tuple[str, str], Entry]] = {}
         self._addresses: dict[str, Address] = {}
         self.sent: dict[str, list[PastMessage]] = {}
         """The messages of each contact, in order."""
         self._seen: dict[tuple[str, str], datetime] = {}
         self._ageing: deque[tuple[datetime, tuple[str, str]]] = deque()
         self._codes: set[tuple[str, str]] = set()
+        self._names: dict[str, list[str]] = {}
         self._handed_out: dict[str, int] = {}
 
     # --- what the core asks -------------------------------------------------------------------------------------------
@@ -58,7 +60,8 @@ class SimulationMemory:
 
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
         """The contact's entries into that journey under that key."""
-        return self._entries.get((contact, journey, key))
+        mine = self._entries.get(contact)
+        return None if mine is None else mine.get((journey, key))
 
     def left_journey(self, contact: str, journey: str) -> datetime | None:
         """When the last of the contact's runs of that journey ended; held-out ones are none."""
@@ -70,8 +73,9 @@ class SimulationMemory:
 
     def seen(self, contact: str, message_id: str) -> bool:
         """Whether the contact has had an event of that id within the last 30 days."""
-        first = self._seen.get((contact, message_id))
-        return first is not None and self.now - first <= REMEMBERED
+        names = [contact, *self._names[contact]] if contact in self._names else [contact]
+        found = [self._seen.get((name, message_id)) for name in names]
+        return any(first is not None and self.now - first <= REMEMBERED for first in found)
 
     def messages(self, contact: str, since: datetime | None) -> Sequence[PastMessage]:
         """The contact's messages queued after ``since``, oldest first: all that were queued have been sent."""
@@ -113,13 +117,13 @@ class SimulationMemory:
                 kept = self._events.setdefault((stored.contact, stored.name), [])
                 # Only history comes out of order.
                 insort(kept, past, key=_handled_at)
-        if effects.entries:
-            self._entries.update(effects.entries)
         if self._followed:
             for contact, run in effects.runs.values():
                 if run.ended_at is not None and run.status != "holdout" and run.journey in self._followed:
                     left = self._left.get((contact, run.journey))
                     self._left[contact, run.journey] = run.ended_at if left is None else max(left, run.ended_at)
+        for (contact, journey, name), entry in effects.entries.items():
+            self._entries.setdefault(contact, {})[journey, name] = entry
         for (channel, address), known in effects.addresses.items():
             self._addresses[address_hash(channel, address)] = known
         for message in effects.messages:
@@ -134,10 +138,13 @@ class SimulationMemory:
 
     def _forget(self, contact: str) -> None:
         self._events = {key: kept for key, kept in self._events.items() if key[0] != contact}
-        self._entries = {key: kept for key, kept in self._entries.items() if key[0] != contact}
+        self._entries.pop(contact, None)
         self.sent.pop(contact, None)
-        self._seen = {key: at for key, at in self._seen.items() if key[0] != contact}
-        self._ageing = deque((at, key) for at, key in self._ageing if key[0] != contact)
+        for journey in self._followed:
+            self._left.pop((contact, journey), None)
+        names = {contact, *self._names.pop(contact, ())}
+        self._seen = {key: at for key, at in self._seen.items() if key[0] not in names}
+        self._ageing = deque((at, key) for at, key in self._ageing if key[0] not in names)
 
     def _engage(self, engaged: Engaged) -> None:
         kept = self.sent.get(engaged.contact, [])
@@ -154,3 +161,23 @@ class SimulationMemory:
             at, key = self._ageing.popleft()
             if self._seen[key] == at:
                 del self._seen[key]
+
+    # --- one person, two contacts -------------------------------------------------------------------------------------
+
+    def move(self, source: Contact, into: Contact) -> None:
+        """What is remembered of one contact is remembered of another, its events numbered behind (rule 10.2)."""
+        self._names.setdefault(into.key, []).extend([source.key, *self._names.pop(source.key, ())])
+        names = source.counts if len(source.counts) < EVENT_NAMES_MAX else self._recalled
+        for name in names:
+            for past in self._events.pop((source.key, name), ()):
+                kept = self._events.setdefault((into.key, name), [])
+                insort(kept, past._replace(number=past.number + into.events), key=_handled_at)
+        for journey in self._followed:
+            left = [at for key in (source.key, into.key) if (at := self._left.pop((key, journey), None)) is not None]
+            if left:
+                self._left[into.key, journey] = max(left)
+        for message in self.sent.pop(source.key, ()):
+            insort(self.sent.setdefault(into.key, []), message, key=_queued_at)
+        for key, entry in self._entries.pop(source.key, {}).items():
+            mine = self._entries.setdefault(into.key, {})
+            mine[key] = join_entries(mine[key], entry) if key in mine else entry

@@ -67,7 +67,7 @@ class ChannelNumbers:
 class Simulation:
     """What a simulation found.
 
-    ``events`` counts the events handled, history and duplicates included (``$identify`` is an input, not an event);
+    ``events`` counts the events handled, history and duplicates included (``$identify`` and ``$merge`` are none);
     ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``messages``
     has the channels, ``coupons`` the pools that were used. ``busiest_day`` is the day (in the workspace's time zone)
     with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
@@ -117,6 +117,12 @@ class MessageTally:
     def allocate(self, allocations: Iterable[Allocation]) -> None:
         """Coupon codes that were given out."""
         self._pools.update(allocation.coupon.pool for allocation in allocations)
+
+    def move(self, contact: str, into: str) -> None:
+        """One contact's messages are another's."""
+        count = self._contacts.pop(contact, 0)
+        if count:
+            self._contacts[into] += count
 
     def channels(self) -> dict[str, ChannelNumbers]:
         """Messages by channel and outcome."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,20 +10,19 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from journeyflow.core.actor import Actor
-from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Effects, TrailRecord
+from journeyflow.core.effects import TrailRecord
+from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Forget, Input
+from journeyflow.core.meeting import MICROSECOND, meet
 from journeyflow.core.triggers import ScheduleTrigger
-from journeyflow.db import codes, contacts, documents, failures, inbox, tasks, turns
+from journeyflow.db import codes, documents, failures, inbox, tasks, turns
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
-from journeyflow.db.memory import CodeMaker, TurnMemory
+from journeyflow.db.memory import CodeMaker
 from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
-
-MICROSECOND = timedelta(microseconds=1)
+from journeyflow.services.turn_stage import TurnStage
 
 
 class PoolLow(NamedTuple):
@@ -56,11 +54,12 @@ class Done:
 
 @dataclass(slots=True)
 class _Batch:
+    arrived: list[tuple[str, Input]]
     inputs: dict[str, list[Input]]
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
-    firings: dict[str, list[datetime]]
+    firings: Firings
 
     def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
@@ -77,21 +76,20 @@ def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit:
     keys = batch.contacts()
     if not keys:
         return done
-    effects = _decide(connection, flows, batch, now, make_code)
-    turns.save(connection, effects, now)
+    stage = _decide(connection, flows, batch, now, make_code)
     done.contacts = len(keys)
-    done.alerts = tuple(effects.alerts)
-    done.trail = effects.trail
-    done.messages = sum(message.status == "queued" for message in effects.messages)
-    done.calls = len(effects.calls)
-    done.pools_low = tuple(_pools_low(connection, flows, effects)) if effects.allocations else ()
+    done.alerts = tuple(stage.alerts)
+    done.trail = stage.trail
+    done.messages = stage.messages
+    done.calls = stage.calls
+    done.pools_low = tuple(_pools_low(connection, flows, stage.stocked)) if stage.stocked else ()
     return done
 
 
 def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
     oldest = inbox.oldest(connection, limit)
-    arrived = _up_to_a_new_life(oldest)
+    arrived = _up_to_an_end(oldest)
     inputs: dict[str, list[Input]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
@@ -113,18 +111,14 @@ def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tu
     visited, waiting = _visit(connection, flows, until, now, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
     done.more = full or len(due) == room or waiting
-    return _Batch(inputs, timers, visited, until, firings), done
+    everything = [(one.contact, one.input) for one in arrived]
+    return _Batch(everything, inputs, timers, visited, until, firings), done
 
 
-def _up_to_a_new_life(arrived: list[Arrived]) -> list[Arrived]:
-    """Without what comes after the first contact that is erased and then comes back: a turn erases at its end."""
-    forgotten: set[str] = set()
-    for place, one in enumerate(arrived):
-        if one.contact in forgotten:
-            return arrived[:place]
-        if isinstance(one.input, Forget):
-            forgotten.add(one.contact)
-    return arrived
+def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
+    """Nothing after an erasure, which a turn does at its end: what comes then, by whatever id, makes a contact anew."""
+    end = next((place for place, one in enumerate(arrived, 1) if isinstance(one.input, Forget)), len(arrived))
+    return arrived[:end]
 
 
 def _visit(
@@ -157,25 +151,22 @@ def next_due(connection: Connection, flows: Flows, now: datetime) -> datetime | 
     return firing if timer is None or (firing is not None and firing < timer) else timer
 
 
-def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> Effects:
-    effects = Effects()
+def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> TurnStage:
+    """Decide for all contacts of the batch, and write what was decided."""
     keys = batch.contacts()
-    actors = contacts.load(connection, keys, now)
-    recent_after = None if flows.messages_for is None else now - flows.messages_for
-    memory = TurnMemory(connection, actors, batch.inputs, effects, make_code, flows.channels | {"email"}, recent_after)
+    stage = TurnStage(connection, flows, now, batch.timers, make_code, batch.firings)
+    if stage.load(batch.inputs, keys):
+        meet(stage, batch.arrived, keys, batch.until)
+        return stage
+    actor = stage.open(batch.inputs)
     for key in keys:
-        contact = actors.get(key)
-        if contact is None:
-            contact = actors[key] = Contact(key)
-        if contact.timer_at is not None and contact.timer_at in batch.timers.get(key, ()):
-            contact.timer_at = None
-        Actor(contact, now, flows, memory, effects, batch.firings).handle(batch.inputs.get(key, ()), batch.until)
-    return effects
+        actor(key).handle(batch.inputs.get(key, ()), batch.until)
+    stage.close()
+    return stage
 
 
-def _pools_low(connection: Connection, flows: Flows, effects: Effects) -> Iterator[PoolLow]:
-    """Told once for each time that a pool falls below its mark."""
-    taken = Counter(one.coupon.pool for one in effects.allocations if one.stocked)
+def _pools_low(connection: Connection, flows: Flows, taken: Mapping[str, int]) -> Iterator[PoolLow]:
+    """Told once for each time that a pool falls below its mark; ``taken`` is how many codes went out by pool."""
     for name, count in taken.items():
         pool = flows.library.pools.get(name)
         left = codes.counts(connection, name)["left"]
@@ -199,13 +190,14 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
+            [(key, item) for item in batch.inputs.get(key, ())],
             {key: batch.inputs[key]} if key in batch.inputs else {},
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
             batch.firings,
         )
-        error = _attempt(connection, partial(_decide_and_save, connection, flows, alone, now, make_code))
+        error = _attempt(connection, partial(_decide, connection, flows, alone, now, make_code))
         if error is not None:
             failed += 1
             failures.put(connection, key, alone.inputs.get(key, []), error, now)
@@ -214,11 +206,7 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
     return failed
 
 
-def _decide_and_save(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> None:
-    turns.save(connection, _decide(connection, flows, batch, now, make_code), now)
-
-
-def _attempt(connection: Connection, work: Callable[[], None]) -> str | None:
+def _attempt(connection: Connection, work: Callable[[], object]) -> str | None:
     try:
         with connection.begin_nested():
             work()

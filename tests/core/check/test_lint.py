@@ -369,6 +369,19 @@ def test_jf108_names_that_mean_nothing_in_a_template(parts: str, paths: list[str
     assert sorted(told(f"{{template: mine, {parts}}}")) == sorted(("JF108", path) for path in paths)
 
 
+def test_jf108_names_beside_surveys_and_partials_and_inside_layouts_are_told() -> None:
+    others = (
+        "{survey: why, question: 'Why?', choices: [{id: a, label: A}]}",
+        "{layout: frame, body: '{{ content }}{{ shop }}'}",
+        "{partial: foot, body: '{{ city }}'}",
+    )
+    body = r"{% survey \"why\" %}{% render \"foot\" %}\nwho\n{{ who }}"
+
+    found = told(f'{{template: mine, subject: x, layout: frame, body: "{body}"}}', *others)
+
+    assert found == [("JF108", "body")] * 3
+
+
 def test_jf108_the_line_of_the_name_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("---\ntemplate: a\nsubject: Hi\n---\nDear\n{{ first_name }}\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from journeyflow.core.view import Renderer
 
 OF_MESSAGES: Final = ("postal_address", "preferences_url", "unsubscribe_url")
 """What a template can show besides what every text can."""
+PARTS: Final = ("subject", "preheader", "body", "text")
 Paths = Iterable[tuple[str, ...]]
 
 
@@ -39,12 +41,13 @@ def unknown_variables(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_roots(template: Template, around: Around) -> Iterator[Finding]:
-    """JF108 in a template: names that mean nothing."""
-    for part in ("subject", "preheader", "body", "text"):
-        text = getattr(template, part)
-        known = (*LIQUID_ROOTS, *OF_MESSAGES)
-        for root in _unknown(_reads(around.renderer, text or ""), known):
-            yield Finding("template", template.template, part, "JF108", _hint(root, known), root, _line(text, root))
+    """JF108 in a template, its layout and partials included: names that mean nothing."""
+    compiled = around.compiled.get(template.template)
+    known = (*LIQUID_ROOTS, *OF_MESSAGES)
+    for root in _unknown(() if compiled is None else compiled.reads, known):
+        lines = {part: _line(getattr(template, part) or "", root) for part in PARTS}
+        for part in [part for part, line in lines.items() if line is not None] or ["body"]:
+            yield Finding("template", template.template, part, "JF108", _hint(root, known), root, lines[part])
 
 
 def _reads(renderer: Renderer, text: str) -> Paths:
@@ -73,4 +76,6 @@ def _hint(root: str, known: Iterable[str]) -> str:
 
 
 def _line(text: str, root: str) -> int | None:
-    return next((number for number, line in enumerate(text.splitlines(), 1) if root in line), None)
+    """The first line, from 1, on which Liquid reads that name; the text itself may have the word as well."""
+    read = re.compile(rf"(?:\{{\{{|\{{%).*?(?<![\w.\"'-]){re.escape(root)}\b")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if read.search(line)), None)

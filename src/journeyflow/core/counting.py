@@ -1,4 +1,4 @@
-"""Keeping what a contact did (rule 2.1)."""
+"""What is counted of a contact's events as they come, so that conditions need not read its history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from journeyflow.core.inputs import Event
 
 
 def store(decision: Decision, flows: Flows, event: Event) -> None:
-    """Keep an event and count it, by its name and by each condition that asks for such events."""
+    """Rule 2.1: history, and the aggregates of every condition that asks for such events."""
     contact = decision.contact
     known = event.name in contact.counts
     decision.store(event)
@@ -31,3 +31,17 @@ def store(decision: Decision, flows: Flows, event: Event) -> None:
             kept = contact.leaves[key] = Aggregate()
         if leaf.takes(event.properties, probe):
             kept.add(event.occurred_at, leaf.number(event.properties))
+
+
+def count_all(decision: Decision, flows: Flows) -> None:
+    """Before a merge: count all that conditions ask for, also what nobody has asked yet, so that both are whole."""
+    contact = decision.contact
+    probe = decision.view.of(None, None, None)
+    found: dict[str, Aggregate] = {}
+    for name in contact.counts.keys() & flows.counted.keys():
+        for leaf in flows.counted[name]:
+            key = leaf.aggregate_key
+            if key is not None:
+                kept = contact.leaves.get(key)
+                found[key] = leaf.collect(probe, None) if kept is None else kept
+    contact.leaves = found

@@ -1,0 +1,57 @@
+"""The contacts and events of a shard as they are stored, for whoever runs journeys over them once more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, select
+
+from journeyflow.core.values import JSON, from_micros, to_micros
+from journeyflow.db.tables import contacts, events
+
+
+class StoredContact(NamedTuple):
+    """A contact as it stands."""
+
+    contact: str
+    created_at: datetime
+    attributes: dict[str, JSON]
+    tags: list[str]
+
+
+class HandledEvent(NamedTuple):
+    """An event as it was handled; of history ``handled_at`` is ``occurred_at``."""
+
+    contact: str
+    name: str
+    occurred_at: datetime
+    handled_at: datetime
+    properties: dict[str, JSON]
+
+
+def contacts_of(connection: Connection, shard: int) -> Iterator[StoredContact]:
+    """The contacts of a shard, by key."""
+    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.state)
+    query = select(*columns).where(contacts.c.shard == shard).order_by(contacts.c.contact)
+    for contact, created_at, text in connection.execute(query):
+        state = orjson.loads(text)
+        yield StoredContact(contact, from_micros(created_at), state["attributes"], state["tags"])
+
+
+def events_of(
+    connection: Connection, shard: int, until: datetime | None, without: Collection[str]
+) -> Iterator[HandledEvent]:
+    """The events of a shard handled up to an instant, itself included; each contact's in the order of handling.
+
+    :param without: names that are left out.
+    """
+    columns = (events.c.contact, events.c.name, events.c.occurred_at, events.c.handled_at, events.c.properties)
+    wanted = (events.c.shard == shard) & events.c.name.not_in(sorted(without))
+    if until is not None:
+        wanted &= events.c.handled_at <= to_micros(until)
+    query = select(*columns).where(wanted).order_by(events.c.contact, events.c.number)
+    for contact, name, occurred_at, handled_at, properties in connection.execute(query):
+        yield HandledEvent(contact, name, from_micros(occurred_at), from_micros(handled_at), orjson.loads(properties))

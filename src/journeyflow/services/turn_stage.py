@@ -1,0 +1,113 @@
+"""What a turn works on, and where it writes: the store's side of decisions, and of merges (rules 10.1 to 10.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import Connection
+
+from journeyflow.core.actor import Actor
+from journeyflow.core.contact import Contact
+from journeyflow.core.effects import Effects, TrailRecord
+from journeyflow.core.facts import Firings
+from journeyflow.core.flows import Flows
+from journeyflow.core.inputs import Merge
+from journeyflow.core.meeting import Item, Joining
+from journeyflow.db import aliases, contacts, turns
+from journeyflow.db.memory import CodeMaker, TurnMemory
+
+Timers = Mapping[str, Sequence[datetime]]
+
+
+class TurnStage:
+    """The contacts of one turn, loaded at once; see :class:`journeyflow.core.meeting.Stage`.
+
+    All shards of SQLite are one claim group, so that both turns of a merge are taken under one lock, in one
+    transaction: nobody ever finds the one contact gone and the other without what it brings.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        flows: Flows,
+        now: datetime,
+        timers: Timers,
+        make_code: CodeMaker,
+        firings: Firings,
+    ) -> None:
+        self.alerts: list[str] = []
+        self.trail: list[tuple[int, TrailRecord]] = []
+        self.messages = 0
+        self.calls = 0
+        self.stocked: Counter[str] = Counter()
+        self._connection = connection
+        self._flows = flows
+        self._now = now
+        self._timers = timers
+        self._make_code = make_code
+        self._firings = firings
+        self._contacts: dict[str, Contact] = {}
+        self._aliases: dict[str, str] = {}
+        self._effects = Effects()
+
+    def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
+        """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
+        merges = {item.into for items in inputs.values() for item in items if isinstance(item, Merge)}
+        self._load({*inputs, *others, *merges})
+        return bool(merges or self._aliases)
+
+    def _load(self, keys: Iterable[str]) -> None:
+        wanted = set(keys)
+        self._contacts.update(contacts.load(self._connection, wanted, self._now))
+        missing = wanted - self._contacts.keys()
+        if missing:
+            # Who is new, or is another one now: who is there already has no alias.
+            found = aliases.find(self._connection, missing)
+            self._aliases.update(found)
+            targets = set(found.values()) - self._contacts.keys()
+            self._contacts.update(contacts.load(self._connection, targets, self._now))
+        for contact in self._contacts.values():
+            if contact.timer_at is not None and contact.timer_at in self._timers.get(contact.key, ()):
+                contact.timer_at = None
+
+    # --- what a meeting needs -----------------------------------------------------------------------------------------
+
+    def resolve(self, key: str) -> str:
+        while key in self._aliases:
+            key = self._aliases[key]
+        return key
+
+    def open(self, inputs: Mapping[str, Sequence[Item]]) -> Callable[[str], Actor]:
+        effects = self._effects = Effects()
+        flows = self._flows
+        recent_after = None if flows.messages_for is None else self._now - flows.messages_for
+        memory = TurnMemory(
+            self._connection, self._contacts, inputs, effects, self._make_code, flows.channels | {"email"}, recent_after
+        )
+
+        def actor(key: str) -> Actor:
+            contact = self._contacts.get(key)
+            if contact is None:
+                contact = self._contacts[key] = Contact(key)
+            return Actor(contact, self._now, self._flows, memory, effects, self._firings)
+
+        return cache(actor)
+
+    def close(self) -> None:
+        effects = self._effects
+        turns.save(self._connection, effects, self._now)
+        self.alerts.extend(effects.alerts)
+        self.trail = [*self.trail, *effects.trail] if self.trail else effects.trail
+        self.messages += sum(message.status == "queued" for message in effects.messages)
+        self.calls += len(effects.calls)
+        if effects.allocations:
+            self.stocked.update(one.coupon.pool for one in effects.allocations if one.stocked)
+
+    def join(self, moves: Sequence[Joining]) -> None:
+        aliases.move(self._connection, moves)
+        for source, into, _ in moves:
+            self._aliases[source.key] = into.key
+            del self._contacts[source.key]
