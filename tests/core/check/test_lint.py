@@ -441,8 +441,10 @@ def test_jf110_two_journeys_on_one_trigger(first: str, second: str, shared: bool
 @pytest.mark.parametrize(
     ("nodes", "lines", "lacking"),
     [
-        ("m: {type: email, template: hello}", ["goal: {event: B}"], True),
-        ("m: {type: email, template: hello}", ["goal: {event: B}", "exit_on: [{event: C}]"], True),
+        ("m: {type: email, template: hello}", ["goal: {event: B}"], False),
+        ("w: {type: wait, for: 1d, next: m}\nm: {type: email, template: hello}", ["goal: {event: B}"], True),
+        ("w: {type: wait, for: 1d, next: m}\nm: {type: email, template: hello}",
+         ["goal: {event: B}", "exit_on: [{event: C}]"], True),
         ("m: {type: email, template: hello}", ["goal: {event: B}", "exit_on: [{event: B}]"], False),
         ("m: {type: email, template: hello}", ["goal: {event: B}", "stay_if: {not: {event: B}}"], False),
         ("m: {type: tag, add: [x]}", ["goal: {event: B}"], False),

@@ -53,9 +53,15 @@ def _same(one: TriggerBase, other: TriggerBase) -> bool:
 def goals_that_go_on(subject: Subject) -> Iterator[Finding]:
     """JF112: who has done what the journey is for gets its messages all the same, and no node asks about it."""
     goal = subject.journey.goal
-    if goal is not None and subject.messages and goal.event not in _events_asked(subject.journey):
+    if goal is not None and _writes_later(subject) and goal.event not in _events_asked(subject.journey):
         message = f"who has done it still gets the journey's messages; expected {{event: {goal.event}}} in exit_on too"
         yield subject.finding("JF112", "goal.event", message, goal.event)
+
+
+def _writes_later(subject: Subject) -> bool:
+    """Whether time passes before some message: what is sent on entry goes out before anybody can do anything."""
+    waits = [name for name, node in subject.journey.nodes.items() if node.takes_time]
+    return any(not subject.messages.keys().isdisjoint(subject.graph.after(name)) for name in waits)
 
 
 def _events_asked(journey: Journey) -> set[str]:
