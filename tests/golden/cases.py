@@ -1,8 +1,8 @@
 """Golden cases: documents, contacts and events in, and the whole trail that has to come out.
 
 A case is a YAML file in this folder: `story`, `flows` (a folder, from the root of the repository), `until` (where the
-clock ends), `contacts` and `events` (as in the files that `simulate` reads) and, last, `trail`. Lines of the trail are
-JSON, which is YAML too.
+clock ends), `journeys` (of the folder those that run; all where it is not given), `contacts` and `events` (as in the
+files that `simulate` reads) and, last, `trail`. Lines of the trail are JSON, which is YAML too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class GoldenCase(NamedTuple):
 
     name: str
     flows: Path
+    journeys: list[str]
     events: list[dict[str, JSON]]
     contacts: list[dict[str, JSON]]
     trail: list[dict[str, JSON]]
@@ -45,7 +46,8 @@ def _read(file: Path) -> GoldenCase:
     until = parse_instant(data["until"])
     assert until is not None, f"{file}: until is no instant"
     flows, contacts, trail = ROOT / data["flows"], data.get("contacts") or [], data.get("trail") or []
-    return GoldenCase(file.stem, flows, data["events"], contacts, trail, until, file)
+    journeys = data.get("journeys") or []
+    return GoldenCase(file.stem, flows, journeys, data["events"], contacts, trail, until, file)
 
 
 def rewrite(case: GoldenCase, lines: Sequence[bytes]) -> None:

@@ -46,8 +46,8 @@ def test_who_opened_none_of_five_mails_is_asked_two_days_after_the_fifth_at_the_
     run.advance("1d")
     assert asked(run) == []
 
-    run.advance("2d")
-    assert asked(run) == [("sunset-1", "Wed 01 Apr 09:00")]  # ten o'clock in London, in summer time
+    run.advance("3d")
+    assert asked(run) == [("sunset-1", "Thu 02 Apr 09:00")]  # ten o'clock in London, in summer time
 
 
 def test_who_does_not_answer_gets_no_more_offers(run: JourneyTest) -> None:

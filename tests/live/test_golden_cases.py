@@ -14,7 +14,7 @@ from journeyflow.core.inputs import Input
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_folder
-from journeyflow.services.simulate import Simulator
+from journeyflow.services.simulate import Simulator, choose
 from journeyflow.services.simulate_input import Timeline, read_timeline
 
 
@@ -39,9 +39,11 @@ def test_the_live_engine_writes_the_trail_of_the_simulation(case: GoldenCase, li
     timeline = timeline_of(case, tmp_path, (checked.documents.workspace or DEFAULT).timezone)
     inputs = in_order_of_the_file(timeline)
     simulated: list[TrailRecord] = []
-    Simulator(checked.documents, renderer, timeline, 0, simulated.append).run(case.until, None)
+    documents = choose(checked.documents, case.journeys)
+    Simulator(documents, renderer, timeline, 0, simulated.append).run(case.until, None)
 
-    world = LiveWorld(tmp_path, [source.data for source in checked.sources], timeline.start, limit)
+    chosen = [one.data for one in checked.sources if one.kind != "journey" or one.id in documents.journeys]
+    world = LiveWorld(tmp_path, chosen, timeline.start, limit)
     try:
         world.feed(inputs, case.until)
         balance(world)
