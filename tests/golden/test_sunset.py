@@ -14,6 +14,7 @@ from journeyflow.testing import JourneyTest
 def sent(run: JourneyTest) -> list[tuple[str, str]]:
     return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
+
 MAILS = """
 journey: letters
 triggers: [{type: event, event: Letter}]
