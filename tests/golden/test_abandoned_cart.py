@@ -28,7 +28,7 @@ def run(journey: Callable[..., JourneyTest]) -> JourneyTest:
     return run
 
 
-def sent(run: JourneyTest) -> list[tuple[str, str]]:
+def sent(run: JourneyTest) -> list[tuple[str | None, str]]:
     return [(str(message.template), f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 

@@ -9,7 +9,7 @@ import pytest
 from journeyflow.testing import JourneyTest
 
 
-def sent(run: JourneyTest) -> list[tuple[str, str]]:
+def sent(run: JourneyTest) -> list[tuple[str | None, str]]:
     return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 

@@ -11,7 +11,7 @@ import pytest
 from journeyflow.testing import JourneyTest
 
 
-def sent(run: JourneyTest) -> list[tuple[str, str]]:
+def sent(run: JourneyTest) -> list[tuple[str | None, str]]:
     return [(message.template, f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 
@@ -38,7 +38,7 @@ def run(journey: Callable[..., JourneyTest], tmp_path: Path) -> JourneyTest:
     return run
 
 
-def asked(run: JourneyTest) -> list[tuple[str, str]]:
+def asked(run: JourneyTest) -> list[tuple[str | None, str]]:
     return [one for one in sent(run) if one[0] == "sunset-1"]
 
 

@@ -20,7 +20,7 @@ def sign_up(run: JourneyTest) -> None:
     run.track("ann", "Signed Up")
 
 
-def sent(run: JourneyTest) -> list[tuple[str, str]]:
+def sent(run: JourneyTest) -> list[tuple[str | None, str]]:
     return [(str(message.template), f"{message.at:%a %d %b %H:%M}") for message in run.messages("ann")]
 
 
