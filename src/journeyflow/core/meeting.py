@@ -49,10 +49,11 @@ class Stage(Protocol):
 
 
 class _Waiting(NamedTuple):
-    """An input, and its place in the order of arrival of all."""
+    """An input, its place in the order of arrival of all, and the key that it came for."""
 
     place: int
     item: Item
+    key: str
 
 
 class _Pair(NamedTuple):
@@ -69,7 +70,7 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
     """
     waiting: dict[str, list[_Waiting]] = {}
     for place, (key, item) in enumerate(arrivals):
-        waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item))
+        waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item, key))
     concerned = {*waiting, *(stage.resolve(key) for key in woken)}
     while pairs := _pairs(waiting, stage):
         concerned.update(pair.into for pair in pairs)
@@ -79,7 +80,7 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
             concerned.discard(source.key)
             rest = waiting.pop(source.key, [])
             behind = sorted([*rest, *waiting.get(into.key, [])], key=lambda one: one.place)
-            waiting[into.key] = [_Waiting(pair.place, Absorb(pair.at, source)), *behind]
+            waiting[into.key] = [_Waiting(pair.place, Absorb(pair.at, source), into.key), *behind]
     inputs = {key: [one.item for one in waiting.get(key, ())] for key in sorted(concerned)}
     actor = stage.open(inputs)
     for key, items in inputs.items():
@@ -88,12 +89,15 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
 
 
 def _pairs(waiting: Mapping[str, Sequence[_Waiting]], stage: Stage) -> list[_Pair]:
-    """The merges that come next: of those that share a contact only the earliest."""
+    """The merges that come next: of those that share a contact only the earliest.
+
+    One that comes for an alias is none: an alias is never pointed elsewhere (rule 10.4).
+    """
     merges = sorted(
         _Pair(key, into, one.place, one.item.at)
         for key, items in waiting.items()
         for one in items
-        if isinstance(one.item, Merge) and (into := stage.resolve(one.item.into)) != key
+        if isinstance(one.item, Merge) and one.key == key and (into := stage.resolve(one.item.into)) != key
     )
     busy: set[str] = set()
     chosen: list[_Pair] = []
