@@ -400,8 +400,9 @@ class World:
         return self.runs(contact, journey)[-1]
 
     def contact(self, key: str = "ann") -> Contact:
+        """A contact, or the one that it was merged into."""
         self.settle()
-        return self.contacts[key]
+        return self.contacts[self.resolve(key)]
 
     def made(self, contact: str = "ann") -> list[tuple[str, dict[str, JSON]]]:
         """The contact's stored events, the engine's own included: name and properties."""

@@ -6,10 +6,9 @@ JourneyflowError (journeyflow.core.errors)
 │   └── UnknownFormat       the body is of a type, or compressed in a way, that is not read
 ├── NotAllowed
 │   └── Unauthorized        no key, or one that is not in force
-├── Conflict
-│   ├── PreconditionFailed  If-Match, and the document is another one by now
-│   └── NeedsChoice         resume, and many runs are overdue
-└── NotOffered              this version does not do that
+└── Conflict
+    ├── PreconditionFailed  If-Match, and the document is another one by now
+    └── NeedsChoice         resume, and many runs are overdue
 """
 
 from __future__ import annotations
@@ -85,10 +84,6 @@ class NeedsChoice(Conflict):
         self.overdue = overdue
 
 
-class NotOffered(JourneyflowError):
-    """This version of journeyflow does not do that."""
-
-
 STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
     InvalidDocuments: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -99,7 +94,6 @@ STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     Conflict: HTTPStatus.CONFLICT,
-    NotOffered: HTTPStatus.NOT_IMPLEMENTED,
     TemplateError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,

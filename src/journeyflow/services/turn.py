@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Forget, Input
+from journeyflow.core.inputs import Forget, Input, Merge
 from journeyflow.core.meeting import MICROSECOND, meet
 from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.db import codes, documents, failures, inbox, tasks, turns
@@ -23,6 +24,9 @@ from journeyflow.db.memory import CodeMaker
 from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
 from journeyflow.services.turn_stage import TurnStage
+
+MERGES_MAX: Final = 100
+"""So many merges into one contact are taken in one turn."""
 
 
 class PoolLow(NamedTuple):
@@ -116,9 +120,19 @@ def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tu
 
 
 def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
-    """Nothing after an erasure, which a turn does at its end: what comes then, by whatever id, makes a contact anew."""
-    end = next((place for place, one in enumerate(arrived, 1) if isinstance(one.input, Forget)), len(arrived))
-    return arrived[:end]
+    """Up to an erasure, which a turn does at its end: what comes then, by whatever id, makes a contact anew.
+
+    Also up to so many merges into one contact, each of which needs a pass of its own, that the turn stays short.
+    """
+    merges: Counter[str] = Counter()
+    for place, one in enumerate(arrived, 1):
+        if isinstance(one.input, Forget):
+            return arrived[:place]
+        if isinstance(one.input, Merge):
+            merges[one.input.into] += 1
+            if merges[one.input.into] == MERGES_MAX:
+                return arrived[:place]
+    return arrived
 
 
 def _visit(

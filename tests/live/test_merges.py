@@ -1,4 +1,4 @@
-"""Webhooks that are being called while their contact turns out to be another one (rules 4.10, 10.2)."""
+"""Merges in the live engine: what is on its way meanwhile, and what a turn can bear (rules 4.10, 10.2)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tests.live.world import START, LiveWorld
 
 from journeyflow.core.inputs import Event, Input, Merge
 from journeyflow.core.values import JSON
-from journeyflow.db import calls, inbox, tables
+from journeyflow.db import calls, contacts, inbox, tables
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.call import pick_up
+from journeyflow.services.turn import MERGES_MAX
 
 JOURNEY: dict[str, JSON] = {
     "journey": "asks",
@@ -55,3 +56,21 @@ def test_rule_10_2_a_reply_that_comes_after_the_merge_is_for_the_run_where_it_is
         assert connection.scalars(select(tables.runs.c.status)).all() == ["completed"]
     went_on = ["resumed", "ran", "ran", "completed"]
     assert [one.kind for one in world.trail() if one.contact == "ann"] == went_on
+
+
+def test_very_many_who_are_all_one_are_merged_in_several_turns(world: LiveWorld) -> None:
+    """Each merge into one contact is a pass of its own, and a turn holds the database's one lock."""
+    visitors = [f"visitor-{place}" for place in range(MERGES_MAX * 2 + 10)]
+    with write(world.engine) as connection:
+        inbox.put(connection, [(visitor, Event(START, "Seen", START)) for visitor in visitors])
+        inbox.put(connection, [(visitor, Merge(START, "ann")) for visitor in visitors])
+        inbox.put(connection, [("ann", Event(START, "Go", START))])
+
+    taken = [world.turn().inputs for _ in range(3)]
+
+    assert taken == [len(visitors) + MERGES_MAX, MERGES_MAX, 11]
+    assert world.turn().contacts == 0
+    with read(world.engine) as connection:
+        ann = contacts.load(connection, ["ann"], START)["ann"]
+        assert connection.scalars(select(tables.contacts.c.contact)).all() == ["ann"]
+    assert (ann.counts["Seen"].count, ann.events) == (len(visitors), 2 * len(visitors) + 1)
