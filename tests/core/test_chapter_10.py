@@ -389,7 +389,7 @@ def test_rule_10_4_an_alias_is_never_pointed_elsewhere() -> None:
     world.appear("visitor").merge("visitor", "ann").at("10:00").merge("visitor", "bob").track("visitor", "Go")
 
     assert {one.contact for one in world.trail()} == {"ann"}
-    assert world.alerts() == ["contact ann was not merged into bob: it is known, and two known contacts stay two"]
+    assert world.alerts() == ["contact visitor was not merged into bob: it is ann, and stays so"]
 
 
 def test_rule_10_4_two_known_contacts_are_not_merged() -> None:

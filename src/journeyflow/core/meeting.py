@@ -7,7 +7,7 @@ the other; what comes later for the one follows. So each turn finds in the store
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -85,7 +85,15 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
     actor = stage.open(inputs)
     for key, items in inputs.items():
         actor(key).handle(items, until)
+        actor(key).effects.alerts.extend(_refused(key, waiting.get(key, ()), stage))
     stage.close()
+
+
+def _refused(key: str, waiting: Iterable[_Waiting], stage: Stage) -> Iterator[str]:
+    """Merges of an alias into somebody else."""
+    for one in waiting:
+        if isinstance(one.item, Merge) and one.key != key and stage.resolve(one.item.into) != key:
+            yield f"contact {one.key} was not merged into {one.item.into}: it is {key}, and stays so"
 
 
 def _pairs(waiting: Mapping[str, Sequence[_Waiting]], stage: Stage) -> list[_Pair]:
