@@ -206,7 +206,9 @@ def recount(asked: dict[str, JSON], contact: Asked, history: list[tuple[str, Pas
         if name != asked["event"] or (windowed and not since < past.occurred_at <= now):
             continue
         assert contact.run is not None
-        if "since" in asked and past.number <= contact.run.entered_event:
+        # History that is imported after the entry, and was before it, stays before it.
+        run = contact.run
+        if "since" in asked and (past.handled_at, past.number) <= (run.entered_at, run.entered_event):
             continue
         if matches(asked.get("where"), past.properties):
             taken.append(past.properties)

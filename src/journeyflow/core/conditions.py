@@ -7,10 +7,12 @@ never late, and is ``None`` when time alone changes nothing (rule 3.7).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Final, Literal
 
 import orjson
@@ -117,11 +119,12 @@ class EventCondition(Leaf, Operators):
         return found
 
     def _counts(self, past: PastEvent, view: Sight, since: datetime | None) -> bool:
+        return self._after_entry(past, view) and (since is None or since < past.occurred_at <= view.now)
+
+    def _after_entry(self, past: PastEvent, view: Sight) -> bool:
         run = view.run if self.since == "entry" else None
         # The instant decides first: the events of a contact that was merged are numbered behind those they joined.
-        if run is not None and (past.handled_at, past.number) <= (run.entered_at, run.entered_event):
-            return False
-        return since is None or since < past.occurred_at <= view.now
+        return run is None or (past.handled_at, past.number) > (run.entered_at, run.entered_event)
 
     def _window_start(self, view: Sight) -> datetime:
         return view.now - (self.within if self.within is not None else view.retention)
@@ -156,18 +159,27 @@ class EventCondition(Leaf, Operators):
 
     def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
         seen = self._answer(self._aggregate(view))
-        if self.count is not None:
-            held, mismatch = self.count.compare(seen, view)
-        elif self.measured is not None:
-            held, mismatch = self.compare(seen, view)
-        else:
-            held, mismatch = seen != 0, False
+        held, mismatch = self._compared(seen, view)
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
+
+    def _compared(self, seen: JSON | Missing, view: Sight) -> tuple[bool, bool]:
+        if self.count is not None:
+            return self.count.compare(seen, view)
+        return self.compare(seen, view) if self.measured is not None else (seen != 0, False)
 
     def next_change(self, view: Sight) -> datetime | None:
         if self.aggregate_key is not None:
             return None
         start = self._window_start(view)
+        if not _plain(self.where) or self.avg is not None or self.min is not None or self.max is not None:
+            return self._first_edge(view, start)
+        probe = view.probe()
+        past = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
+        counted = [one for one in past if self._after_entry(one, view) and self.takes(one.properties, probe)]
+        return self._flip(counted, view, view.now - start)
+
+    def _first_edge(self, view: Sight, start: datetime) -> datetime | None:
+        """The first instant at which an event begins or ceases to count, whether or not that changes the answer."""
         length = view.now - start
         probe = None if _plain(self.where) else view.probe()
         edges: list[datetime] = []
@@ -184,6 +196,31 @@ class EventCondition(Leaf, Operators):
         edge = None if self.where is None else self.where.next_change(probe)
         if edge is not None:
             yield edge
+
+    def _flip(self, counted: Sequence[PastEvent], view: Sight, length: timedelta) -> datetime | None:
+        """The instant at which the answer changes as these events begin and cease to count one after the other."""
+        found = Aggregate()
+        edges: list[tuple[datetime, int, float | None]] = []
+        for one in counted:
+            number = self.number(one.properties)
+            if one.occurred_at > view.now:
+                edges.append((one.occurred_at, 1, number))
+            else:
+                found.add(one.occurred_at, number)
+            edges.append((one.occurred_at + length, -1, number))
+        edges.sort(key=itemgetter(0))
+        held = self._holds_of(found, view)
+        at: datetime
+        for at, group in groupby(edges, key=itemgetter(0)):
+            for _, step, number in group:
+                found.count += step
+                found.total += 0.0 if number is None else step * number
+            if self._holds_of(found, view) != held:
+                return at
+        return None
+
+    def _holds_of(self, found: Aggregate, view: Sight) -> bool:
+        return self._compared(self._answer(found), view)[0]
 
     def parts(self) -> Iterator[Condition]:
         if self.where is not None:
@@ -223,7 +260,8 @@ class All(Model):
         return True
 
     def next_change(self, view: Sight) -> datetime | None:
-        return _earliest(self.all, view)
+        failing = [part for part in self.all if not part.holds(view)]
+        return _last_of(failing, view) if failing else _earliest(self.all, view)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.all)
@@ -241,7 +279,8 @@ class Any_(Model):
         return False
 
     def next_change(self, view: Sight) -> datetime | None:
-        return _earliest(self.any, view)
+        holding = [part for part in self.any if part.holds(view)]
+        return _last_of(holding, view) if holding else _earliest(self.any, view)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.any)
@@ -260,6 +299,17 @@ class Not(Model):
 
     def parts(self) -> Iterator[Condition]:
         yield self.not_
+
+
+def _last_of(parts: list[Condition], view: Sight) -> datetime | None:
+    """When all of them can have changed: as long as one has not, the answer that they cause stays."""
+    last: datetime | None = None
+    for part in parts:
+        edge = part.next_change(view)
+        if edge is None:
+            return None
+        last = edge if last is None else max(last, edge)
+    return last
 
 
 def _earliest(parts: tuple[Condition, ...], view: Sight) -> datetime | None:

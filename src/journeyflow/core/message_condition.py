@@ -90,5 +90,8 @@ class MessageCondition(Leaf):
 
     def next_change(self, view: Sight) -> datetime | None:
         age, span = self.message.age, self.span(view.kept)
+        last = self.message.last
+        if last is not None and sum(1 for _ in self._chosen(view)) < last:  # never enough of them, however old they get
+            return None
         edges = (edge for one in self._chosen(view) for edge in (one.queued_at + age, one.queued_at + span))
         return min((edge for edge in edges if edge > view.now), default=None)

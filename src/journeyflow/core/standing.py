@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from journeyflow.core.address import ATTRIBUTES
 from journeyflow.core.compare import Operators
 from journeyflow.core.conditions import All, Any_, Condition, EventCondition, Not, canonical, leaves
 from journeyflow.core.leaf import (
@@ -24,8 +25,10 @@ from journeyflow.core.leaf import (
     PropertyCondition,
     SegmentCondition,
     TagCondition,
+    TopicCondition,
     VariableCondition,
 )
+from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.segment import Segment
 from journeyflow.core.stage import Stage
 from journeyflow.core.values import JSON, Ref
@@ -83,11 +86,11 @@ def referred(condition: Condition) -> Iterator[str]:
 
 def reads_stage(condition: Condition) -> bool:
     """Whether a condition asks for the contact's stage, by itself or in a value it compares with."""
-    return any(name == "attribute:stage" for leaf in leaves(condition) for name in _own_changes(leaf) or ())
+    return any(name == "attribute:stage" for leaf in leaves(condition) for name in _own_changes(leaf))
 
 
-def _own_changes(leaf: Condition) -> Iterator[str] | None:
-    """The changes that can make a difference to one leaf; ``None`` where that is not known."""
+def _own_changes(leaf: Condition) -> Iterator[str]:
+    """The changes that can make a difference to one leaf."""
     if isinstance(leaf, All | Any_ | Not | LocalTimeCondition):
         return iter(())
     if isinstance(leaf, AttributeCondition):
@@ -98,11 +101,16 @@ def _own_changes(leaf: Condition) -> Iterator[str] | None:
         return iter([f"event:{leaf.event}", *_refs(leaf), *(_refs(leaf.count) if leaf.count is not None else ())])
     if isinstance(leaf, TagCondition):
         return iter(["tag"])
+    if isinstance(leaf, TopicCondition):
+        return iter(["topic", *(f"attribute:{name}" for name in ATTRIBUTES.values())])
+    if isinstance(leaf, MessageCondition):
+        return iter(["message", "event:Email Opened", "event:Email Link Clicked", "attribute:tracking"])
     if isinstance(leaf, InJourneyCondition):
         return iter([f"journey:{leaf.in_journey}"])
     if isinstance(leaf, BeenInJourneyCondition):
         return iter([f"journey:{leaf.been_in_journey}"])
-    return iter(()) if isinstance(leaf, SegmentCondition) else None
+    assert isinstance(leaf, SegmentCondition), "there is no other kind"
+    return iter(())
 
 
 def _refs(operators: Operators) -> Iterator[str]:
@@ -151,17 +159,14 @@ class _Reader:
         ]
         return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
-    def asked_on(self, segment: str) -> frozenset[str] | None:
+    def asked_on(self, segment: str) -> frozenset[str]:
         return self.asked_on_of([self._segments[segment].when])
 
-    def asked_on_of(self, conditions: list[Condition]) -> frozenset[str] | None:
+    def asked_on_of(self, conditions: list[Condition]) -> frozenset[str]:
         """The changes that can make a difference; where the contact is matters to many comparisons, so always that."""
         found, staged = self._closure(conditions)
         changes = {EVERYTHING, "attribute:timezone"}
         for condition in [*conditions, *found.values(), *(self._stages if staged else ())]:
             for leaf in leaves(condition):
-                own = _own_changes(leaf)
-                if own is None:
-                    return None
-                changes.update(own)
+                changes.update(_own_changes(leaf))
         return frozenset(changes)
