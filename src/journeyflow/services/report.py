@@ -20,8 +20,19 @@ from journeyflow.core.values import iso
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.html_text import Html, element, joined, text
 from journeyflow.services.report_counts import ReportCounts
-from journeyflow.services.report_journey import Chapter, write_chapter
-from journeyflow.services.report_parts import COLOURS, Cell, day_chart, figures, folded, legend, meter, percent, table
+from journeyflow.services.report_journey import Chapter, is_quiet, write_chapter
+from journeyflow.services.report_parts import (
+    COLOURS,
+    DASH,
+    Cell,
+    day_chart,
+    figures,
+    folded,
+    legend,
+    meter,
+    percent,
+    table,
+)
 from journeyflow.services.report_style import STYLE
 from journeyflow.services.simulate_summary import Simulation
 
@@ -55,9 +66,11 @@ def write_report(documents: Documents, found: Simulation, counts: ReportCounts, 
     """
     workspace = documents.workspace or DEFAULT
     title = f"Simulation of {workspace.name or workspace.workspace}"
+    # Journeys that nobody entered have little to say, and say it last.
+    ordered = sorted(documents.journeys.items(), key=lambda item: is_quiet(found.journeys[item[0]]))
     chapters = [
         Chapter(journey, found.journeys[name], documents, counts, f"journey-{index}")
-        for index, (name, journey) in enumerate(documents.journeys.items(), 1)
+        for index, (name, journey) in enumerate(ordered, 1)
     ]
     body = joined(
         element("header", element("h1", title), _what_ran(found), _contents(chapters)),
@@ -117,7 +130,7 @@ def _overview(found: Simulation, counts: ReportCounts, chapters: Sequence[Chapte
         numbers = one.numbers
         link = element("a", one.journey.name or one.id, href=f"#{one.anchor}")
         ended = (numbers.active, numbers.completed, sum(numbers.exited.values()))
-        share = percent(numbers.converted, numbers.entered) if one.journey.goal is not None else "no goal"
+        share = percent(numbers.converted, numbers.entered) if one.journey.goal is not None else DASH
         rows.append((link, numbers.entered, sum(numbers.refused.values()), *ended, numbers.converted, share))
     columns = ("journey", "entered", "refused", "active", "completed", "exited", "converted", "share")
     alerts = element("ul", *(element("li", alert) for alert in found.alerts), class_="alert") if found.alerts else ""

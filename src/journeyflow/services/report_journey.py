@@ -33,6 +33,11 @@ class Chapter(NamedTuple):
         return self.journey.journey
 
 
+def is_quiet(numbers: JourneyNumbers) -> bool:
+    """Whether nobody entered, and nobody was held out."""
+    return not numbers.entered and not numbers.holdout
+
+
 def write_chapter(chapter: Chapter) -> Html:
     """The whole chapter; of a journey that let nobody in little is shown, and its graph on demand."""
     journey, numbers = chapter.journey, chapter.numbers
@@ -41,10 +46,11 @@ def write_chapter(chapter: Chapter) -> Html:
         element("h2", journey.name or chapter.id, id=chapter.anchor),
         element("p", *words, journey.description or "", class_="faint"),
     )
-    if not numbers.entered and not numbers.holdout:
+    if is_quiet(numbers):
         nobody = element("p", "Nobody entered." if numbers.refused else "Nobody entered, and nobody was refused.")
         drawn = folded("The graph", _graph(chapter))
-        return element("section", heading, nobody, _refusals(numbers), drawn, aria_labelledby=chapter.anchor)
+        pieces = (heading, nobody, _refusals(numbers), drawn)
+        return element("section", *pieces, class_="quiet", aria_labelledby=chapter.anchor)
     return element(
         "section",
         heading,

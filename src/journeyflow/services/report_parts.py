@@ -161,6 +161,7 @@ def _months(first: date, count: int, pace: float) -> list[Html]:
         marks = starts[:1]
     every = max(1, ceil(len(marks) * 58 / (CHART_WIDTH - LEFT)))
     found: list[Html] = []
+    told: int | None = None
     for day in marks[::every]:
         x = LEFT + (day - first).days * pace
         if x > CHART_WIDTH - 30:
@@ -170,14 +171,16 @@ def _months(first: date, count: int, pace: float) -> list[Html]:
                 "line", x1=float(x), x2=float(x), y1=CHART_HEIGHT - BOTTOM, y2=CHART_HEIGHT - BOTTOM + 5, class_="axis"
             )
         )
-        found.append(element("text", _mark(day, count, not found[1:]), x=float(x), y=CHART_HEIGHT - 8, class_="faint"))
+        found.append(element("text", _mark(day, count, told), x=float(x), y=CHART_HEIGHT - 8, class_="faint"))
+        told = day.year
     return found
 
 
-def _mark(day: date, count: int, first: bool) -> str:
+def _mark(day: date, count: int, told: int | None) -> str:
+    """A month with its year where that is not the one told before; a week by its day."""
     if count <= 62:
         return f"{day:%-d %b}"
-    return f"{day:%b %Y}" if first or day.month == 1 else f"{day:%b}"
+    return f"{day:%b %Y}" if day.year != told else f"{day:%b}"
 
 
 def legend(series: Sequence[tuple[str, int]]) -> Html:

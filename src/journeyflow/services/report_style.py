@@ -23,6 +23,7 @@ header { padding-top: 2.25rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.01em; }
 h2 { font-size: 1.45rem; line-height: 1.25; margin: 3rem 0 .4rem; padding-top: 1.5rem; overflow-wrap: anywhere;
   border-top: 1px solid var(--line); }
+.quiet h2 { font-size: 1.15rem; margin-top: 1.5rem; padding-top: 1rem; }
 h3 { font-size: 1.08rem; margin: 1.9rem 0 .6rem; }
 p { margin: 0 0 .8rem; max-width: 46rem; }
 a { color: var(--act); }
@@ -103,6 +104,7 @@ svg .label { font-size: 12px; font-variant-numeric: tabular-nums; paint-order: s
   svg.graph { max-width: 100%; max-height: 24cm; height: auto; }
   svg.chart { min-width: 0; }
   h2 { break-before: page; border-top: 0; padding-top: 0; margin-top: 0; }
+  .quiet h2 { break-before: auto; margin-top: 1rem; }
   h2.first { break-before: auto; margin-top: 1.5rem; }
   h3, caption { break-after: avoid; }
   tr, .figures li { break-inside: avoid; }
