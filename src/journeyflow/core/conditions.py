@@ -112,9 +112,9 @@ class EventCondition(Leaf, Operators):
     def collect(self, view: Sight, since: datetime | None) -> Aggregate:
         """The aggregate over the matching history since an instant."""
         found = Aggregate()
-        probe = view.probe()
+        probe = None if self.where is None else view.probe()
         for past in view.past(self.event, None if since is None else since - CLOCK_TOLERANCE):
-            if self._counts(past, view, since) and self.takes(past.properties, probe):
+            if self._counts(past, view, since) and (probe is None or self.takes(past.properties, probe)):
                 found.add(past.occurred_at, self.number(past.properties))
         return found
 
@@ -173,9 +173,11 @@ class EventCondition(Leaf, Operators):
         start = self._window_start(view)
         if not _plain(self.where) or self.avg is not None or self.min is not None or self.max is not None:
             return self._first_edge(view, start)
-        probe = view.probe()
         past = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
-        counted = [one for one in past if self._after_entry(one, view) and self.takes(one.properties, probe)]
+        counted = [one for one in past if self._after_entry(one, view)]
+        if self.where is not None:
+            probe = view.probe()
+            counted = [one for one in counted if self.takes(one.properties, probe)]
         return self._flip(counted, view, view.now - start)
 
     def _first_edge(self, view: Sight, start: datetime) -> datetime | None:
@@ -260,8 +262,7 @@ class All(Model):
         return True
 
     def next_change(self, view: Sight) -> datetime | None:
-        failing = [part for part in self.all if not part.holds(view)]
-        return _last_of(failing, view) if failing else _earliest(self.all, view)
+        return _next_change(self.all, view, deciding=False)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.all)
@@ -279,8 +280,7 @@ class Any_(Model):
         return False
 
     def next_change(self, view: Sight) -> datetime | None:
-        holding = [part for part in self.any if part.holds(view)]
-        return _last_of(holding, view) if holding else _earliest(self.any, view)
+        return _next_change(self.any, view, deciding=True)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.any)
@@ -301,15 +301,19 @@ class Not(Model):
         yield self.not_
 
 
-def _last_of(parts: list[Condition], view: Sight) -> datetime | None:
-    """When all of them can have changed: as long as one has not, the answer that they cause stays."""
+def _next_change(parts: tuple[Condition, ...], view: Sight, *, deciding: bool) -> datetime | None:
+    """When the answer can change that every part whose answer is ``deciding`` gives alone.
+
+    As long as one of these has not changed, nothing has; where there is none, any change of any part can be one.
+    """
     last: datetime | None = None
     for part in parts:
-        edge = part.next_change(view)
-        if edge is None:
-            return None
-        last = edge if last is None else max(last, edge)
-    return last
+        if part.holds(view) == deciding:
+            edge = part.next_change(view)
+            if edge is None:
+                return None
+            last = edge if last is None else max(last, edge)
+    return _earliest(parts, view) if last is None else last
 
 
 def _earliest(parts: tuple[Condition, ...], view: Sight) -> datetime | None:

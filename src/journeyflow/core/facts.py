@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from journeyflow.core.contact import Contact
 from journeyflow.core.decision import Decision
@@ -94,6 +95,10 @@ class Facts:
         if isinstance(trigger, InactivityTrigger):
             return self._silence(timed, trigger)
         if isinstance(trigger, DateTrigger):
+            if trigger.attribute.partition(".")[0].partition("[")[0] not in self.contact.attributes and (
+                trigger.attribute != "created_at"
+            ):
+                return None
             view = self.decision.view.of(None, None, timed.published.journey.timezone)
             return trigger.coming(view, self._since(timed), self.contact.fired.get(timed.key))
         if trigger.local or self.firings is None:
@@ -144,19 +149,22 @@ class Facts:
 
         What was missed by more than ``catch_up`` never comes. A contact that moves has each time on the wall once.
         """
-        journey = timed.published.journey
-        table = timed.table(self.decision.view.of(None, None, journey.timezone).zone)
-        since = self._since(timed)
-        missed = self.decision.now - trigger.catch_up
-        coming = table.first(max(since, missed))
         mark = self.contact.fired.get(timed.key)
         if mark is not None and trigger.at is not None:
             return None
+        local = None if timed.zone is not None else self._zone(timed)
+        table = timed.table(local)
+        since = self._since(timed)
+        missed = self.decision.now - trigger.catch_up
+        coming = table.first(max(since, missed))
         for _ in range(EARLIER_MAX):
             if coming is None or mark is None or _mark(trigger, coming) > mark:
                 break
             coming = table.after(coming)
         return None if coming is None else Occasion(coming.at, _mark(trigger, coming), {"fire_at": iso(coming.at)})
+
+    def _zone(self, timed: Timed) -> ZoneInfo:
+        return self.decision.view.of(None, None, timed.published.journey.timezone).zone
 
     def pass_over(self, at: datetime) -> None:
         """The contact came into being at an instant: it had no part in what fired before."""

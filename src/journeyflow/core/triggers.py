@@ -281,7 +281,8 @@ class DateTrigger(TriggerBase):
         The mark of a date is its day, as it was local; of a yearly one its year. So a contact that moves, or whose
         date is corrected, is not let in twice.
         """
-        base = parse_instant(view.attribute(parse_path(self.attribute)), view.zone)
+        value = view.attribute(parse_path(self.attribute))
+        base = None if isinstance(value, Missing) else parse_instant(value, view.zone)
         if base is None:
             return None
         try:

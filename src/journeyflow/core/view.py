@@ -319,8 +319,14 @@ class View:
         stages = self.library.workspace.stages
         if self.contact.stage_set is not None and any(stage.id == self.contact.stage_set for stage in stages):
             return None
-        edges = [edge for one in stages if one.when and (edge := one.when.next_change(self)) is not None]
-        return min(edges, default=None)
+        earliest: datetime | None = None
+        for one in reversed(stages):  # what comes before the stage that holds makes no difference while it does
+            edge = None if one.when is None else one.when.next_change(self)
+            if edge is not None and (earliest is None or edge < earliest):
+                earliest = edge
+            if one.when is not None and one.when.holds(self):
+                break
+        return earliest
 
     def in_journey(self, journey: str) -> bool:
         """Whether a run of that journey is active."""
