@@ -16,8 +16,16 @@ class Settings(BaseSettings):
     database_url: str = Field(default="journeyflow.db", description="SQLite: a path, or sqlite:///path")
     host: str = Field(default="127.0.0.1", description="the address that serve listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="the port that serve listens on")
-    admin_key: SecretStr | None = Field(default=None, description="the admin key, instead of one made on first start")
-    write_key: SecretStr | None = Field(default=None, description="the write key, instead of one made on first start")
+    admin_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="the admin key, instead of one made on first start: 16 characters or more",
+    )
+    write_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="the write key, instead of one made on first start: 16 characters or more",
+    )
     secret_key: SecretStr | None = Field(
         default=None, description="signs links in messages; else made on first start and kept in the database"
     )

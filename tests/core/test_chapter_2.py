@@ -405,3 +405,11 @@ def test_rule_2_7_a_timer_begins_a_chain_of_its_own() -> None:
     world.track("ann", "Go").after("2h")
 
     assert world.alerts() == []
+
+
+def test_an_increment_takes_a_reference_and_counts_nothing_where_it_is_no_number() -> None:
+    world = World(flow("count: {type: update, increment: {points: {ref: trigger.n}}}", "reentry: {policy: always}"))
+
+    world.track("ann", "Go", n=2).track("ann", "Go", n=3).track("ann", "Go", n="many").track("ann", "Go")
+
+    assert world.contact().attributes["points"] == 5

@@ -251,7 +251,6 @@ def test_rule_6_2_a_listed_code_is_given_again_while_it_is_good_and_unused() -> 
         ("codes: [12345678]", "valid string"),
         ("codes: elsewhere", "generated"),
         ("codes: uploaded\nprefix: A-", "expected prefix and length only beside codes: generated"),
-        ("codes: generated\nlow_water: 5", "expected low_water only where codes can run out"),
     ],
 )
 def test_a_pool_that_makes_no_sense_is_refused(document: str, expected: str) -> None:

@@ -56,8 +56,6 @@ class CouponPool(Model):
     def _fields_of_its_kind(self) -> CouponPool:
         if self.stocked and self.model_fields_set & {"prefix", "length"}:
             raise ValueError("expected prefix and length only beside codes: generated")
-        if not self.stocked and "low_water" in self.model_fields_set:
-            raise ValueError("expected low_water only where codes can run out: uploaded or listed ones")
         if len(set(self.listed)) < len(self.listed):
             doubled = next(code for index, code in enumerate(self.listed) if code in self.listed[:index])
             raise ValueError(f"expected each code once; {doubled} comes twice")

@@ -114,6 +114,8 @@ def _window(placed: Placed, documents: Documents) -> Iterator[Finding]:
         place, within, kept, what = "within", condition.within, retention.events, "events"
     elif isinstance(condition, MessageCondition):
         place, within, kept, what = "message.within", condition.message.within, retention.messages, "messages"
+    elif isinstance(condition, BeenInJourneyCondition):
+        place, within, kept, what = "within", condition.within, retention.events, "events"
     else:
         return
     if within is not None and within > kept:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import JSON, Missing, Path, PathKeys, Value, look_up, number_or_none, parse_path
+from journeyflow.core.values import JSON, Missing, Path, PathKeys, Ref, Value, look_up, number_or_none, parse_path
 
 Step = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 INTEGER_MAX: Final = 2**63 - 1
@@ -21,7 +21,7 @@ class UpdateNode(ActionNode):
     type: Literal["update"]
     set: dict[Path, Value] = Field(default_factory=dict)
     unset: tuple[Path, ...] = ()
-    increment: dict[Path, Step] = Field(default_factory=dict)
+    increment: dict[Path, Step | Ref] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something_to_do(self) -> UpdateNode:
@@ -38,7 +38,10 @@ class UpdateNode(ActionNode):
                 changes.append((parse_path(path), value))
                 shown[path] = value
         for path, by in self.increment.items():
-            value = self._incremented(visit, parse_path(path), by)
+            step = number_or_none(visit.view.find(by.ref)) if isinstance(by, Ref) else by
+            if step is None:  # what the reference names is no number: nothing to count on by
+                continue
+            value = self._incremented(visit, parse_path(path), step)
             changes.append((parse_path(path), value))
             shown[path] = value
         changes.extend((parse_path(path), None) for path in self.unset)
