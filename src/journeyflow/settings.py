@@ -19,12 +19,12 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="the admin key, instead of one made on first start: 16 characters or more",
+        description="the admin key, not made on first start: 16 characters or more",
     )
     write_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="the write key, instead of one made on first start: 16 characters or more",
+        description="the write key, not made on first start: 16 characters or more",
     )
     secret_key: SecretStr | None = Field(
         default=None, description="signs links in messages; else made on first start and kept in the database"

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StrictStr, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictStr, StringConstraints, field_validator, model_validator
 
 from journeyflow.core.local_time import end_of_local_day
-from journeyflow.core.values import JSON, Model, Name, PositiveDuration, Slug
+from journeyflow.core.values import JSON, Model, Name, PositiveDuration, Slug, each_once
 
 ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """32 characters without look-alikes (no I, O, 0, 1)."""
@@ -52,13 +52,17 @@ class CouponPool(Model):
     reuse: Literal["while_valid", "never"] = "while_valid"
     low_water: Annotated[int, Field(strict=True, ge=0)] = 100
 
+    @field_validator("codes")
+    @classmethod
+    def _codes_once(cls, codes: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(codes, tuple):
+            each_once("code", (((index,), code) for index, code in enumerate(codes)))
+        return codes
+
     @model_validator(mode="after")
     def _fields_of_its_kind(self) -> CouponPool:
         if self.stocked and self.model_fields_set & {"prefix", "length"}:
             raise ValueError("expected prefix and length only beside codes: generated")
-        if len(set(self.listed)) < len(self.listed):
-            doubled = next(code for index, code in enumerate(self.listed) if code in self.listed[:index])
-            raise ValueError(f"expected each code once; {doubled} comes twice")
         return self
 
     @property

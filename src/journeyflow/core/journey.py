@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, model_validator
 
 from journeyflow.core.conditions import Condition
 from journeyflow.core.nodes.branch import BranchNode
@@ -49,6 +49,15 @@ Node = Annotated[
     Field(discriminator="type"),
 ]
 NODES_MAX = 500
+
+
+def _not_end(name: str) -> str:
+    if name == "end":
+        raise ValueError("expected another name than end for a node: end is where runs complete")
+    return name
+
+
+NewName = Annotated[NodeName, AfterValidator(_not_end)]
 
 
 class EventMatch(Model):
@@ -102,13 +111,7 @@ class Journey(Model):
     goal: Goal | None = None
     holdout: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100, description="per cent, 0 to 100")] = 0
     start: NodeName
-    nodes: Annotated[dict[NodeName, Node], Field(min_length=1, max_length=NODES_MAX)]
-
-    @model_validator(mode="after")
-    def _names_of_nodes(self) -> Journey:
-        if "end" in self.nodes:
-            raise ValueError("expected another name than end for a node: end is where runs complete")
-        return self
+    nodes: Annotated[dict[NewName, Node], Field(min_length=1, max_length=NODES_MAX)]
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """Every condition of the document with its path."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator
 
-from journeyflow.core.values import Model, Name, Path, Slug
+from journeyflow.core.values import Model, Name, Path, Slug, each_once
 
 
 class Choice(Model):
@@ -27,13 +27,11 @@ class Survey(Model):
     question: Annotated[str, Field(min_length=1, max_length=1_000)]
     choices: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=20)]
 
-    @model_validator(mode="after")
-    def _ids_once(self) -> Survey:
-        ids = [choice.id for choice in self.choices]
-        doubled = next((id_ for id_ in ids if ids.count(id_) > 1), None)
-        if doubled is not None:
-            raise ValueError(f"expected each choice once; {doubled} comes twice")
-        return self
+    @field_validator("choices")
+    @classmethod
+    def _ids_once(cls, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        each_once("choice", (((index, "id"), choice.id) for index, choice in enumerate(choices)))
+        return choices
 
     def choice(self, id_: object) -> Choice | None:
         """The answer of that id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -18,8 +18,10 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from journeyflow.core.errors import InvalidValue
 from journeyflow.core.local_time import at_local
@@ -323,8 +325,47 @@ def _nested(value: object) -> object:
     if isinstance(value, dict):
         if set(value) == {"ref"}:
             return Ref.model_validate(value)
-        return {str(name): _nested(one) for name, one in value.items()}
-    return [_nested(one) for one in value] if isinstance(value, list) else value
+        names = [str(name) for name in value]
+        return dict(zip(names, _each_nested(names, value.values()), strict=True))
+    return _each_nested(range(len(value)), value) if isinstance(value, list) else value
+
+
+def _each_nested(keys: Iterable[int | str], parts: Iterable[object]) -> list[object]:
+    """Each part read; the errors of all at once, each with its place."""
+    found: list[object] = []
+    errors: list[InitErrorDetails] = []
+    for key, part in zip(keys, parts, strict=True):
+        try:
+            found.append(_nested(part))
+        except ValidationError as error:
+            errors.extend(_within(key, one) for one in error.errors(include_url=False))
+    if errors:
+        raise ValidationError.from_exception_data("nested", errors)
+    return found
+
+
+def _within(key: int | str, error: ErrorDetails) -> InitErrorDetails:
+    return InitErrorDetails(
+        type=error["type"], loc=(key, *error["loc"]), input=error["input"], ctx=error.get("ctx", {})
+    )
+
+
+def each_once(what: str, values: Iterable[tuple[tuple[int | str, ...], str]]) -> None:
+    """See that no value comes twice; they come with their places.
+
+    :raises ValidationError: with the places of all that do.
+    """
+    seen: set[str] = set()
+    errors: list[InitErrorDetails] = []
+    for place, value in values:
+        if value in seen:
+            twice = PydanticCustomError(
+                "comes_twice", "expected each {what} once; {value} comes twice", {"what": what, "value": value}
+            )
+            errors.append(InitErrorDetails(type=twice, loc=place, input=value))
+        seen.add(value)
+    if errors:
+        raise ValidationError.from_exception_data(what, errors)
 
 
 # Any: as above, and what lies inside a mapping or a list may be a Ref, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,14 +14,15 @@ from pydantic import (
     PlainSerializer,
     StrictBool,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
-    model_validator,
+    field_validator,
 )
 
 from journeyflow.core.channel import Channel as Channel
 from journeyflow.core.local_time import is_zone
 from journeyflow.core.stage import Stage
-from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay
+from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay, each_once
 
 
 def _known_zone(name: str) -> str:
@@ -156,6 +157,9 @@ class Touchpoint(Model):
     events: tuple[Name, ...] = ()
 
 
+_Listed = TypeVar("_Listed", tuple[Stage, ...], tuple[Touchpoint, ...])
+
+
 class Workspace(Model):
     """The settings of the one workspace of an installation."""
 
@@ -177,16 +181,11 @@ class Workspace(Model):
     touchpoints: Annotated[tuple[Touchpoint, ...], Field(max_length=200)] = ()
     stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
 
-    @model_validator(mode="after")
-    def _ids_once(self) -> Workspace:
-        for what, ids in (
-            ("stage", [one.id for one in self.stages]),
-            ("touchpoint", [one.id for one in self.touchpoints]),
-        ):
-            doubled = next((one for one in ids if ids.count(one) > 1), None)
-            if doubled is not None:
-                raise ValueError(f"expected each {what} once; {doubled} is there twice")
-        return self
+    @field_validator("stages", "touchpoints")
+    @classmethod
+    def _ids_once(cls, listed: _Listed, info: ValidationInfo) -> _Listed:
+        each_once(str(info.field_name).removesuffix("s"), (((place, "id"), one.id) for place, one in enumerate(listed)))
+        return listed
 
     def topic(self, topic: str) -> Topic | None:
         """The topic of that id."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from journeyflow.core.check.broken import Broken
@@ -18,6 +18,7 @@ from journeyflow.core.errors import InvalidInput
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
 from journeyflow.services.folder import read_folder
+from journeyflow.services.prune import Pruned
 from journeyflow.services.validate import ValidDocument, validate, validate_document
 
 
@@ -61,7 +62,7 @@ def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
     folder = read_folder(paths)
     validated = validate(folder, KINDS)
     broken = Broken.of(validated.broken, folder.lost - {(source.kind, source.id) for source in folder.sources})
-    return _together(validated.documents, validated.problems, [], broken, renderer)
+    return _together(validated.documents, validated.pruned, validated.problems, [], broken, renderer)
 
 
 def check_data(
@@ -74,6 +75,7 @@ def check_data(
     """The same for documents that came as data; ``known`` are (kind, document) of the installation around them."""
     documents: list[ValidDocument] = []
     broken: list[Source] = []
+    pruned: list[Pruned] = []
     problems: list[Problem] = []
     given: dict[tuple[str, str], Source] = {}
     for index, one in enumerate(data):
@@ -84,13 +86,14 @@ def check_data(
             first = given.setdefault((source.kind, source.id), source)
             if first is source:
                 documents.extend(validated.documents)
+                pruned.extend(validated.pruned)
             elif source.id:
                 message = f"the {first.kind} {first.id!r} is also in {first.file}"
                 problems.append(source.problem("JF007", (first.kind,), message))
     around = [
         KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
     ]
-    return _together(documents, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
+    return _together(documents, pruned, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
 
 
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
@@ -101,6 +104,7 @@ def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Probl
 
 def _together(
     documents: Sequence[ValidDocument],
+    pruned: Sequence[Pruned],
     problems: list[Problem],
     around: Sequence[Model],
     broken: Broken,
@@ -118,5 +122,20 @@ def _together(
     right = set() if errors_only else sources.keys() - {(found.kind, found.id) for found in wrong}
     doubtful = warnings(Around(together, broken, renderer), right)
     problems.extend(_problem(found, sources) for found in (*wrong, *doubtful))
+    if pruned:
+        problems.extend(_of_broken(pruned, [*models, *around], broken, renderer))
     problems.sort(key=lambda problem: problem.order)
     return Checked(together, [one.source for one in documents], problems)
+
+
+def _of_broken(
+    pruned: Sequence[Pruned], others: Sequence[Model], broken: Broken, renderer: Renderer
+) -> Iterator[Problem]:
+    """What is wrong with the rest of documents that are wrong by themselves; nothing is doubtful there."""
+    by_id = {(one.source.kind, one.source.id): one for one in pruned}
+    together = Documents.of([*others, *(one.model for one in pruned if isinstance(one.model, Model))])
+    for found in findings(together, renderer, broken):
+        of = by_id.get((found.kind, found.id))
+        if of is not None and of.tells(found):
+            written = replace(found, path=of.as_written(found.path))
+            yield _problem(written, {(found.kind, found.id): of.source})

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from journeyflow.core.check.problem import Problem
+from journeyflow.core.check.problem import Problem, shortened
 from journeyflow.core.check.source import Source
 from journeyflow.core.values import JSON, PathKeys
 from journeyflow.services.folder import Folder, text_problems
 from journeyflow.services.places import description, known_keys, real_path
 from journeyflow.services.plain_words import plain_words, similar, unknown_key
 from journeyflow.services.positions import DEPTH_MAX, PROBLEMS_MAX, TOO_DEEP, TOO_MANY, VALUES_MAX
+from journeyflow.services.prune import Pruned, prune
 
 Kinds = Mapping[str, type[BaseModel]]
 
@@ -31,11 +32,15 @@ class ValidDocument:
 
 @dataclass(slots=True)
 class Validated:
-    """The documents that are right, the problems of all others in order of file and line, and those others."""
+    """The documents that are right, the problems of all others in order of file and line, and those others.
+
+    ``pruned`` is what remains of those others, as far as it can be judged.
+    """
 
     documents: list[ValidDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     broken: list[Source] = field(default_factory=list)
+    pruned: list[Pruned] = field(default_factory=list)
 
 
 def validate(folder: Folder, kinds: Kinds) -> Validated:
@@ -51,10 +56,10 @@ def validate(folder: Folder, kinds: Kinds) -> Validated:
         if known is not source and source.id:
             result.problems.append(_doubled(source, known))
         found = _validated(source, kinds, told, result.problems)
-        if found is None:
+        if not isinstance(found, ValidDocument):
             result.broken.append(source)
-        elif known is source:
-            result.documents.append(found)
+        if known is source:
+            _keep(found, result)
     result.problems.sort(key=lambda problem: problem.order)
     return result
 
@@ -76,12 +81,20 @@ def validate_document(data: JSON, kinds: Kinds, file: str = "(request)") -> Vali
         source = Source(file, kind, value if isinstance(value, str) else "", data)
         result.problems.extend(text_problems(source))
         found = _validated(source, kinds, _told(result.problems), result.problems)
-        if found is not None and not result.problems:
-            result.documents.append(found)
-        else:
+        if isinstance(found, ValidDocument) and result.problems:
+            found = None
+        if not isinstance(found, ValidDocument):
             result.broken.append(source)
+        _keep(found, result)
         result.problems.sort(key=lambda problem: problem.order)
     return result
+
+
+def _keep(found: ValidDocument | Pruned | None, result: Validated) -> None:
+    if isinstance(found, ValidDocument):
+        result.documents.append(found)
+    elif found is not None:
+        result.pruned.append(found)
 
 
 def _excess(data: JSON) -> str | None:
@@ -114,7 +127,7 @@ def _told(problems: list[Problem]) -> Places:
     return {(problem.file, problem.line, problem.path) for problem in problems}
 
 
-def _validated(source: Source, kinds: Kinds, told: Places, problems: list[Problem]) -> ValidDocument | None:
+def _validated(source: Source, kinds: Kinds, told: Places, problems: list[Problem]) -> ValidDocument | Pruned | None:
     model = kinds.get(source.kind)
     if model is None:
         problems.append(_unknown_kind(source, kinds))
@@ -125,7 +138,7 @@ def _validated(source: Source, kinds: Kinds, told: Places, problems: list[Proble
         found = _problems(source, model, error)
         # What could not be read stands there as null, which need not be told of once more.
         problems.extend(problem for problem in found if (problem.file, problem.line, problem.path) not in told)
-        return None
+        return prune(source, model, error)
 
 
 def _unknown_kind(source: Source, kinds: Kinds) -> Problem:
@@ -196,7 +209,8 @@ _CODES: Final = {"extra_forbidden": "JF004", "missing": "JF005", "union_tag_not_
 
 def _problem(source: Source, model: type[BaseModel], one: _Located) -> Problem:
     code = _CODES.get(one.error["type"], "JF006")
-    return source.problem(code, one.path, _message(source, model, one))
+    problem = source.problem(code, one.path, _message(source, model, one))
+    return replace(problem, value=shortened(one.path[-1])) if _of_key(one.error) else problem
 
 
 def _message(source: Source, model: type[BaseModel], one: _Located) -> str:

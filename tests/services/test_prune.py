@@ -1,0 +1,151 @@
+"""A document that is wrong by itself: what the rest of it says of others is judged as well, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from journeyflow.rendering.renderer import LiquidRenderer
+from journeyflow.services.check import check_folder
+
+HELLO = "template: hello\nsubject: Hello\nbody: <p>Hello</p>\n"
+BEGIN = "journey: a\nstart: a\nnodes:\n"
+
+
+def told(folder: Path, *documents: str) -> list[tuple[str, str, str | None]]:
+    (folder / "a.yaml").write_text("---\n".join(documents))
+    return [(one.code, one.path, one.value) for one in check_folder([folder], LiquidRenderer()).problems]
+
+
+def places(folder: Path, *documents: str) -> list[tuple[str, str]]:
+    return sorted((code, path) for code, path, _ in told(folder, *documents))
+
+
+def test_an_unknown_key_hides_no_reference(tmp_path: Path) -> None:
+    node = "  a: {type: email, template: zz, topic: nope, next: ghost, foo: 1}\n"
+
+    assert places(tmp_path, BEGIN + node) == [
+        ("JF004", "nodes.a.foo"),
+        ("JF010", "nodes.a.next"),
+        ("JF012", "nodes.a.template"),
+        ("JF012", "nodes.a.topic"),
+    ]
+
+
+def test_nor_a_loop_nor_liquid_that_does_not_compile(tmp_path: Path) -> None:
+    nodes = (
+        "  a: {type: tag, add: [x], next: b, foo: 1}\n"
+        "  b: {type: webhook, url: 'https://x.org/{{ x | shout }}', timeout: soon, next: a}\n"
+    )
+
+    assert places(tmp_path, BEGIN + nodes) == [
+        ("JF004", "nodes.a.foo"),
+        ("JF006", "nodes.b.timeout"),
+        ("JF011", "nodes.a"),
+        ("JF013", "nodes.b.url"),
+    ]
+
+
+def test_templates_are_judged_the_same(tmp_path: Path) -> None:
+    found = places(tmp_path, "template: a\nfoo: 1\nlayout: none\nbody: x\n---\ntemplate: b\nbody: '{{ x | shout }}'\n")
+
+    assert found == [
+        ("JF004", "foo"),
+        ("JF005", "subject"),
+        ("JF005", "subject"),
+        ("JF012", "layout"),
+        ("JF013", "body"),
+    ]
+
+
+def test_places_in_lists_are_those_of_the_document_as_it_was_written(tmp_path: Path) -> None:
+    triggers = "triggers:\n- {type: evnt}\n- {type: event}\n- {type: segment, entered: none}\n- 5\n"
+    cases = (
+        "  a:\n    type: branch\n    cases:\n    - {when: {attribut: x}}\n    - {when: {segment: none}, next: ghost}\n"
+    )
+
+    found = told(tmp_path, "journey: a\n" + triggers + "start: a\nnodes:\n" + cases)
+
+    assert [one for one in found if one[0] in ("JF010", "JF012")] == [
+        ("JF012", "triggers[2].entered", "none"),
+        ("JF010", "nodes.a.cases[1].next", "ghost"),
+        ("JF012", "nodes.a.cases[1].when.segment", "none"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "  a: {type: tag, add: [x], next: b}\n  b: {type: tagg, next: a}\n",
+        "  a: {type: tag, add: [x], next: b}\n  b: {type: email, subject: 5, body: 6}\n",
+        "  a: {type: tag, add: [x], next: b}\n  b: 5\n",
+        # What was meant by the key may lead elsewhere than next, which is a way only without it.
+        "  a: {type: branch, cases: [{when: {tag: x}}], els: end, next: a}\n",
+        "  a: {type: split, arms: [{weight: 1, nxt: end}], next: a}\n",
+        "  a: {type: email, template: hello, to: '{{ contact.email }}', transactonal: true}\n",
+        "  a: {type: tag, add: [x], next: A B}\n  A B: {type: end}\n",
+    ],
+)
+def test_nothing_is_told_for_what_was_taken_out(tmp_path: Path, nodes: str) -> None:
+    codes = {code for code, _ in places(tmp_path, BEGIN + nodes, HELLO)}
+
+    assert codes
+    assert codes <= {"JF004", "JF005", "JF006"}
+
+
+def test_a_missing_start_hides_nothing_and_no_warning_is_given(tmp_path: Path) -> None:
+    nodes = "  a: {type: end}\n  b: {type: tag, add: [x], next: ghost}\n"
+
+    assert places(tmp_path, "journey: a\nnodes:\n" + nodes) == [("JF005", "start"), ("JF010", "nodes.b.next")]
+
+
+def test_a_document_that_is_right_is_not_judged_by_what_remains_of_another(tmp_path: Path) -> None:
+    node = "  a: {type: sms, template: short}\n"
+
+    assert places(tmp_path, BEGIN + node, "template: short\nchanel: sms\nsubject: x\nbody: x\n") == [
+        ("JF004", "chanel")
+    ]
+
+
+def test_what_remains_of_a_document_is_not_worked_with(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(HELLO + "foo: 1\n")
+
+    checked = check_folder([tmp_path], LiquidRenderer())
+
+    assert not checked.documents.templates
+    assert not checked.sources
+
+
+# --- places of errors ------------------------------------------------------------------------------------------------
+
+
+def test_a_node_named_end_is_told_of_at_its_place(tmp_path: Path) -> None:
+    found = told(tmp_path, BEGIN + "  a: {type: tag, add: [x], next: ghost}\n  end: {type: end}\n")
+
+    assert found == [("JF010", "nodes.a.next", "ghost"), ("JF006", "nodes.end", '"end"')]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("coupon_pool: a\ncodes: [A, B, A]\n", "codes[2]", '"A"'),
+        (
+            "survey: a\nquestion: x\nchoices: [{id: x, label: x}, {id: y, label: y}, {id: x, label: z}]\n",
+            "choices[2].id",
+            '"x"',
+        ),
+        ("workspace: a\ntouchpoints: [{id: x}, {id: x}]\n", "touchpoints[1].id", '"x"'),
+    ],
+)
+def test_what_comes_twice_is_told_of_where_it_comes_again(tmp_path: Path, text: str, path: str, value: str) -> None:
+    assert told(tmp_path, text) == [("JF006", path, value)]
+
+
+def test_every_wrong_reference_inside_a_value_is_told_of_at_its_place(tmp_path: Path) -> None:
+    node = "  a: {type: webhook, url: 'https://x.org', json: {b: [1, {ref: nope.x}], c: {ref: x}, d: {ref: vars.x}}}\n"
+
+    assert told(tmp_path, BEGIN + node) == [
+        ("JF006", "nodes.a.json.b[1].ref", '"nope.x"'),
+        ("JF006", "nodes.a.json.c.ref", '"x"'),
+    ]
