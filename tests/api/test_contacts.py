@@ -233,6 +233,8 @@ def test_the_pages_of_a_timeline_together_are_the_timeline(busy_shop: Shop, limi
         cursor = {"cursor": page["next_cursor"]}
 
     assert any(one["kind"] == "refusal" for one in whole)
+    steps = {(one["kind"], "count" in one["step"]) for one in whole if one["step"]}
+    assert steps == {("step", False), ("refusal", True)}
     assert pages == whole
 
 

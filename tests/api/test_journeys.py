@@ -9,6 +9,9 @@ from tests.api.shop import JOURNEY, Shop
 
 JSONObject = dict[str, Any]  # Any: JSON
 
+RECORD_KEYS = {"at", "contact", "journey", "version", "run", "seq", "kind", "node", "type", "detail"}
+"""Of rule 9.1."""
+
 
 def shown(shop: Shop, journey: str = "welcome") -> JSONObject:
     found: JSONObject = shop.client("read").get(f"/v1/journeys/{journey}").json()
@@ -182,6 +185,7 @@ def test_the_trail_of_a_run_is_turned_page_by_page(busy_shop: Shop) -> None:
 
     assert [one["seq"] for one in first["items"] + second["items"]] == [0, 1, 2, 3, 4, 5]
     assert second["next_cursor"] is None
+    assert {*first["items"][0]} == RECORD_KEYS
 
 
 def test_a_contact_is_taken_out_of_a_run(busy_shop: Shop) -> None:

@@ -170,6 +170,13 @@ def test_a_body_that_does_not_say_how_long_it_is_is_not_read_to_its_end(shop: Sh
     assert shop.client("write").post("/v1/track", content=endless()).status_code == 413
 
 
+@pytest.mark.parametrize(("size", "status"), [(500_000, 200), (500_001, 413)])
+def test_a_request_has_at_most_500_000_bytes(shop: Shop, size: int, status: int) -> None:
+    body = b'{"batch": []}'
+
+    assert shop.client("write").post("/v1/batch", content=body.ljust(size)).status_code == status
+
+
 def test_one_event_of_a_batch_that_is_too_large_does_not_spoil_the_others(shop: Shop) -> None:
     batch = [event(), event(properties={"text": "x" * 40_000})]
 

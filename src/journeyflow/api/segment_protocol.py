@@ -36,7 +36,7 @@ from journeyflow.db.sqlite import read
 from journeyflow.services.contacts import guarded_attributes
 from journeyflow.services.keys import Scope as KeyScope
 
-REQUEST_BYTES_MAX: Final = 512_000
+REQUEST_BYTES_MAX: Final = 500_000
 SCOPES: Final[tuple[KeyScope, ...]] = ("browser", "write", "admin")
 STORED: Final = b'{"success":true}'
 
