@@ -302,6 +302,37 @@ def test_a_browser_key_may_say_an_address_that_is_new_or_the_same(shop: Shop) ->
     assert shop.contact("ann")["email"] == "ann@example.com"
 
 
+@pytest.mark.parametrize("path", ["identify", "track"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_browser_key_gives_no_address_to_a_contact_that_a_server_named(
+    shop: Shop, path: str, *, settled: bool
+) -> None:
+    if not settled:
+        shop.rest()
+    shop.client("write").post(f"/v1/{path}", json={"userId": "ann", "event": "Signed Up", "traits": {"plan": "gold"}})
+    shop.settle()
+
+    traits = {"email": "eve@example.com", "phone": "+15550100", "plan": "free"}
+    answer = shop.client("browser").post("/v1/identify", json={"userId": "ann", "traits": traits})
+
+    assert [one["field"] for one in answer.json()["dropped"]] == ["traits.email", "traits.phone"]
+    shop.working = True
+    shop.settle()
+    assert shop.contact("ann")["attributes"] == {"plan": "free"}
+
+
+def test_a_contact_that_only_browsers_named_may_be_given_an_address(shop: Shop) -> None:
+    client = shop.client("browser")
+    client.post("/v1/track", json=event(event="Signed Up"))
+    shop.settle()
+
+    answer = client.post("/v1/identify", json={"userId": "ann", "traits": {"email": "ann@example.com"}})
+
+    assert answer.json() == {"success": True}
+    shop.settle()
+    assert shop.contact("ann")["email"] == "ann@example.com"
+
+
 def test_pages_of_other_sites_may_send_events_and_nothing_else(shop: Shop) -> None:
     asked = shop.visitor().request("OPTIONS", "/v1/track", headers={"Origin": "https://shop.example"})
     refused = shop.visitor().post("/v1/track", json=event())
