@@ -194,6 +194,14 @@ def test_another_request_under_the_same_key_is_refused(shop: Shop) -> None:
     assert shop.contact("ann")["tags"] == ["a"]
 
 
+def test_a_contact_is_not_made_by_another_request_under_the_same_key(shop: Shop) -> None:
+    admin, once = shop.client("admin"), {"Idempotency-Key": "k-1"}
+    bodies = [{"contact": "ann"}, {"contact": "ann"}, {"contact": "ann", "tags": ["a"]}, {"contact": "bob"}]
+
+    assert [admin.post("/v1/contacts", json=one, headers=once).status_code for one in bodies] == [200, 200, 409, 409]
+    assert admin.get("/v1/contacts/bob").status_code == 404
+
+
 # --- timeline --------------------------------------------------------------------------------------------------------
 
 

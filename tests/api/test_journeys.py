@@ -439,3 +439,15 @@ def test_a_run_that_has_ended_or_never_was_can_not_be_moved(busy_shop: Shop) -> 
 
     assert admin.post(f"/v1/runs/{run}/move", json={"node": "pause"}).status_code == 409
     assert admin.post("/v1/runs/unknown/move", json={"node": "pause"}).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["resume", "archive"])
+def test_a_journey_follows_a_request_that_is_repeated_only_once(busy_shop: Shop, action: str) -> None:
+    admin, once = busy_shop.client("admin"), {"Idempotency-Key": "k-1"}
+    admin.post("/v1/journeys/welcome/pause")
+
+    answers = [admin.post(f"/v1/journeys/welcome/{action}", headers=once) for _ in range(2)]
+    other = admin.post("/v1/journeys/welcome/pause", headers=once)
+
+    assert [one.status_code for one in [*answers, other]] == [200, 200, 409]
+    assert answers[0].json() == answers[1].json()
