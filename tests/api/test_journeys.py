@@ -174,6 +174,14 @@ def test_runs_are_listed_by_status_and_node(busy_shop: Shop) -> None:
     assert (run["due_at"], run["ended_at"]) == ("2026-03-06T10:00:00.000000Z", None)
 
 
+def test_the_runs_of_one_contact(busy_shop: Shop) -> None:
+    for key in ("ann", "bob"):
+        busy_shop.track(key, "Signed Up")
+
+    assert [one["contact"] for one in runs(busy_shop, contact="bob")] == ["bob"]
+    assert runs(busy_shop, contact="eve") == []
+
+
 def test_the_trail_of_a_run_is_turned_page_by_page(busy_shop: Shop) -> None:
     busy_shop.track("ann", "Signed Up")
     busy_shop.later(days=2)

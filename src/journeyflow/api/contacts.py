@@ -102,6 +102,22 @@ def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(m
         return explain(connection, key, journey, here.installation.clock())
 
 
+@router.get(
+    "/v1/contacts/{key:path}/tags", response_model=shapes.ContactTags, responses=problems(404), dependencies=[READ]
+)
+def show_tags(here: Here, key: KeyPath) -> Shape:
+    """The tags of a contact."""
+    return {"tags": describe(here, key)["tags"]}
+
+
+@router.get(
+    "/v1/contacts/{key:path}/topics", response_model=shapes.ContactTopics, responses=problems(404), dependencies=[READ]
+)
+def show_topics(here: Here, key: KeyPath) -> Shape:
+    """What a contact said about topics, or has by their defaults."""
+    return {"topics": describe(here, key)["topics"]}
+
+
 @router.get("/v1/contacts/{key:path}", response_model=shapes.Contact, responses=problems(404), dependencies=[READ])
 def show_contact(here: Here, key: KeyPath) -> Shape:
     """One contact."""

@@ -122,6 +122,7 @@ def journey_runs(
     id: Id,
     status: Annotated[shapes.RunStatus | None, Query()] = None,
     node: Annotated[str | None, Query(max_length=64, description="where active runs stand")] = None,
+    contact: Annotated[str | None, Query(max_length=255, description="whose; also by an id that it had")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Shape:
@@ -130,7 +131,8 @@ def journey_runs(
     after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
     with read(here.installation.engine) as connection:
         row_of(connection, id)
-        found = runs.page(connection, id, status, node, after, limit + 1)
+        whose = None if contact is None else aliases.resolve(connection, contact)
+        found = runs.page(connection, id, status, node, after, limit + 1, whose)
     items, following = page_of(found, limit, lambda one: one[0])
     return {"items": [run_shape(key[1], run) for key, run in items], "next_cursor": following}
 

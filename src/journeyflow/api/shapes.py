@@ -132,6 +132,18 @@ class Contact(BaseModel):
     runs: list[Run]
 
 
+class ContactTags(BaseModel):
+    """The tags that a contact has."""
+
+    tags: list[str]
+
+
+class ContactTopics(BaseModel):
+    """What a contact gets."""
+
+    topics: dict[str, bool] = Field(description="whether the contact is subscribed to each topic")
+
+
 class Enrolled(Contact):
     """The contact after it was enrolled: the run that began, or why it was refused (rule 3.1)."""
 
