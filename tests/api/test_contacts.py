@@ -194,6 +194,34 @@ def test_another_request_under_the_same_key_is_refused(shop: Shop) -> None:
     assert shop.contact("ann")["tags"] == ["a"]
 
 
+def test_a_contact_is_not_made_by_another_request_under_the_same_key(shop: Shop) -> None:
+    admin, once = shop.client("admin"), {"Idempotency-Key": "k-1"}
+    bodies = [{"contact": "ann"}, {"contact": "ann"}, {"contact": "ann", "tags": ["a"]}, {"contact": "bob"}]
+
+    assert [admin.post("/v1/contacts", json=one, headers=once).status_code for one in bodies] == [200, 200, 409, 409]
+    assert admin.get("/v1/contacts/bob").status_code == 404
+
+
+def test_tags_and_topics_are_read_by_themselves(busy_shop: Shop) -> None:
+    busy_shop.identify("ann")
+    admin = busy_shop.client("admin")
+    admin.post("/v1/contacts/ann/tags", json={"add": ["a", "b"]})
+    reader = busy_shop.client("read")
+
+    assert reader.get("/v1/contacts/ann/tags").json() == {"tags": ["a", "b"]}
+    assert reader.get("/v1/contacts/ann/topics").json() == {"topics": busy_shop.contact("ann")["topics"]}
+    assert reader.get("/v1/contacts/bob/tags").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["contacts", "journeys", "journeys/welcome/runs", "messages", "contacts/ann/timeline"])
+def test_a_list_names_a_parameter_that_it_does_not_know(busy_shop: Shop, path: str) -> None:
+    busy_shop.identify("ann")
+    answer = busy_shop.client("read").get(f"/v1/{path}", params={"emial": "ann@example.com", "limit": 5})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "emial")
+    assert busy_shop.visitor().get(f"/v1/{path}", params={"emial": "x"}).status_code == 401
+
+
 # --- timeline --------------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +261,8 @@ def test_the_pages_of_a_timeline_together_are_the_timeline(busy_shop: Shop, limi
         cursor = {"cursor": page["next_cursor"]}
 
     assert any(one["kind"] == "refusal" for one in whole)
+    steps = {(one["kind"], "count" in one["step"]) for one in whole if one["step"]}
+    assert steps == {("step", False), ("refusal", True)}
     assert pages == whole
 
 

@@ -76,6 +76,39 @@ def test_what_is_uploaded_can_be_given(gift_shop: Shop) -> None:
     }
 
 
+def test_codes_come_as_csv_too(gift_shop: Shop) -> None:
+    body = "campaign,Code\nx,S-1\nx,S-2\nx\nx,S-1\n"
+    answer = gift_shop.client("admin").post("/v1/coupons/spring", content=body, headers={"Content-Type": "text/csv"})
+
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert {name: told[name] for name in ("imported", "duplicates", "rejected", "left")} == {
+        "imported": 2,
+        "duplicates": 1,
+        "rejected": 2,
+        "left": 2,
+    }
+    assert [(one["line"], one["code"]) for one in told["rejected_lines"]] == [(4, "x"), (5, "S-1")]
+    assert told["rejected_lines"][1]["detail"] == "comes twice: it is in line 2 too"
+
+
+@pytest.mark.parametrize(("body", "status"), [(b'"S-1', 400), (b"\xff\xfe", 200), (b"", 200)])
+def test_what_is_no_csv_of_codes_puts_none_into_the_pool(gift_shop: Shop, body: bytes, status: int) -> None:
+    answer = gift_shop.client("admin").post("/v1/coupons/spring", content=body, headers={"Content-Type": "text/csv"})
+
+    assert answer.status_code == status, answer.text
+    assert show(gift_shop)["left"] == 0
+
+
+def test_an_upload_that_is_repeated_puts_nothing_more_into_the_pool(gift_shop: Shop) -> None:
+    admin, once = gift_shop.client("admin"), {"Idempotency-Key": "k-1"}
+    answers = [admin.post("/v1/coupons/spring", json={"codes": ["S-1"]}, headers=once) for _ in range(2)]
+    other = admin.post("/v1/coupons/spring", json={"codes": ["S-2"]}, headers=once)
+
+    assert [(one.status_code, one.json()["imported"]) for one in answers] == [(200, 1), (200, 0)]
+    assert (other.status_code, show(gift_shop)["left"]) == (409, 1)
+
+
 def test_each_code_is_judged_on_its_own(gift_shop: Shop) -> None:
     upload(gift_shop, "S-1")
 
@@ -139,7 +172,7 @@ def test_only_a_pool_that_says_so_takes_uploads(gift_shop: Shop, pool: str, stat
 @pytest.mark.parametrize(
     ("content", "media_type", "status"),
     [
-        (b"A\nB\n", "text/csv", 415),
+        (b"A\nB\n", "text/plain", 415),
         (b"{broken", "application/json", 422),
         (b"[]", "application/json", 422),
         (b'{"codes": "A"}', "application/json", 422),

@@ -310,3 +310,17 @@ def test_checking_tells_warnings_and_the_documents_are_valid_all_the_same(shop: 
     assert [(one["code"], one["severity"], one["path"]) for one in answer["problems"]] == [
         ("JF101", "warning", "nodes.b")
     ]
+
+
+def test_documents_are_applied_once_under_one_name(shop: Shop) -> None:
+    admin, once = shop.client("admin"), {"Idempotency-Key": "k-1"}
+    body: JSONObject = {"documents": [{"segment": "tagged", "when": {"tag": "vip"}}]}
+    first = admin.post("/v1/documents:apply", json=body, headers=once)
+    admin.request("DELETE", "/v1/documents/segment/tagged")
+
+    again = admin.post("/v1/documents:apply", json=body, headers=once)
+    other = admin.post("/v1/documents:apply", json={"documents": []}, headers=once)
+
+    assert [len(one.json()["changes"]) for one in (first, again)] == [1, 0]
+    assert other.status_code == 409
+    assert admin.get("/v1/documents/segment/tagged").status_code == 404

@@ -9,6 +9,9 @@ from tests.api.shop import JOURNEY, Shop
 
 JSONObject = dict[str, Any]  # Any: JSON
 
+RECORD_KEYS = {"at", "contact", "journey", "version", "run", "seq", "kind", "node", "type", "detail"}
+"""Of rule 9.1."""
+
 
 def shown(shop: Shop, journey: str = "welcome") -> JSONObject:
     found: JSONObject = shop.client("read").get(f"/v1/journeys/{journey}").json()
@@ -171,6 +174,14 @@ def test_runs_are_listed_by_status_and_node(busy_shop: Shop) -> None:
     assert (run["due_at"], run["ended_at"]) == ("2026-03-06T10:00:00.000000Z", None)
 
 
+def test_the_runs_of_one_contact(busy_shop: Shop) -> None:
+    for key in ("ann", "bob"):
+        busy_shop.track(key, "Signed Up")
+
+    assert [one["contact"] for one in runs(busy_shop, contact="bob")] == ["bob"]
+    assert runs(busy_shop, contact="eve") == []
+
+
 def test_the_trail_of_a_run_is_turned_page_by_page(busy_shop: Shop) -> None:
     busy_shop.track("ann", "Signed Up")
     busy_shop.later(days=2)
@@ -182,6 +193,7 @@ def test_the_trail_of_a_run_is_turned_page_by_page(busy_shop: Shop) -> None:
 
     assert [one["seq"] for one in first["items"] + second["items"]] == [0, 1, 2, 3, 4, 5]
     assert second["next_cursor"] is None
+    assert {*first["items"][0]} == RECORD_KEYS
 
 
 def test_a_contact_is_taken_out_of_a_run(busy_shop: Shop) -> None:
@@ -435,3 +447,15 @@ def test_a_run_that_has_ended_or_never_was_can_not_be_moved(busy_shop: Shop) -> 
 
     assert admin.post(f"/v1/runs/{run}/move", json={"node": "pause"}).status_code == 409
     assert admin.post("/v1/runs/unknown/move", json={"node": "pause"}).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["resume", "archive"])
+def test_a_journey_follows_a_request_that_is_repeated_only_once(busy_shop: Shop, action: str) -> None:
+    admin, once = busy_shop.client("admin"), {"Idempotency-Key": "k-1"}
+    admin.post("/v1/journeys/welcome/pause")
+
+    answers = [admin.post(f"/v1/journeys/welcome/{action}", headers=once) for _ in range(2)]
+    other = admin.post("/v1/journeys/welcome/pause", headers=once)
+
+    assert [one.status_code for one in [*answers, other]] == [200, 200, 409]
+    assert answers[0].json() == answers[1].json()

@@ -115,3 +115,13 @@ def test_a_key_of_no_known_scope_is_not_made(shop: Shop, body: dict[str, object]
     answer = shop.client("admin").post("/v1/keys", json=body)
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_a_key_is_made_once_and_shown_once_however_often_it_is_asked_for(shop: Shop) -> None:
+    admin, once = shop.client("admin"), {"Idempotency-Key": "k-1"}
+    before = len(admin.get("/v1/keys").json()["items"])
+
+    statuses = [admin.post("/v1/keys", json={"scope": "read"}, headers=once).status_code for _ in range(2)]
+
+    assert statuses == [201, 409]
+    assert len(admin.get("/v1/keys").json()["items"]) == before + 1

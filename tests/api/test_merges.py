@@ -192,6 +192,28 @@ def test_a_browser_can_not_change_an_address_by_way_of_an_old_id(shop: Shop) -> 
     assert [one["field"] for one in told["dropped"]] == ["traits.email"]
 
 
+def test_a_browser_can_not_give_an_address_by_way_of_a_visitor(shop: Shop) -> None:
+    shop.identify("ann", plan="gold")
+    browser = shop.client("browser")
+    browser.post("/v1/identify", json={"anonymousId": "a-1", "traits": {"email": "eve@example.com", "age": 7}})
+    shop.settle()
+    browser.post("/v1/identify", json={"userId": "ann", "anonymousId": "a-1"})
+    shop.settle()
+
+    assert shop.contact("a-1")["contact"] == "ann"
+    assert shop.contact("ann")["attributes"] == {"plan": "gold", "age": 7}
+
+
+def test_a_server_takes_the_address_of_a_visitor_along(shop: Shop) -> None:
+    shop.identify("ann", plan="gold")
+    shop.client("browser").post("/v1/identify", json={"anonymousId": "a-1", "traits": {"email": "ann@example.com"}})
+    shop.settle()
+    shop.client("write").post("/v1/identify", json={"userId": "ann", "anonymousId": "a-1"})
+    shop.settle()
+
+    assert shop.contact("ann")["email"] == "ann@example.com"
+
+
 def test_the_merge_waits_with_everything_else_and_nothing_is_lost(shop: Shop) -> None:
     """As after a crash: what was answered is on disk, and the turns that come later do it all."""
     shop.rest()

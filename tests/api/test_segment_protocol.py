@@ -170,6 +170,13 @@ def test_a_body_that_does_not_say_how_long_it_is_is_not_read_to_its_end(shop: Sh
     assert shop.client("write").post("/v1/track", content=endless()).status_code == 413
 
 
+@pytest.mark.parametrize(("size", "status"), [(500_000, 200), (500_001, 413)])
+def test_a_request_has_at_most_500_000_bytes(shop: Shop, size: int, status: int) -> None:
+    body = b'{"batch": []}'
+
+    assert shop.client("write").post("/v1/batch", content=body.ljust(size)).status_code == status
+
+
 def test_one_event_of_a_batch_that_is_too_large_does_not_spoil_the_others(shop: Shop) -> None:
     batch = [event(), event(properties={"text": "x" * 40_000})]
 
@@ -292,6 +299,37 @@ def test_a_browser_key_may_say_an_address_that_is_new_or_the_same(shop: Shop) ->
         assert answer.json() == {"success": True}
         shop.settle()
 
+    assert shop.contact("ann")["email"] == "ann@example.com"
+
+
+@pytest.mark.parametrize("path", ["identify", "track"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_browser_key_gives_no_address_to_a_contact_that_a_server_named(
+    shop: Shop, path: str, *, settled: bool
+) -> None:
+    if not settled:
+        shop.rest()
+    shop.client("write").post(f"/v1/{path}", json={"userId": "ann", "event": "Signed Up", "traits": {"plan": "gold"}})
+    shop.settle()
+
+    traits = {"email": "eve@example.com", "phone": "+15550100", "plan": "free"}
+    answer = shop.client("browser").post("/v1/identify", json={"userId": "ann", "traits": traits})
+
+    assert [one["field"] for one in answer.json()["dropped"]] == ["traits.email", "traits.phone"]
+    shop.working = True
+    shop.settle()
+    assert shop.contact("ann")["attributes"] == {"plan": "free"}
+
+
+def test_a_contact_that_only_browsers_named_may_be_given_an_address(shop: Shop) -> None:
+    client = shop.client("browser")
+    client.post("/v1/track", json=event(event="Signed Up"))
+    shop.settle()
+
+    answer = client.post("/v1/identify", json={"userId": "ann", "traits": {"email": "ann@example.com"}})
+
+    assert answer.json() == {"success": True}
+    shop.settle()
     assert shop.contact("ann")["email"] == "ann@example.com"
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
@@ -34,6 +34,7 @@ from journeyflow.api import (
     tracking,
 )
 from journeyflow.api.context import Context, CurrentFlows, Keyring
+from journeyflow.api.paging import demand_known_parameters
 from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
@@ -105,7 +106,7 @@ def create_app(
         trusted=trusted,
     )
     for module in ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(demand_known_parameters)])
     errors.install(app)
     app.add_middleware(segment_protocol.EventLane)
     app.add_middleware(errors.LastResort)

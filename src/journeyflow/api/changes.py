@@ -9,6 +9,7 @@ from typing import Annotated, Final, NamedTuple
 
 from fastapi import Depends, Header
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -17,7 +18,7 @@ from journeyflow.api.context import Context
 from journeyflow.clock import stopwatch
 from journeyflow.core.inputs import Input
 from journeyflow.db import inbox
-from journeyflow.db.idempotency import Token
+from journeyflow.db.idempotency import INSTALLATION, Token, claim
 from journeyflow.db.sqlite import read
 from journeyflow.db.timeline import last_to_come
 
@@ -31,19 +32,36 @@ class Accepted(BaseModel):
     id: str = Field(description="the id of the input")
 
 
-async def _token(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(max_length=255, description="a name for this request: repeated within 30 days, it changes nothing more"),
-    ] = None,
-) -> Token | None:
-    if not idempotency_key:
-        return None
-    return Token(idempotency_key, f"{request.method} {request.url.path}\n".encode() + await request.body())
+RequestName = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="a name for this request: repeated within 30 days, it changes nothing more",
+    ),
+]
+
+
+def token_of(request: Request, name: str | None, body: bytes) -> Token | None:
+    """What a request is known by, if its client named it."""
+    return Token(name, f"{request.method} {request.url.path}\n".encode() + body) if name else None
+
+
+async def _token(request: Request, name: RequestName = None) -> Token | None:
+    return token_of(request, name, await request.body())
 
 
 Once = Annotated[Token | None, Depends(_token)]
+
+
+def repeated(connection: Connection, once: Token | None, now: datetime) -> bool:
+    """Whether a request that concerns no one contact came before; if not, it has from now on.
+
+    It belongs into the transaction of what the request changes: where that fails, it never came.
+
+    :raises Conflict: when its name came before with another request.
+    """
+    return once is not None and claim(connection, INSTALLATION, once, now) is not None
 
 
 class Changed(NamedTuple):
@@ -56,9 +74,12 @@ class Changed(NamedTuple):
     since: datetime
 
 
-async def change(here: Context, contact: str, inputs: Sequence[Input], once: Token | None) -> Changed:
+async def change(
+    here: Context, contact: str, inputs: Sequence[Input], once: Token | None, asker: str | None = None
+) -> Changed:
     """Store inputs of a contact and wait for their turn.
 
+    :param asker: whose requests it is among, where not the contact's: one that names the contact only in its body.
     :raises Overloaded: when too much is waiting; nothing was stored.
     :raises Conflict: when ``once`` came before with another request.
     """
@@ -66,7 +87,7 @@ async def change(here: Context, contact: str, inputs: Sequence[Input], once: Tok
     if once is None:
         ids = await asyncio.wrap_future(here.ingest.submit([(contact, item) for item in inputs]))
     else:
-        ids, since = await run_in_threadpool(here.ingest.submit_once, contact, inputs, once, since)
+        ids, since = await run_in_threadpool(here.ingest.submit_once, contact, inputs, once, since, asker)
     last = ids[-1] if ids else await run_in_threadpool(_last_to_come, here, contact)
     if last is None or await _had_its_turn(here, contact, last):
         return Changed(None, since)

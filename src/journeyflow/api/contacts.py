@@ -23,6 +23,7 @@ from journeyflow.core.inputs import Forget, Identify, Input, SetTags, SetTopics
 from journeyflow.core.values import iso
 from journeyflow.db import forgetting
 from journeyflow.db.history import StoredRefusal
+from journeyflow.db.idempotency import INSTALLATION
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.sqlite import read
 from journeyflow.db.timeline import Happening, Position
@@ -101,6 +102,22 @@ def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(m
         return explain(connection, key, journey, here.installation.clock())
 
 
+@router.get(
+    "/v1/contacts/{key:path}/tags", response_model=shapes.ContactTags, responses=problems(404), dependencies=[READ]
+)
+def show_tags(here: Here, key: KeyPath) -> Shape:
+    """The tags of a contact."""
+    return {"tags": describe(here, key)["tags"]}
+
+
+@router.get(
+    "/v1/contacts/{key:path}/topics", response_model=shapes.ContactTopics, responses=problems(404), dependencies=[READ]
+)
+def show_topics(here: Here, key: KeyPath) -> Shape:
+    """What a contact said about topics, or has by their defaults."""
+    return {"topics": describe(here, key)["topics"]}
+
+
 @router.get("/v1/contacts/{key:path}", response_model=shapes.Contact, responses=problems(404), dependencies=[READ])
 def show_contact(here: Here, key: KeyPath) -> Shape:
     """One contact."""
@@ -110,8 +127,10 @@ def show_contact(here: Here, key: KeyPath) -> Shape:
 # --- changing --------------------------------------------------------------------------------------------------------
 
 
-async def _changed(here: Context, key: str, inputs: Sequence[Input], once: Once) -> Shape | JSONResponse:
-    changed = await change(here, key, inputs, once)
+async def _changed(
+    here: Context, key: str, inputs: Sequence[Input], once: Once, asker: str | None = None
+) -> Shape | JSONResponse:
+    changed = await change(here, key, inputs, once, asker)
     if changed.waiting is not None:
         return changed.waiting
     return await run_in_threadpool(describe, here, key)
@@ -134,7 +153,7 @@ async def create_contact(here: Here, body: shapes.NewContact, once: Once) -> Sha
         inputs.append(SetTags(now, add=tuple(body.tags)))
     if body.topics:
         inputs.append(await run_in_threadpool(_topics, here, body.topics, now))
-    return await _changed(here, key_text(body.contact, "contact"), inputs, once)
+    return await _changed(here, key_text(body.contact, "contact"), inputs, once, INSTALLATION)
 
 
 @router.patch(

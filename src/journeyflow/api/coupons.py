@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path as FilePath
+from typing import Annotated, Final, Literal, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Path, Query
@@ -13,16 +16,18 @@ from starlette.requests import Request
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import read_body
+from journeyflow.api.changes import RequestName, repeated, token_of
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import UnknownFormat, problems
 from journeyflow.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from journeyflow.core.coupon_pool import CouponPool
-from journeyflow.core.errors import Conflict, InvalidEvent, NotFound
+from journeyflow.core.errors import Conflict, InvalidEvent, InvalidInput, NotFound
 from journeyflow.core.values import iso
 from journeyflow.db import codes, coupons
 from journeyflow.db.coupons import GivenCode
+from journeyflow.db.idempotency import Token
 from journeyflow.db.sqlite import read, write
-from journeyflow.services.code_files import CODES_MAX, judge
+from journeyflow.services.code_files import CODES_MAX, judge, parse_codes
 
 BYTES_MAX: Final = 200_000_000
 REJECTED_MAX: Final = 10_000
@@ -57,6 +62,14 @@ class Pool(Page[Code]):
     left: int | None = Field(description="codes that nobody got yet; null where they are generated")
 
 
+class Sent(NamedTuple):
+    """Codes with the places by which they are told of, from 1; ``wrong`` are rows of a CSV that hold none."""
+
+    codes: list[tuple[int, str]]
+    wrong: list[RejectedCode]
+    unit: Literal["code", "line"]
+
+
 class Upload(BaseModel):
     """Codes to put into a pool."""
 
@@ -66,7 +79,7 @@ class Upload(BaseModel):
 class RejectedCode(BaseModel):
     """One code that was not taken."""
 
-    line: int = Field(description="its place among those sent, from 1")
+    line: int = Field(description="its place among those sent, or its line in the CSV, from 1")
     code: str
     detail: str
 
@@ -142,22 +155,31 @@ def _code(one: GivenCode) -> Code:
     responses=problems(404, 409, 413, 415),
     dependencies=[ADMIN],
     openapi_extra={
-        "requestBody": {"content": {"application/json": {"schema": Upload.model_json_schema()}}, "required": True}
+        "requestBody": {
+            "content": {
+                "application/json": {"schema": Upload.model_json_schema()},
+                "text/csv": {"schema": {"type": "string", "description": "as `coupons import` takes it"}},
+            },
+            "required": True,
+        }
     },
 )
-async def upload_codes(request: Request, here: Here, pool: PoolId) -> Uploaded:
+async def upload_codes(request: Request, here: Here, pool: PoolId, name: RequestName = None) -> Uploaded:
     """Put codes into a pool with ``codes: uploaded``.
 
     Each code is judged on its own; those that can be taken are stored together. What the pool has, or had, is not
     taken again, so that an upload can be repeated.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise UnknownFormat("expected JSON, and Content-Type: application/json")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    read_codes = _READERS.get(media_type)
+    if read_codes is None:
+        raise UnknownFormat(f"expected JSON or CSV, and Content-Type: {' or '.join(_READERS)}")
     body = await read_body(request, BYTES_MAX)
-    return await run_in_threadpool(_store, here, pool, _given(body))
+    once = await run_in_threadpool(token_of, request, name, body)
+    return await run_in_threadpool(lambda: _store(here, pool, read_codes(body), once))
 
 
-def _given(body: bytes) -> list[str]:
+def _in_json(body: bytes) -> Sent:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -170,24 +192,49 @@ def _given(body: bytes) -> list[str]:
     for place, code in enumerate(given):
         if not isinstance(code, str):
             raise InvalidEvent(f"codes[{place}]", "expected text")
-    return given
+    return Sent([*enumerate(given, 1)], [], "code")
 
 
-def _store(here: Context, pool: str, given: list[str]) -> Uploaded:
+def _in_csv(body: bytes) -> Sent:
+    try:
+        found = parse_codes(BytesIO(body), FilePath("body"))
+    except InvalidInput as error:
+        raise InvalidEvent("body", f"expected a CSV of codes: {error}") from None
+    wrong = [RejectedCode(line=one.number, code=_shown(one.written), detail=one.reason) for one in found.rejected]
+    return Sent([(line.number, line.code) for line in found.lines], wrong, "line")
+
+
+def _shown(row: str | list[str]) -> str:
+    """A row as JSON can tell it: what was no UTF-8 is half characters."""
+    text = row if isinstance(row, str) else ",".join(row)
+    return text[:200].encode("utf-8", "replace").decode()
+
+
+_READERS: Final[Mapping[str, Callable[[bytes], Sent]]] = {"application/json": _in_json, "text/csv": _in_csv}
+
+
+def _store(here: Context, pool: str, sent: Sent, once: Token | None) -> Uploaded:
+    given = [code for _, code in sent.codes]
     judged = judge(given)
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
         document = _pool(connection, here, pool)
         if document.codes != "uploaded":
             raise Conflict(f"coupon pool {pool} does not say codes: uploaded, so that none can be")
-        new = set(codes.add(connection, pool, list(judged.codes), here.installation.clock()))
+        again = repeated(connection, once, now)
+        new: set[str] = set() if again else set(codes.add(connection, pool, list(judged.codes), now))
         left = codes.counts(connection, pool)["left"]
-    known = {place: "is in the pool already" for code, place in judged.codes.items() if code not in new}
-    rejected = sorted({**judged.wrong, **judged.doubled, **known}.items())
-    lines = [
-        RejectedCode(line=place, code=given[place - 1][:200], detail=detail)
-        for place, detail in rejected[:REJECTED_MAX]
+    detail = {place: "is in the pool already" for code, place in judged.codes.items() if code not in new}
+    for place in judged.doubled:
+        first = sent.codes[judged.codes[given[place - 1]] - 1][0]
+        detail[place] = f"comes twice: it is {'in ' if sent.unit == 'line' else ''}{sent.unit} {first} too"
+    duplicates = len(detail)
+    refused = [
+        RejectedCode(line=sent.codes[place - 1][0], code=given[place - 1][:200], detail=why)
+        for place, why in (detail | judged.wrong).items()
     ]
+    rejected = sorted([*sent.wrong, *refused], key=lambda one: one.line)
     return Uploaded(
-        imported=len(new), duplicates=len(judged.doubled) + len(known), rejected=len(rejected), rejected_lines=lines,
+        imported=len(new), duplicates=duplicates, rejected=len(rejected), rejected_lines=rejected[:REJECTED_MAX],
         left=left,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import PreconditionFailed, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
@@ -280,7 +281,7 @@ def plan_documents(here: Here, given: Set) -> Shape:
     openapi_extra=_SET,
     dependencies=[ADMIN],
 )
-def apply_documents(here: Here, given: Set) -> Shape:
+def apply_documents(here: Here, given: Set, once: Once) -> Shape:
     """Make the installation what the documents say, all of it or nothing."""
     installation = here.installation
     if given.dry_run:
@@ -288,7 +289,10 @@ def apply_documents(here: Here, given: Set) -> Shape:
     with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
         sources = _checked(connection, here, given).demand().sources
     with write(installation.engine) as connection:
-        made = publish.apply(connection, sources, given.prune, installation.clock(), installation.renderer)
+        now = installation.clock()
+        if repeated(connection, once, now):
+            return {"changes": [], "applied": True}
+        made = publish.apply(connection, sources, given.prune, now, installation.renderer)
     here.wake()
     return {"changes": [_change(one) for one in made], "applied": True}
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once, change
+from journeyflow.api.changes import Once, change, repeated
 from journeyflow.api.contacts import ACCEPTED, describe
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import NeedsChoice, problems
@@ -122,6 +122,7 @@ def journey_runs(
     id: Id,
     status: Annotated[shapes.RunStatus | None, Query()] = None,
     node: Annotated[str | None, Query(max_length=64, description="where active runs stand")] = None,
+    contact: Annotated[str | None, Query(max_length=255, description="whose; also by an id that it had")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Shape:
@@ -130,7 +131,8 @@ def journey_runs(
     after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
     with read(here.installation.engine) as connection:
         row_of(connection, id)
-        found = runs.page(connection, id, status, node, after, limit + 1)
+        whose = None if contact is None else aliases.resolve(connection, contact)
+        found = runs.page(connection, id, status, node, after, limit + 1, whose)
     items, following = page_of(found, limit, lambda one: one[0])
     return {"items": [run_shape(key[1], run) for key, run in items], "next_cursor": following}
 
@@ -141,10 +143,14 @@ def journey_runs(
 @router.post(
     "/v1/journeys/{id}/pause", response_model=shapes.Journey, responses=problems(404, 409), dependencies=[ADMIN]
 )
-def pause_journey(here: Here, id: Id, body: shapes.Pause | None = None) -> Shape:
+def pause_journey(here: Here, id: Id, once: Once, body: shapes.Pause | None = None) -> Shape:
     """Let runs stand still and nobody in; or only the latter (rule 8.2)."""
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
-        row = operate.pause(connection, id, here.installation.clock(), body is not None and body.entries)
+        if repeated(connection, once, now):
+            row = row_of(connection, id)
+        else:
+            row = operate.pause(connection, id, now, body is not None and body.entries)
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)
@@ -153,7 +159,7 @@ def pause_journey(here: Here, id: Id, body: shapes.Pause | None = None) -> Shape
 @router.post(
     "/v1/journeys/{id}/resume", response_model=shapes.Resumed, responses=problems(404, 409), dependencies=[ADMIN]
 )
-def resume_journey(here: Here, id: Id, body: shapes.Resume | None = None) -> Shape:
+def resume_journey(here: Here, id: Id, once: Once, body: shapes.Resume | None = None) -> Shape:
     """Let a paused journey go on. Where runs are overdue by more than a day, a `mode` has to be chosen (rule 8.2)."""
     mode, over = _choice(shapes.Resume() if body is None else body)
     now = here.installation.clock()
@@ -167,7 +173,10 @@ def resume_journey(here: Here, id: Id, body: shapes.Resume | None = None) -> Sha
             overdue,
         )
     with write(here.installation.engine) as connection:
-        row = operate.resume(connection, id, now, mode or "now", over)
+        if repeated(connection, once, now):
+            row = row_of(connection, id)
+        else:
+            row = operate.resume(connection, id, now, mode or "now", over)
         document = _document(connection, id)
     here.wake()
     return {**_shape(row, document), "overdue": overdue}
@@ -189,11 +198,14 @@ def _choice(body: shapes.Resume) -> tuple[ResumeMode | None, timedelta]:
     return next(iter(chosen), None), body.over or timedelta()
 
 
-@router.post("/v1/journeys/{id}/archive", response_model=shapes.Journey, responses=problems(404), dependencies=[ADMIN])
-def archive_journey(here: Here, id: Id) -> Shape:
+@router.post(
+    "/v1/journeys/{id}/archive", response_model=shapes.Journey, responses=problems(404, 409), dependencies=[ADMIN]
+)
+def archive_journey(here: Here, id: Id, once: Once) -> Shape:
     """End a journey for good: nobody enters any more, and all its runs exit (`archived`, rule 8.3)."""
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
-        row = operate.archive(connection, id, here.installation.clock())
+        row = row_of(connection, id) if repeated(connection, once, now) else operate.archive(connection, id, now)
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
@@ -45,11 +46,14 @@ def list_keys(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
     return {"items": [_shape(one) for one in items], "next_cursor": following}
 
 
-@router.post("/v1/keys", response_model=shapes.MadeKey, status_code=201, responses=problems(), dependencies=[ADMIN])
-def create_key(here: Here, body: shapes.NewKey) -> Shape:
-    """Make a key; this answer is the only one that shows it."""
+@router.post("/v1/keys", response_model=shapes.MadeKey, status_code=201, responses=problems(409), dependencies=[ADMIN])
+def create_key(here: Here, body: shapes.NewKey, once: Once) -> Shape:
+    """Make a key; this answer is the only one that shows it, also to who repeats the request."""
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
-        secret = keys.create(connection, body.scope, body.name, here.installation.clock())
+        if repeated(connection, once, now):  # only the hash of the key is kept, so that it can't be shown again
+            raise Conflict("this request made a key already, which was shown once; revoke that one and make another")
+        secret = keys.create(connection, body.scope, body.name, now)
         made = keys.find(connection, secret)
     assert made is not None, "it was made in this transaction"
     return {**_shape(made), "key": secret}

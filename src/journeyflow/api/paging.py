@@ -9,7 +9,10 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import orjson
 from fastapi import Query
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from journeyflow.core.errors import InvalidEvent
 
@@ -25,6 +28,23 @@ Cursor = Annotated[
     str | None,
     Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before; absent: the first page"),
 ]
+
+
+async def demand_known_parameters(request: Request) -> None:
+    """Refuse what a list does not ask for: a filter that was passed over would answer with everybody.
+
+    :raises RequestValidationError: names the parameters.
+    """
+    route = request.scope.get("route")
+    if request.method != "GET" or not isinstance(route, APIRoute) or not request.query_params:
+        return
+    known = {one.alias for one in route.dependant.query_params}
+    unknown = sorted(request.query_params.keys() - known)
+    if "cursor" in known and unknown:
+        detail = f"expected one of {', '.join(sorted(known))}"
+        raise RequestValidationError(
+            [{"type": "extra_forbidden", "loc": ("query", one), "msg": detail} for one in unknown]
+        )
 
 
 class Page(BaseModel, Generic[T]):

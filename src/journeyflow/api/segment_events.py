@@ -58,7 +58,10 @@ class Arrival(NamedTuple):
     def inputs(self) -> tuple[tuple[str, Input], ...]:
         """The merge goes first, so that what is said of the contact is said of both."""
         own = (self.contact, self.input)
-        return (own,) if self.merges is None else ((self.merges, Merge(self.input.at, self.contact)), own)
+        if self.merges is None:
+            return (own,)
+        guarded = isinstance(self.input, Identify) and self.input.guarded
+        return ((self.merges, Merge(self.input.at, self.contact, guarded)), own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +220,10 @@ def _judge_provided(name: str, properties: Properties, place: str, sending: Send
 def _event(name: str, properties: Properties, data: Properties, place: str, sending: Sending, whose: Whose) -> Arrival:
     occurred_at = _occurred_at(data, place, sending)
     message_id = _id(data, "messageId", place)
-    return Arrival(
-        whose.contact, Event(sending.received_at, name, occurred_at, properties, message_id, known=whose.known)
+    event = Event(
+        sending.received_at, name, occurred_at, properties, message_id, known=whose.known, guarded=sending.browser
     )
+    return Arrival(whose.contact, event)
 
 
 def _viewed(name: str) -> Taker:

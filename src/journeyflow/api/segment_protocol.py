@@ -31,12 +31,11 @@ from journeyflow.api.segment_events import (
 )
 from journeyflow.core.errors import InvalidEvent, JourneyflowError, NotAllowed
 from journeyflow.core.inputs import GUARDED, Identify
-from journeyflow.core.values import JSON
 from journeyflow.db.sqlite import read
-from journeyflow.services.contacts import guarded_attributes
+from journeyflow.services.contacts import Guarded, guarded_attributes
 from journeyflow.services.keys import Scope as KeyScope
 
-REQUEST_BYTES_MAX: Final = 512_000
+REQUEST_BYTES_MAX: Final = 500_000
 SCOPES: Final[tuple[KeyScope, ...]] = ("browser", "write", "admin")
 STORED: Final = b'{"success":true}'
 
@@ -150,21 +149,22 @@ async def _guard(
     known = await run_in_threadpool(_known, here, touching, now)
     dropped: list[Rejected] = []
     allowed = [
-        _without(one, known.get(one.contact, {}), place, dropped) for one, place in zip(arrivals, places, strict=True)
+        _without(one, known.get(one.contact), place, dropped) for one, place in zip(arrivals, places, strict=True)
     ]
     return allowed, dropped
 
 
-def _known(here: Context, keys: list[str], now: datetime) -> dict[str, dict[str, JSON]]:
+def _known(here: Context, keys: list[str], now: datetime) -> dict[str, Guarded]:
     with read(here.installation.engine) as connection:
         return guarded_attributes(connection, keys, GUARDED, now)
 
 
-def _without(one: Arrival, known: dict[str, JSON], place: Place, dropped: list[Rejected]) -> Arrival:
-    if not isinstance(one.input, Identify):
+def _without(one: Arrival, known: Guarded | None, place: Place, dropped: list[Rejected]) -> Arrival:
+    if known is None or not isinstance(one.input, Identify):
         return one
     attributes = one.input.attributes
-    changed = [name for name in attributes if name in known and known[name] != attributes[name]]
+    kept_safe = GUARDED if known.server else known.attributes.keys()
+    changed = [name for name in attributes if name in kept_safe and known.attributes.get(name) != attributes[name]]
     if not changed:
         return one
     for name in changed:

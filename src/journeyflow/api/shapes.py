@@ -47,7 +47,7 @@ class Run(BaseModel):
 
 
 class TrailRecord(BaseModel):
-    """One step (rule 9.1). ``count`` is given with refusals, of which the last one of a day is kept."""
+    """One step (rule 9.1)."""
 
     at: Instant
     contact: str
@@ -59,7 +59,12 @@ class TrailRecord(BaseModel):
     node: str | None
     type: str | None
     detail: dict[str, JSON]
-    count: int | None = None
+
+
+class CountedRecord(TrailRecord):
+    """A refused entry, of which the last one of a day is kept: ``count`` says how many there were."""
+
+    count: int
 
 
 class Message(BaseModel):
@@ -103,7 +108,10 @@ class Happening(BaseModel):
     at: Instant
     kind: Literal["event", "step", "refusal", "message"]
     event: Event | None = None
-    step: TrailRecord | None = Field(default=None, description="of kinds `step` and `refusal`")
+    # In this order: what has a count would be a record as well, without it.
+    step: CountedRecord | TrailRecord | None = Field(
+        default=None, union_mode="left_to_right", description="of kinds `step` and `refusal`"
+    )
     message: Message | None = None
 
 
@@ -122,6 +130,18 @@ class Contact(BaseModel):
     suppressed: bool = Field(description="nothing is sent to its address, not even what is transactional")
     created_at: Instant | None
     runs: list[Run]
+
+
+class ContactTags(BaseModel):
+    """The tags that a contact has."""
+
+    tags: list[str]
+
+
+class ContactTopics(BaseModel):
+    """What a contact gets."""
+
+    topics: dict[str, bool] = Field(description="whether the contact is subscribed to each topic")
 
 
 class Enrolled(Contact):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -201,7 +201,7 @@ class Actor:
         elif isinstance(item, Forget):
             self._forget()
         elif isinstance(item, Absorb):
-            absorb(self.walker, item.other)
+            absorb(self.walker, item.other, guarded=item.guarded)
             self._walk(self._reconsider())
 
     def _forget(self) -> None:
@@ -237,9 +237,14 @@ class Actor:
         self.effects.seen[key] = self.now
         return False
 
-    def _receive(self, event: Event) -> None:
-        if event.known:
+    def _meet(self, known: bool, guarded: bool) -> None:
+        """The contact was named: by its user id or not, by a browser or by a server."""
+        if known:
             self.contact.known = True
+            self.contact.server = self.contact.server or not guarded
+
+    def _receive(self, event: Event) -> None:
+        self._meet(event.known, event.guarded)
         if self._repeated(event.message_id):
             return
         self._exist(not event.imported, event.at)
@@ -259,19 +264,20 @@ class Actor:
             self._step(event)
 
     def _identify(self, item: Identify) -> None:
-        if item.known:
-            self.contact.known = True
+        self._meet(item.known, item.guarded)
         if self._repeated(item.message_id):
             return
         self._exist(not item.imported, item.at)
-        guarded = GUARDED & self.contact.attributes.keys() if item.guarded else ()
+        guarded: Collection[str] = ()
+        if item.guarded:
+            guarded = GUARDED if self.contact.server else GUARDED & self.contact.attributes.keys()
         changes = [((name,), value) for name, value in item.attributes.items() if name not in guarded]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)
 
     def _appear(self, item: Appear) -> None:
         """A row of a contacts file; one that an event made before keeps its time of creation."""
-        self.contact.known = self.contact.known or item.known
+        self._meet(item.known, guarded=False)
         new = not self.contact.exists and item.created_at is not None
         if new and item.created_at is not None:
             self.decision.create(item.created_at, announced=item.announced)

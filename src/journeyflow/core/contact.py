@@ -151,7 +151,7 @@ class Contact:
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
-    (rule 10.4).
+    (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
     """
 
     key: str
@@ -174,6 +174,7 @@ class Contact:
     stage_set: str | None = None
     seen_at: datetime | None = None
     known: bool = False
+    server: bool = False
 
     @property
     def exists(self) -> bool:

@@ -10,7 +10,7 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.values import JSON
 
 GUARDED: Final = frozenset({"email", "phone", "tracking"})
-"""What a browser, whose key everybody can read, can't change of a contact that has it."""
+"""What a browser, whose key everybody can read, can't change of a contact that has it, or that a server named."""
 
 ENGINE_NAMES: Final = frozenset(
     {
@@ -33,7 +33,7 @@ class Event:
 
     ``claimed_at`` is the time of an event that pretended to come from the future (rule 1.10). ``own`` marks the
     engine's own events (rule 2.7), ``imported`` history that moves nothing (rule 1.11). ``known`` says that the contact
-    was named by its user id.
+    was named by its user id, ``guarded`` that a browser says so.
     """
 
     at: datetime
@@ -45,6 +45,7 @@ class Event:
     own: bool = False
     imported: bool = False
     known: bool = False
+    guarded: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,10 +66,14 @@ class Identify:
 
 @dataclass(slots=True, frozen=True)
 class Merge:
-    """The contact turns out to be another one: its state goes there, and so does all that comes for it (chapter 10)."""
+    """The contact turns out to be another one: its state goes there, and so does all that comes for it (chapter 10).
+
+    ``guarded``: a browser says so, and brings nothing that is :data:`GUARDED` to a contact that a server named.
+    """
 
     at: datetime
     into: str
+    guarded: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,6 +82,7 @@ class Absorb:
 
     at: datetime
     other: Contact
+    guarded: bool = False
 
 
 @dataclass(slots=True, frozen=True)

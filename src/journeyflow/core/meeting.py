@@ -61,6 +61,7 @@ class _Pair(NamedTuple):
     into: str
     place: int
     at: datetime
+    guarded: bool
 
 
 def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[str], until: datetime) -> None:
@@ -80,7 +81,7 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Input]], woken: Collection[
             concerned.discard(source.key)
             rest = waiting.pop(source.key, [])
             behind = sorted([*rest, *waiting.get(into.key, [])], key=lambda one: one.place)
-            waiting[into.key] = [_Waiting(pair.place, Absorb(pair.at, source), into.key), *behind]
+            waiting[into.key] = [_Waiting(pair.place, Absorb(pair.at, source, pair.guarded), into.key), *behind]
     inputs = {key: [one.item for one in waiting.get(key, ())] for key in sorted(concerned)}
     actor = stage.open(inputs)
     for key, items in inputs.items():
@@ -102,7 +103,7 @@ def _pairs(waiting: Mapping[str, Sequence[_Waiting]], stage: Stage) -> list[_Pai
     One that comes for an alias is none: an alias is never pointed elsewhere (rule 10.4).
     """
     merges = sorted(
-        _Pair(key, into, one.place, one.item.at)
+        _Pair(key, into, one.place, one.item.at, one.item.guarded)
         for key, items in waiting.items()
         for one in items
         if isinstance(one.item, Merge) and one.key == key and (into := stage.resolve(one.item.into)) != key

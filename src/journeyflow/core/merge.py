@@ -7,17 +7,20 @@ from typing import Final
 
 from journeyflow.core import consent
 from journeyflow.core.contact import EVENT_NAMES_MAX, Aggregate, Contact, Coupon, Entry, Run
+from journeyflow.core.inputs import GUARDED
 from journeyflow.core.nodes.coupon import HELD_MAX
 from journeyflow.core.walk import Walker
 
 
-def absorb(walker: Walker, other: Contact) -> None:
+def absorb(walker: Walker, other: Contact, *, guarded: bool = False) -> None:
     """Another contact was this one: who was in a journey as the other goes on here, and nobody is let in (rule 10.3).
 
-    The conditions of ``wait_for`` are for the caller to ask.
+    The conditions of ``wait_for`` are for the caller to ask. ``guarded``: a browser says that the two are one.
     """
     decision, flows = walker.decision, walker.flows
     contact = decision.contact
+    if guarded and contact.server:  # else an address that it may not set would come in by way of a visitor
+        other.attributes = {name: value for name, value in other.attributes.items() if name not in GUARDED}
     consent.join_addresses(decision, other)
     leaving = join(contact, other)
     decision.compare(silently=True)
@@ -136,5 +139,6 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     "stage_set": lambda known, other: known.stage_set or other.stage_set,
     "seen_at": lambda known, other: max(filter(None, (known.seen_at, other.seen_at)), default=None),
     "known": lambda known, other: known.exists or other.exists,
+    "server": lambda known, other: known.server or other.server,
 }
 """For every field of a contact what it is after a merge; each looks at both as they were before."""

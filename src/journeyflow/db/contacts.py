@@ -91,6 +91,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         stage_set=state.get("stage_set"),
         seen_at=instant(state.get("seen_at")),
         known="anonymous" not in state,
+        server="server" in state,
     )
 
 
@@ -120,6 +121,8 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
     _put_standing(contact, state)
     if not contact.known:
         state["anonymous"] = True
+    if contact.server:
+        state["server"] = True
     return (
         shard_of(contact.key),
         contact.key,

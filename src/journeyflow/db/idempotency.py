@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -14,6 +15,9 @@ from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import aliases
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db.tables import seen
+
+INSTALLATION: Final = ""
+"""Whose requests are those that concern no one contact, or one that they make; no contact has this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Token:
 def claim(connection: Connection, contact: str, token: Token, now: datetime) -> datetime | None:
     """``None`` for a request that is new for that contact, which it is no more from now on; else when it came first.
 
+    :param contact: or :data:`INSTALLATION`.
     :raises Conflict: when its name came before with another request.
     """
     contact = aliases.resolve(connection, contact)  # one that was merged took its requests along

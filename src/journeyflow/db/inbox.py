@@ -110,6 +110,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
                 data["message_id"] = item.message_id
             if item.imported:
                 data["imported"] = True
+            if item.guarded:
+                data["guarded"] = True
             return "event", _named(data, item.known)
         case Identify():
             traits: dict[str, object] = {
@@ -137,7 +139,7 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
         case Remove():
             return "remove", {"run": item.run}
         case Merge():
-            return "merge", {"into": item.into}
+            return "merge", {"into": item.into, **({"guarded": True} if item.guarded else {})}
         case Move():
             return "move", {"run": item.run, "node": item.node, "version": item.version}
         case MessageFailed():
@@ -170,6 +172,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
                 data.get("message_id"),
                 imported=data.get("imported", False),
                 known="anonymous" not in data,
+                guarded=data.get("guarded", False),
             )
         case "identify":
             return Identify(
@@ -193,7 +196,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
         case "remove":
             return Remove(at, data["run"])
         case "merge":
-            return Merge(at, data["into"])
+            return Merge(at, data["into"], data.get("guarded", False))
         case "move":
             return Move(at, data["run"], data["node"], data["version"])
         case "message_failed":

@@ -24,15 +24,23 @@ def by_id(connection: Connection, id_: str) -> tuple[str, RunRow] | None:
 
 
 def page(
-    connection: Connection, journey: str, status: str | None, node: str | None, after: Place | None, limit: int
+    connection: Connection,
+    journey: str,
+    status: str | None,
+    node: str | None,
+    after: Place | None,
+    limit: int,
+    contact: str | None = None,
 ) -> list[tuple[Place, RunRow]]:
-    """A journey's runs in order of shard, contact and id, behind a place."""
+    """A journey's runs in order of shard, contact and id, behind a place; all, or those of one contact."""
     key = (runs.c.shard, runs.c.contact, runs.c.id)
     query = select(runs).where(runs.c.journey == journey).order_by(*key).limit(limit)
     if status is not None:
         query = query.where(runs.c.status == status)
     if node is not None:
         query = query.where(runs.c.node == node)
+    if contact is not None:
+        query = query.where(runs.c.shard == shard_of(contact), runs.c.contact == contact)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     return [((row.shard, row.contact, row.id), _run_row(row)) for row in connection.execute(query)]

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from journeyflow.core.coupon_pool import CODE_LENGTH_MAX, is_code
 from journeyflow.core.errors import InvalidInput
@@ -44,11 +44,19 @@ def read_codes(path: Path) -> CodeFile:
     :raises InvalidInput: when the file can't be read, or has too many rows.
     """
     with opened(path) as file:
-        reader = csv_reader(file)
-        try:
-            return _read(path, ((reader.line_num, cells) for cells in reader))
-        except csv.Error as error:
-            raise InvalidInput(f"{path}:{reader.line_num}: {error}; nothing was imported") from None
+        return parse_codes(file, path)
+
+
+def parse_codes(file: IO[bytes], path: Path) -> CodeFile:
+    """Read a CSV that is open; ``path`` is what errors call it.
+
+    :raises InvalidInput: when it is no CSV, or has too many rows.
+    """
+    reader = csv_reader(file)
+    try:
+        return _read(path, ((reader.line_num, cells) for cells in reader))
+    except csv.Error as error:
+        raise InvalidInput(f"{path}:{reader.line_num}: {error}; nothing was imported") from None
 
 
 def _read(path: Path, rows: Iterable[tuple[int, list[str]]]) -> CodeFile:

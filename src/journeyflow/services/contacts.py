@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,7 @@ from journeyflow.core.address import first_written
 from journeyflow.core.contact import Address, Contact, Run
 from journeyflow.core.errors import NotFound
 from journeyflow.core.identity import address_hash
-from journeyflow.core.inputs import Appear, Identify
+from journeyflow.core.inputs import Appear, Event, Identify
 from journeyflow.core.values import JSON, iso
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Topic
@@ -163,18 +164,31 @@ def addresses_of(connection: Connection, people: Iterable[Contact]) -> dict[str,
     return {one.key: known[digests[one.key]] if one.key in digests else Address() for one in people}
 
 
+class Guarded(NamedTuple):
+    """What a contact has of what a browser may not change; ``server``: a server named it, so that it gets none."""
+
+    attributes: dict[str, JSON]
+    server: bool
+
+
 def guarded_attributes(
     connection: Connection, keys: Iterable[str], names: frozenset[str], now: datetime
-) -> dict[str, dict[str, JSON]]:
-    """Which of these attributes contacts have, or are about to have by what waits for its turn."""
+) -> dict[str, Guarded]:
+    """How contacts stand, or are about to by what waits for its turn, to what a browser says of them."""
     asked = set(keys)
     people = aliases.find(connection, asked)
     wanted = {people.get(key, key) for key in asked}
-    known = {key: _chosen(one.attributes, names) for key, one in contacts.load(connection, wanted, now).items()}
+    known = {
+        key: Guarded(_chosen(one.attributes, names), one.server)
+        for key, one in contacts.load(connection, wanted, now).items()
+    }
     for key, item in timeline.still_to_come(connection, wanted):
-        if isinstance(item, Identify | Appear):
-            known.setdefault(key, {}).update(_chosen(item.attributes, names))
-    return {key: known.get(people.get(key, key), {}) for key in asked}
+        if isinstance(item, Identify | Appear | Event):
+            had = known.get(key, Guarded({}, server=False))
+            new = {} if isinstance(item, Event) else _chosen(item.attributes, names)
+            named = item.known and not (not isinstance(item, Appear) and item.guarded)
+            known[key] = Guarded({**had.attributes, **new}, had.server or named)
+    return {key: known.get(people.get(key, key), Guarded({}, server=False)) for key in asked}
 
 
 def _chosen(attributes: Mapping[str, JSON], names: frozenset[str]) -> dict[str, JSON]:
