@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from io import BytesIO
-from pathlib import Path as FilePath
 from typing import Annotated, Final, Literal, NamedTuple
 
 import orjson
@@ -197,7 +195,7 @@ def _in_json(body: bytes) -> Sent:
 
 def _in_csv(body: bytes) -> Sent:
     try:
-        found = parse_codes(BytesIO(body), FilePath("body"))
+        found = parse_codes(body, "body")
     except InvalidInput as error:
         raise InvalidEvent("body", f"expected a CSV of codes: {error}") from None
     wrong = [RejectedCode(line=one.number, code=_shown(one.written), detail=one.reason) for one in found.rejected]

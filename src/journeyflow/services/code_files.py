@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Final
+from typing import Any, Final
 
 from journeyflow.core.coupon_pool import CODE_LENGTH_MAX, is_code
 from journeyflow.core.errors import InvalidInput
@@ -44,15 +45,19 @@ def read_codes(path: Path) -> CodeFile:
     :raises InvalidInput: when the file can't be read, or has too many rows.
     """
     with opened(path) as file:
-        return parse_codes(file, path)
+        reader = csv_reader(file)  # kept until the file is closed, which it would complain of otherwise
+        return _parsed(reader, path)
 
 
-def parse_codes(file: IO[bytes], path: Path) -> CodeFile:
-    """Read a CSV that is open; ``path`` is what errors call it.
+def parse_codes(body: bytes, name: str) -> CodeFile:
+    """Read a CSV that is in memory; ``name`` is what errors call it.
 
     :raises InvalidInput: when it is no CSV, or has too many rows.
     """
-    reader = csv_reader(file)
+    return _parsed(csv_reader(BytesIO(body)), Path(name))
+
+
+def _parsed(reader: Any, path: Path) -> CodeFile:  # Any: as csv_reader gives it
     try:
         return _read(path, ((reader.line_num, cells) for cells in reader))
     except csv.Error as error:
