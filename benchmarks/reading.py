@@ -23,7 +23,7 @@ DATA: Final = ROOT.parent / "shared" / "data"
 REAL_EVENTS: Final = DATA / "onlineretail.events.jsonl.gz"
 REAL_CONTACTS: Final = DATA / "onlineretail.contacts.csv"
 LAUNCH: Final = ROOT / "benchmarks" / "launch.py"
-TIMES_AS_LONG_MAX: Final = 15
+TIMES_AS_LONG_MAX: Final = 25
 TIMES_THE_MEMORY_MAX: Final = 3
 
 
