@@ -170,3 +170,15 @@ def test_rule_5_8_conditions_see_consent(told: list[tuple[str, str | None]], new
     world.track("ann", "Go")
 
     assert world.contact().tags == ["news"] * news + ["offers"] * offers
+
+
+def test_rule_5_8_who_unsubscribes_before_an_address_is_known_is_not_written_to_afterwards() -> None:
+    topics = "{workspace: shop, topics: [{id: offers, name: Offers}]}"
+    world = World(
+        topics, "{template: hello, subject: Hi, body: x}", flow("ask: {type: email, template: hello, topic: offers}")
+    )
+
+    world.track("ann", "Unsubscribed")
+    world.identify("ann", email="ann@example.com").track("ann", "Go")
+
+    assert [message.reason for message in world.messages()] == ["unsubscribed"]

@@ -61,10 +61,13 @@ def _unsubscribe_from_everything(decision: Decision, event: Event, given: bool) 
     if email is not None:
         _change_address(decision, "email", email, unsubscribed=not given)
         return
-    for channel in ATTRIBUTES:  # everything is everything, whatever it would come by
-        own = written(decision.contact.attributes, channel)
+    addresses = [(channel, written(decision.contact.attributes, channel)) for channel in ATTRIBUTES]
+    for channel, own in addresses:  # everything is everything, whatever it would come by
         if own is not None:
             _change_address(decision, channel, own, unsubscribed=not given)
+    if all(own is None for _, own in addresses):
+        # There is no address yet that could keep it; the word must not be lost until one is known.
+        decision.contact.topics.update((topic.id, given) for topic in decision.library.workspace.topics)
 
 
 def _named_email(event: Event) -> str | None:
