@@ -149,7 +149,7 @@ class Actor:
                 else:
                     moving.append((run, partial(self.walker.take, run, None, case)))
         if self.decision.judge is not None:
-            self.decision.judge.pass_time(due)
+            self.decision.judge.due = due
             self.decision.compare()
         entered: set[str] = set()
         for timed, occasion in self.facts.take(due):
@@ -450,18 +450,22 @@ class Actor:
 
         How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
         """
-        if self.decision.judge is not None and self.contact.exists:
-            self.decision.judge.settle()
-        if self.flows.invitations and self.contact.exists:
-            self._welcome_members()
-        runs = self.contact.runs
-        if not runs:
-            return
-        if any(run.status != "active" for run in runs):
-            self.contact.runs = runs = [run for run in runs if run.active or _concerned(run, self.now)]
+        if self.contact.created_at is not None:
+            if self.decision.judge is not None:
+                self.decision.judge.settle()
+            if self.flows.invitations:
+                self._welcome_members()
         states = self.flows.states
-        unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
-        for run in self._ranked([run for run in unsettled if run.active]):
+        unsettled: list[Run] = []
+        over = False
+        for run in self.contact.runs:
+            if run.status != "active":
+                over = over or not _concerned(run, self.now)
+            elif run.held is not None or states.get(run.journey) == "archived":
+                unsettled.append(run)
+        if over:
+            self.contact.runs = [run for run in self.contact.runs if run.active or _concerned(run, self.now)]
+        for run in self._ranked(unsettled):
             if not run.active:  # what another of them did has ended it
                 continue
             if states.get(run.journey) == "archived":
@@ -477,8 +481,9 @@ class Actor:
         """Who was in a segment when a trigger with ``include_members`` was published is let in, once."""
         for invitation in self.flows.invitations:
             armed_at = invitation.armed_at
-            open_ = self.flows.states.get(invitation.published.id) == "live"
-            if not open_ or not self.contact.exists or self.now < armed_at or invitation.key in self.contact.fired:
+            if invitation.key in self.contact.fired or not self.contact.exists or self.now < armed_at:
+                continue
+            if self.flows.states.get(invitation.published.id) != "live":
                 continue
             self.contact.fired[invitation.key] = armed_at
             if self.decision.view.in_segment(invitation.segment):

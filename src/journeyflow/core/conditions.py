@@ -53,6 +53,7 @@ from journeyflow.core.values import (
     parse_path,
 )
 
+_NEVER: Final = Aggregate()
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
 
@@ -133,12 +134,12 @@ class EventCondition(Leaf, Operators):
     def _aggregate(self, view: Sight) -> Aggregate:
         contact = view.contact
         if self.by_name:
-            return contact.counts.get(self.event) or Aggregate()
+            return contact.counts.get(self.event, _NEVER)
         key = self.aggregate_key
         if key is None:
             return self.collect(view, self._window_start(view))
         if self.event not in contact.counts:
-            return Aggregate()
+            return _NEVER
         if key not in contact.leaves:
             contact.leaves[key] = self.collect(view, None)
         return contact.leaves[key]
@@ -251,7 +252,7 @@ def canonical(condition: Condition) -> JSON:
         return {"any": [canonical(part) for part in condition.any]}
     if isinstance(condition, Not):
         return {"not": canonical(condition.not_)}
-    return condition._document
+    return condition.document
 
 
 class All(Model):

@@ -235,7 +235,7 @@ class Decision:
     def compare(self, *, silently: bool = False) -> None:
         """Where the contact stands now, against before: the events that this makes follow what the step made."""
         judge = self.judge
-        if judge is None or not self.contact.exists:
+        if judge is None or not (judge.changes or judge.due or silently) or not self.contact.exists:
             return
         if silently:
             judge.settle()
