@@ -83,7 +83,7 @@ class Actor:
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
-        due = self.next_due()
+        fact, due = (None, None) if self._nothing_comes(until) else self._next()
         reached: datetime | None = None
         while True:
             if upcoming is not None and (due is None or upcoming.at <= due):
@@ -94,13 +94,13 @@ class Actor:
                 upcoming = next(waiting, None)
             elif due is not None and due <= until:
                 self.decision.begin_input(due)
-                self._pass_time(due)
+                self._pass_time(due, fact)
                 self.facts.saw(due)
             else:
                 break
             self._drain()
             self._reconsider_messages()
-            due = self.next_due()
+            fact, due = self._next()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
         return due
@@ -109,7 +109,21 @@ class Actor:
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which time alone has work for this contact."""
-        earliest = self.facts.next()
+        return self._next()[1]
+
+    def _nothing_comes(self, until: datetime) -> bool:
+        """Whether the timer that is set, which never is late, says that time has no work up to an instant.
+
+        What other flows set it does not know, nor what happens to all at once.
+        """
+        contact, flows = self.contact, self.flows
+        if flows.resumptions or self.facts.firings or contact.timer_at is None or contact.timer_at <= until:
+            return False
+        return contact.reckoned is not None and contact.reckoned[0] is flows
+
+    def _next(self) -> tuple[datetime | None, datetime | None]:
+        """When facts next bring something about, and the earliest instant at which anything does."""
+        fact = earliest = self.facts.next()
         for run in self.contact.runs:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
@@ -117,7 +131,7 @@ class Actor:
         if self.flows.resumptions:
             ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
             earliest = min(ends if earliest is None else [*ends, earliest], default=None)
-        return earliest
+        return fact, earliest
 
     def _set_timer(self, due: datetime | None) -> None:
         """One timer a contact: an earlier one is set, a later one waits for the earlier to fire."""
@@ -126,11 +140,10 @@ class Actor:
             contact.timer_at = due
             self.effects.timers.append((contact.key, due))
 
-    def _pass_time(self, due: datetime) -> None:
+    def _pass_time(self, due: datetime, fact: datetime | None) -> None:
         """Ends of pauses; then facts, together, then one run (rule 1.4)."""
         if self.flows.resumptions and self._resume(due):
             return
-        fact = self.facts.next()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
             return
