@@ -14,12 +14,11 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.identity import run_id, shard_of
 from journeyflow.core.values import iso, to_micros
-from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db import documents, tables
+from journeyflow.db import bulk, documents, tables
 from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import WriteConnection, open_engine, write
+from journeyflow.db.store import WriteConnection, open_engine, write
 from journeyflow.db.trail import trail_rows
 from journeyflow.db.turns import DAY_US, GROUP
 from journeyflow.services.folder import read_content

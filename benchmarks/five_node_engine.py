@@ -23,7 +23,7 @@ from benchmarks.five_node_start import (
 )
 from benchmarks.measure import Cost, measured
 from journeyflow.db.documents import FlowsCache, JourneyRow, add, put_journey, raise_epoch
-from journeyflow.db.sqlite import open_engine, write
+from journeyflow.db.store import open_engine, write
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.turn import take_turn

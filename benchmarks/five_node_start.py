@@ -18,7 +18,7 @@ import orjson
 from benchmarks.measure import Cost
 from journeyflow.core.values import JSON
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import open_engine
+from journeyflow.db.store import open_engine
 
 TRANSITIONS: Final = 5
 """Steps along the graph a contact."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from alembic import context
 from sqlalchemy import Connection
 
-from journeyflow.db.sqlite import open_engine, write
+from journeyflow.db.store import open_engine, write
 from journeyflow.db.tables import metadata
 
 

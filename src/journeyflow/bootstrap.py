@@ -16,7 +16,7 @@ from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import open_engine, write
+from journeyflow.db.store import open_engine, write
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services import keys
 from journeyflow.services.dispatch import Postmaster

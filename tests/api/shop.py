@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation, open_installation
 from journeyflow.db import tables
-from journeyflow.db.sqlite import write
+from journeyflow.db.store import write
 from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Scope

@@ -9,7 +9,7 @@ from tests.api.shop import Client, Shop
 
 from journeyflow.api.app import create_app
 from journeyflow.api.context import TRUST_SECONDS, Keyring
-from journeyflow.db.sqlite import write
+from journeyflow.db.store import write
 from journeyflow.services import keys
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tests.api.shop import DOCUMENTS, Client, JSONObject, Shop, open_shop
 
 from journeyflow.db import aliases, tables
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.api.shop import WORKSPACE, Shop
 
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
-from journeyflow.db.sqlite import write
+from journeyflow.db.store import write
 
 JSONObject = dict[str, Any]  # Any: JSON
 

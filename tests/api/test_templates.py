@@ -13,7 +13,7 @@ from tests.channels.mail_server import MailServer
 
 from journeyflow.bootstrap import open_installation
 from journeyflow.db import tables
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.settings import Settings
 
 BODY = (

@@ -10,7 +10,7 @@ from tests.cli.calls import call, done
 
 from journeyflow.cli.doctor import shown
 from journeyflow.db import turns
-from journeyflow.db.sqlite import open_engine, write
+from journeyflow.db.store import open_engine, write
 from journeyflow.services.doctor import check_clock, check_links
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from journeyflow.core.errors import SystemFailure
 from journeyflow.db import migrations
-from journeyflow.db.sqlite import ReadConnection, open_engine, read, write
+from journeyflow.db.store import ReadConnection, open_engine, read, write
 from journeyflow.db.tables import metadata
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
@@ -141,7 +141,7 @@ def test_a_database_of_another_program_is_left_alone(empty: Engine) -> None:
 MIGRATE = """
 import sys
 from journeyflow.db.migrations import is_current, migrate
-from journeyflow.db.sqlite import open_engine
+from journeyflow.db.store import open_engine
 print("ready", flush=True)
 sys.stdin.readline()
 engine = open_engine(sys.argv[1])

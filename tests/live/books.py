@@ -11,8 +11,8 @@ from tests.live.world import LiveWorld
 from journeyflow.core.effects import Statistic, TrailRecord
 from journeyflow.core.values import from_micros
 from journeyflow.db import documents, failures, inbox, statistics, tables, tasks
-from journeyflow.db.sqlite import ReadConnection, read
 from journeyflow.db.statistics import totals
+from journeyflow.db.store import ReadConnection, read
 
 BEGINNINGS = {"entered", "holdout"}
 ENDS = {"completed", "exited", "holdout"}

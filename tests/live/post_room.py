@@ -19,7 +19,7 @@ from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, outbox, tables
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.worker.dispatcher import Dispatcher
 
 WORKSPACE: dict[str, JSON] = {

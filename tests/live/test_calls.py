@@ -17,7 +17,7 @@ from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON
 from journeyflow.db import calls, inbox, tables
 from journeyflow.db.calls import CallOutcome, StoredCall
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.call import GIVE_UP_AFTER, pick_up
 from journeyflow.services.explain import explain
 from journeyflow.worker.caller import Caller

@@ -15,7 +15,7 @@ from tests.live.world import START, LiveWorld
 from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON
 from journeyflow.db import codes, inbox
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.turn import PoolLow
 
 Document = dict[str, JSON]

@@ -15,7 +15,7 @@ from tests.live.world import START
 from journeyflow.core.inputs import Merge
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
 
 AT_ONCE = timedelta(0)

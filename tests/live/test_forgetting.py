@@ -15,8 +15,8 @@ from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON
 from journeyflow.db import failures, inbox, outbox, tables
 from journeyflow.db.outbox import Outcome
-from journeyflow.db.sqlite import read, write
 from journeyflow.db.statistics import totals
+from journeyflow.db.store import read, write
 
 Document = dict[str, JSON]
 ANN = "Ann Smith-Jones"

@@ -12,7 +12,7 @@ from tests.live.world import START, LiveWorld
 from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, runs
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 
 
 def journey(*, hold: bool) -> dict[str, JSON]:

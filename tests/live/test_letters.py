@@ -14,7 +14,7 @@ from tests.live.world import START
 from journeyflow.core.errors import Conflict, InvalidInput
 from journeyflow.core.values import JSON
 from journeyflow.db import documents
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import publish
 
 Document = dict[str, JSON]

@@ -13,7 +13,7 @@ from journeyflow.core.inputs import Event, Input, Merge
 from journeyflow.core.values import JSON
 from journeyflow.db import calls, contacts, inbox, tables
 from journeyflow.db.calls import CallOutcome
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.call import pick_up
 from journeyflow.services.turn import MERGES_MAX
 

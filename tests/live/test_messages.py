@@ -19,7 +19,7 @@ from journeyflow.core.inputs import Appear, Event, Input
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, tables
 from journeyflow.db.outbox import StoredMessage, from_row
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 
 Document = dict[str, JSON]
 HOUR = timedelta(hours=1)

@@ -19,7 +19,7 @@ from journeyflow.core.errors import Conflict
 from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Event, Input
 from journeyflow.db import inbox, tables, tasks
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import operate
 
 Operation = tuple[int, str, Callable[[Connection, str, datetime], object]]

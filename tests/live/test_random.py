@@ -22,8 +22,8 @@ from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.engagement import ENGAGEMENT
 from journeyflow.core.inputs import Event
-from journeyflow.db.sqlite import read
 from journeyflow.db.statistics import totals
+from journeyflow.db.store import read
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 from journeyflow.services.simulate_summary import JourneyNumbers, Simulation

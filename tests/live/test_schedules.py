@@ -16,7 +16,7 @@ from journeyflow.core.inputs import Appear, SetTags
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox, tables, tasks
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import operate
 from journeyflow.services.turn import take_turn
 

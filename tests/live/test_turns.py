@@ -19,7 +19,7 @@ from journeyflow.core.inputs import Enroll, Event, Identify, Input
 from journeyflow.core.values import JSON, from_micros
 from journeyflow.db import history, inbox, tables
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import operate, publish, retention
 from journeyflow.services.turn import RETRY_AFTER, take_turn
 from journeyflow.worker.turns import TurnLoop

@@ -20,7 +20,7 @@ from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, next_due, take_turn

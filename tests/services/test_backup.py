@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from journeyflow.core.errors import Conflict, InvalidInput, NotFound, SystemFailure
 from journeyflow.db import documents
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import open_engine, read, write
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.services.backup import back_up, put_back
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)

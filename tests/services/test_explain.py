@@ -13,7 +13,7 @@ from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open
 from journeyflow.core.errors import NotFound
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import write_down
 from journeyflow.services.explain import Explanation, explain
 

@@ -16,7 +16,7 @@ from journeyflow.core.inputs import Event, SetTags
 from journeyflow.db import inbox
 from journeyflow.db.idempotency import Token
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import open_engine, read
+from journeyflow.db.store import open_engine, read
 from journeyflow.services import ingest as ingest_module
 from journeyflow.services.ingest import Ingest
 

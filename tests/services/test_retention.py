@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from journeyflow.core.workspace import Retention
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.migrations import migrate
 from journeyflow.db.retention import TABLES
-from journeyflow.db.sqlite import open_engine, read, write
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.services.retention import limits, optimize, trim
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 from structlog.testing import capture_logs
 
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.migrations import migrate
-from journeyflow.db.sqlite import open_engine, read, write
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.db.tables import seen
 from journeyflow.worker.schedule import Schedule, is_due
 

@@ -19,7 +19,7 @@ from journeyflow.clock import stopwatch
 from journeyflow.core.inputs import Input
 from journeyflow.db import inbox
 from journeyflow.db.idempotency import INSTALLATION, Token, claim
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.db.timeline import last_to_come
 
 WAIT_SECONDS: Final = 5.0

@@ -25,7 +25,7 @@ from journeyflow.db import forgetting
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.idempotency import INSTALLATION
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts
 from journeyflow.services.contacts import Shape, message_shape

@@ -20,7 +20,7 @@ from journeyflow.clock import stopwatch
 from journeyflow.core.errors import NotAllowed
 from journeyflow.core.flows import Flows
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Key, Scope

@@ -24,7 +24,7 @@ from journeyflow.core.values import iso
 from journeyflow.db import codes, coupons
 from journeyflow.db.coupons import GivenCode
 from journeyflow.db.idempotency import Token
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.code_files import CODES_MAX, judge, parse_codes
 
 BYTES_MAX: Final = 200_000_000

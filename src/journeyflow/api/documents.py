@@ -22,7 +22,7 @@ from journeyflow.core.errors import InvalidEvent, NotFound
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import documents
 from journeyflow.db.documents import StoredDocument
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import publish
 from journeyflow.services.check import Checked, InvalidDocuments, check_data
 from journeyflow.services.contacts import Shape

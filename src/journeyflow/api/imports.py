@@ -21,7 +21,7 @@ from journeyflow.core.errors import InvalidEvent, Overloaded
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.data_files import parsed
 from journeyflow.services.imports import LINES_MAX, arrival
 from journeyflow.services.simulate_errors import BadLine

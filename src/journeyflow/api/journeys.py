@@ -25,7 +25,7 @@ from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import aliases, documents, history, runs, statistics
 from journeyflow.db.documents import JourneyRow
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import contacts, operate
 from journeyflow.services.contacts import Shape, run_shape
 from journeyflow.services.operate import row_of

@@ -14,7 +14,7 @@ from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.errors import Conflict
 from journeyflow.core.values import iso, to_micros
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import keys
 from journeyflow.services.contacts import Shape
 from journeyflow.services.keys import Key

@@ -17,7 +17,7 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.errors import Conflict, JourneyflowError, NotFound
 from journeyflow.db import aliases, contacts, outbox
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.contacts import Shape, message_shape
 
 router = APIRouter(tags=["messages"], route_class=StrictRoute)

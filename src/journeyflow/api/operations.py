@@ -15,7 +15,7 @@ from journeyflow.api.errors import open_problems
 from journeyflow.api.pages import page
 from journeyflow.core.errors import JourneyflowError
 from journeyflow.db.migrations import is_current
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services import metrics
 
 router = APIRouter(tags=["operations"])

@@ -23,7 +23,7 @@ from journeyflow.core.inputs import Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Topic
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services import contacts
 
 router = APIRouter(tags=["pages for contacts"], default_response_class=HTMLResponse)

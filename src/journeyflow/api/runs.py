@@ -20,7 +20,7 @@ from journeyflow.core.errors import Conflict, InvalidEvent, NotFound
 from journeyflow.core.inputs import Move, Remove
 from journeyflow.db import documents, runs, trail
 from journeyflow.db.history import RunRow
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services.contacts import Shape, run_shape
 from journeyflow.services.explain import record_json
 

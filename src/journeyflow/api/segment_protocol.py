@@ -31,7 +31,7 @@ from journeyflow.api.segment_events import (
 )
 from journeyflow.core.errors import InvalidEvent, JourneyflowError, NotAllowed
 from journeyflow.core.inputs import GUARDED, Identify
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services.contacts import Guarded, guarded_attributes
 from journeyflow.services.keys import Scope as KeyScope
 

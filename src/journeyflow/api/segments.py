@@ -14,7 +14,7 @@ from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor, write_cu
 from journeyflow.core.errors import NotFound
 from journeyflow.db import documents
 from journeyflow.db.documents import StoredDocument
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services import contacts, members
 from journeyflow.services.contacts import Shape
 

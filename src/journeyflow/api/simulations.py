@@ -20,7 +20,7 @@ from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso, parse_instant
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import documents
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services.check import check_data
 from journeyflow.services.contacts import Shape
 from journeyflow.services.report import POLICY

@@ -20,7 +20,7 @@ from journeyflow.core.inputs import Event
 from journeyflow.core.survey import Choice, Survey
 from journeyflow.core.values import JSON
 from journeyflow.db import outbox
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services import contacts
 from journeyflow.services.machines import is_machine
 

@@ -16,7 +16,7 @@ from journeyflow.channels.base import Email, Outgoing
 from journeyflow.channels.factory import open_channel, open_short_channel
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.values import JSON
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services.contacts import Shape
 from journeyflow.services.preview import Previews, Sample
 

@@ -19,7 +19,7 @@ from journeyflow.core.errors import NotFound, Overloaded
 from journeyflow.core.inputs import Event
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, contacts, outbox
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 from journeyflow.services.machines import is_machine
 from journeyflow.services.message_links import with_query
 

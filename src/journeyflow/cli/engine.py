@@ -105,7 +105,7 @@ def _turn_loop(installation: Installation) -> TurnLoop:
 def _finish(loop: TurnLoop, installation: Installation) -> None:
     """Take turns until nothing waits in the inbox."""
     from journeyflow.db import inbox
-    from journeyflow.db.sqlite import read
+    from journeyflow.db.store import read
 
     loop.stop()
     for _ in range(TURNS_MAX):

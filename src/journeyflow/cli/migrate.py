@@ -18,7 +18,7 @@ def migrate(
 ) -> None:
     """Bring the database to the newest schema; ``serve`` does so too."""
     from journeyflow.db import migrations
-    from journeyflow.db.sqlite import open_engine
+    from journeyflow.db.store import open_engine
 
     if sql:
         sys.stdout.write(migrations.sql())

@@ -92,7 +92,7 @@ def _checked(folder: Path) -> Checked:
 
 
 def _apply(installation: Installation, checked: Checked) -> None:
-    from journeyflow.db.sqlite import write
+    from journeyflow.db.store import write
     from journeyflow.services.publish import apply
 
     with write(installation.engine) as connection:

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
-    Subquery,
     Table,
     and_,
     delete,
@@ -26,7 +26,7 @@ from journeyflow.core.identity import shard_of
 from journeyflow.core.meeting import Joining
 from journeyflow.core.merge import join_entries
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.tables import (
     aliases,
     calls,
@@ -72,7 +72,7 @@ def _step(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
     asked = list(keys)
     if not asked:
         return {}
-    wanted = bulk.batch((shard_of(key), key) for key in asked)
+    wanted = bulk.batch(connection, ((shard_of(key), key) for key in asked))
     same = and_(aliases.c.shard == wanted.c.shard, aliases.c.contact == wanted.c.contact)
     rows = connection.execute(select(aliases.c.contact, aliases.c.into).select_from(wanted.join(aliases, same)))
     return dict(rows.all())
@@ -101,9 +101,8 @@ def move(connection: Connection, moves: Sequence[Joining]) -> None:
     if not moves:
         return
     bulk.insert(connection, aliases, [(shard_of(one.key), one.key, two.key, to_micros(at)) for one, two, at in moves])
-    moved = bulk.moves(
-        (shard_of(one.key), one.key, shard_of(two.key), two.key, two.events, two.records) for one, two, _ in moves
-    )
+    rows = [(shard_of(one.key), one.key, shard_of(two.key), two.key, two.events, two.records) for one, two, _ in moves]
+    moved = bulk.moves(connection, rows)
     former = func.coalesce(trail.c.former, trail.c.contact)
     _rekey(connection, moved, events, {"number": events.c.number + moved.c.events})
     _rekey(connection, moved, trail, {"number": trail.c.number + moved.c.records, "former": former})
@@ -122,13 +121,13 @@ def move(connection: Connection, moves: Sequence[Joining]) -> None:
             connection.execute(update(coupons).where(mine).values(contact=two.key))
 
 
-def _same(moved: Subquery, table: Table) -> ColumnElement[bool]:
+def _same(moved: FromClause, table: Table) -> ColumnElement[bool]:
     return and_(table.c.shard == moved.c.shard, table.c.contact == moved.c.contact)
 
 
 def _rekey(
     connection: Connection,
-    moved: Subquery,
+    moved: FromClause,
     table: Table,
     changed: Mapping[str, ColumnElement[Any]],  # Any: of any type
 ) -> None:
@@ -139,12 +138,12 @@ def _rekey(
     _delete(connection, moved, table)
 
 
-def _delete(connection: Connection, moved: Subquery, table: Table) -> None:
+def _delete(connection: Connection, moved: FromClause, table: Table) -> None:
     theirs = tuple_(table.c.shard, table.c.contact).in_(select(moved.c.shard, moved.c.contact))
     connection.execute(delete(table).where(theirs))
 
 
-def _move_seen(connection: Connection, moved: Subquery) -> None:
+def _move_seen(connection: Connection, moved: FromClause) -> None:
     """An id that both have had is kept of the one that stays."""
     mine, theirs = seen.alias(), seen.alias()
     same_id = and_(
@@ -161,7 +160,7 @@ def _move_seen(connection: Connection, moved: Subquery) -> None:
 def _kept(connection: Connection, table: Table, moves: Sequence[Joining]) -> dict[str, list[Row[Any]]]:
     """The rows of both sides of all moves, by contact."""  # Any: rows of the table
     people = {contact.key for one in moves for contact in (one.source, one.into)}
-    wanted = bulk.batch((shard_of(key), key) for key in people)
+    wanted = bulk.batch(connection, ((shard_of(key), key) for key in people))
     found: dict[str, list[Row[Any]]] = {}  # Any: as above
     for row in connection.execute(select(table).select_from(wanted.join(table, _same(wanted, table)))):
         found.setdefault(row.contact, []).append(row)

@@ -14,8 +14,7 @@ from journeyflow.core.effects import Call
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import Reply
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases, inbox
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import aliases, bulk, inbox
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import calls
 

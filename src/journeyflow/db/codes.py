@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select,
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.tables import codes, pool_counts
 
 READ_AT_ONCE: Final = 200
@@ -84,7 +84,7 @@ def _states(connection: Connection, pool: str, wanted: Sequence[str]) -> dict[st
     found: dict[str, tuple[int, str]] = {}
     shard = shard_of(pool)
     for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
-        asked = bulk.triples((shard, pool, code) for code in wanted[start : start + LOOKED_UP_AT_ONCE])
+        asked = bulk.triples(connection, ((shard, pool, code) for code in wanted[start : start + LOOKED_UP_AT_ONCE]))
         same = and_(codes.c.shard == asked.c.shard, codes.c.pool == asked.c.contact, codes.c.code == asked.c.third)
         columns = (codes.c.code, codes.c.number, codes.c.state)
         rows = connection.execute(select(*columns).select_from(asked.join(codes, same))).all()

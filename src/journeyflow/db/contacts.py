@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Subquery, and_, or_, select
+from sqlalchemy import Connection, FromClause, and_, or_, select
 
 from journeyflow.core.contact import (
     Aggregate,
@@ -22,7 +22,7 @@ from journeyflow.core.contact import (
 )
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.tables import contacts, runs
 
 
@@ -43,7 +43,7 @@ def instant(value: int | None) -> datetime | None:
 
 def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str, Contact]:
     """The contacts with those keys that exist, with the runs that decisions can still concern."""
-    wanted = bulk.batch((shard_of(key), key) for key in keys)
+    wanted = bulk.batch(connection, ((shard_of(key), key) for key in keys))
     same = and_(contacts.c.shard == wanted.c.shard, contacts.c.contact == wanted.c.contact)
     columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
     rows = connection.execute(select(*columns).select_from(wanted.join(contacts, same))).all()
@@ -56,7 +56,7 @@ def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str
     return found
 
 
-def _open_runs(wanted: Subquery, now: datetime) -> Any:  # Any: a Select of many columns
+def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of many columns
     same = and_(runs.c.shard == wanted.c.shard, runs.c.contact == wanted.c.contact)
     concerned = or_(runs.c.status == "active", runs.c.open_until >= to_micros(now))
     columns = [column for column in runs.c if column.name != "shard"]

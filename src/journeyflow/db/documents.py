@@ -18,7 +18,7 @@ from journeyflow.core.template import Parts, Template
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
 

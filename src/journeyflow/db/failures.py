@@ -10,8 +10,7 @@ from sqlalchemy import Connection, func, select
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import Input, Wake
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db import inbox
+from journeyflow.db import bulk, inbox
 from journeyflow.db.contacts import dump
 from journeyflow.db.tables import failures
 

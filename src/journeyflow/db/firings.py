@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.tables import firings
 
 

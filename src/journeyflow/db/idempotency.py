@@ -12,8 +12,7 @@ from sqlalchemy import Connection, select
 from journeyflow.core.errors import Conflict
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import aliases
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import aliases, bulk
 from journeyflow.db.tables import seen
 
 INSTALLATION: Final = ""

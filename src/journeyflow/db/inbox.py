@@ -29,7 +29,7 @@ from journeyflow.core.inputs import (
     Wake,
 )
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import inbox
 

@@ -17,7 +17,7 @@ from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.core.workspace import Channel
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
 
@@ -134,7 +134,7 @@ class TurnMemory:
             for item in items
             if isinstance(item, Event | Identify) and item.message_id is not None
         ]
-        wanted = bulk.triples(arriving)
+        wanted = bulk.triples(self._connection, arriving)
         same = and_(
             seen.c.shard == wanted.c.shard, seen.c.contact == wanted.c.contact, seen.c.message_id == wanted.c.third
         )
@@ -184,7 +184,7 @@ def read_messages(
 ) -> dict[str, list[PastMessage]]:
     """The messages of contacts queued after an instant, oldest first, that were neither withdrawn nor have failed."""
     found: dict[str, list[PastMessage]] = {contact: [] for contact in contacts}
-    wanted = bulk.batch((shard_of(contact), contact) for contact in found)
+    wanted = bulk.batch(connection, ((shard_of(contact), contact) for contact in found))
     same = and_(messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact)
     if since is not None:
         same = and_(same, messages.c.queued_at > to_micros(since))
@@ -216,7 +216,7 @@ def read_messages(
 def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:
     """What is known of addresses, by their hash; all that were asked for are in the answer."""
     found = {digest: Address() for digest in digests}
-    wanted = bulk.batch((shard_of(digest), digest) for digest in found)
+    wanted = bulk.batch(connection, ((shard_of(digest), digest) for digest in found))
     same = and_(addresses.c.shard == wanted.c.shard, addresses.c.address == wanted.c.contact)
     columns = (addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed)
     for digest, suppressed, unsubscribed in connection.execute(

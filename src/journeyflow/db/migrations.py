@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from journeyflow.core.errors import SystemFailure
-from journeyflow.db.sqlite import ReadConnection, read, write
+from journeyflow.db.store import ReadConnection, read, write
 
 NEWEST = "head"
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, NewType
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, StaticPool, create_engine, event, make_url
@@ -22,14 +22,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from journeyflow.core.errors import InvalidValue, Overloaded, SystemFailure
 from journeyflow.db.lock import FairLock
+from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteConnection
 
-ReadConnection = NewType("ReadConnection", Connection)
-"""A transaction that sees one state of the database and can't change it."""
-WriteConnection = NewType("WriteConnection", ReadConnection)
-"""A transaction that may change the database; the only one at its time. It can do whatever a reading one can."""
-
-PATIENCE_SECONDS: Final = 10.0
-"""How long to wait for other writers: of this process, then of others."""
 READERS_MAX: Final = 64
 WRITER_CACHE_KIB: Final = 65_536
 READER_CACHE_KIB: Final = 8_192
@@ -105,9 +99,6 @@ def path_of(url: str) -> Path | None:
         parsed = make_url("sqlite://" if url == ":memory:" else url)
     except ArgumentError:
         return _refuse(url)
-    if parsed.get_backend_name() == "postgresql":
-        shown = parsed.render_as_string(hide_password=True)
-        raise InvalidValue(f"{shown}: PostgreSQL comes with a later version; give a SQLite file such as journeyflow.db")
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or parsed.host or parsed.query:
         return _refuse(parsed.render_as_string(hide_password=True))
     if parsed.database in (None, "", ":memory:"):
@@ -117,7 +108,8 @@ def path_of(url: str) -> Path | None:
 
 def _refuse(url: str) -> Path:
     raise InvalidValue(
-        f"{url!r} is no database address; expected journeyflow.db, sqlite:///path or sqlite:////absolute/path"
+        f"{url!r} is no database address; expected journeyflow.db, sqlite:///path, sqlite:////absolute/path "
+        "or postgresql://user@host/database"
     )
 
 

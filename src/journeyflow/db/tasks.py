@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, delete, exists, select, tuple_, update
 
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.segments import possible_members
 from journeyflow.db.tables import contacts, runs, tasks

@@ -11,8 +11,7 @@ from sqlalchemy import Connection, and_, func, select, update
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db import calls, codes
+from journeyflow.db import bulk, calls, codes
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (

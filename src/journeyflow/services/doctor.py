@@ -20,7 +20,8 @@ from journeyflow.core.errors import Conflict, JourneyflowError
 from journeyflow.db import failures, migrations
 from journeyflow.db.history import current_workspace, engine_clock
 from journeyflow.db.lock import EngineLock
-from journeyflow.db.sqlite import database_path, open_engine, read, write
+from journeyflow.db.sqlite import database_path
+from journeyflow.db.store import open_engine, read, write
 
 Verdict = Literal["ok", "hint", "wrong"]
 

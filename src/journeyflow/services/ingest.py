@@ -15,7 +15,7 @@ from journeyflow.core.errors import Overloaded
 from journeyflow.core.inputs import Input
 from journeyflow.db import idempotency, inbox
 from journeyflow.db.idempotency import Token
-from journeyflow.db.sqlite import write
+from journeyflow.db.store import write
 
 Arrivals = Sequence[tuple[str, Input]]
 

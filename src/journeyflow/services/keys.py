@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from journeyflow.core.errors import InvalidValue, NotFound
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk_sqlite as bulk
+from journeyflow.db import bulk
 from journeyflow.db.contacts import instant
 from journeyflow.db.tables import keys
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from journeyflow.core.workspace import Retention
 from journeyflow.db import retention
 from journeyflow.db.history import current_workspace
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 
 REMEMBERED: Final = timedelta(days=30)
 """How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""

@@ -16,7 +16,7 @@ from journeyflow.core.identity import SHARDS
 from journeyflow.core.inputs import ENGINE_NAMES
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import replay
-from journeyflow.db.sqlite import read
+from journeyflow.db.store import read
 
 EVENTS_MAX: Final = 300_000
 CONTACTS_MAX: Final = 100_000

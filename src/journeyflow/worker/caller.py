@@ -17,7 +17,7 @@ from journeyflow.clock import Clock
 from journeyflow.core.errors import DeliveryError, Refused
 from journeyflow.db import calls
 from journeyflow.db.calls import CallOutcome, StoredCall
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.call import after_failure, pick_up
 
 log = structlog.get_logger()

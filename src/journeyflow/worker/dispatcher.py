@@ -18,7 +18,7 @@ from journeyflow.clock import Clock
 from journeyflow.core.errors import DeliveryError, Refused, Unavailable
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import Postmaster, Ready, after_failure, write_down
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from journeyflow.clock import Clock
 from journeyflow.core.values import iso, parse_instant
 from journeyflow.core.workspace import Retention
 from journeyflow.db import documents
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import retention
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from journeyflow.clock import Clock, stopwatch
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker
-from journeyflow.db.sqlite import read, write
+from journeyflow.db.store import read, write
 from journeyflow.services.turn import Done, isolate, next_due, take_turn
 
 log = structlog.get_logger()

@@ -1,0 +1,78 @@
+"""Many rows at once: one interface, and a module for each database behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection, FromClause, Table
+
+from journeyflow.db import bulk_postgresql, bulk_sqlite
+from journeyflow.db.store import on_postgresql
+
+Row = Sequence[object]
+
+
+class _Bulk(Protocol):
+    def batch(self, contacts: Iterable[tuple[int, str]]) -> FromClause: ...
+    def triples(self, rows: Iterable[tuple[int, str, str]]) -> FromClause: ...
+    def moves(self, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause: ...
+    def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
+    def put(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
+    def add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
+    def delete(self, connection: Connection, table: Table, keys: Sequence[Row]) -> None: ...
+
+
+def _of(connection: Connection) -> _Bulk:
+    return bulk_postgresql if on_postgresql(connection) else bulk_sqlite
+
+
+# --- rows to join on -------------------------------------------------------------------------------------------------
+
+
+def batch(connection: Connection, contacts: Iterable[tuple[int, str]]) -> FromClause:
+    """``(shard, contact)`` pairs, each once, as a table with these two columns."""
+    return _of(connection).batch(contacts)
+
+
+def triples(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> FromClause:
+    """``(shard, contact, third)`` rows as a table with these three columns."""
+    return _of(connection).triples(rows)
+
+
+def moves(connection: Connection, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
+    """Rows ``(shard, contact, new_shard, new_contact, events, records)`` as a table with these columns."""
+    return _of(connection).moves(rows)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows, columns in the table's order."""
+    if rows:
+        _of(connection).insert(connection, table, rows)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert full rows; a row whose key is there already is left as it is. How many were new."""
+    return _of(connection).insert_new(connection, table, rows) if rows else 0
+
+
+def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows; a row whose key is there already is replaced, and of two with one key the last counts."""
+    if rows:
+        _of(connection).put(connection, table, rows)
+
+
+def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert full rows; where the key is there already, ``count`` grows by the row's and the rest is replaced."""
+    if rows:
+        _of(connection).add(connection, table, rows)
+
+
+def delete(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
+    """Delete rows by their full primary key."""
+    if keys:
+        _of(connection).delete(connection, table, keys)

@@ -1,0 +1,204 @@
+"""PostgreSQL as the store: how a database is opened, and the two kinds of transactions on it.
+
+Writers wait for one another only where they touch the same rows. A transaction that writes sees what others committed
+before each of its statements; one that reads sees one state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure
+from journeyflow.db.transactions import ReadConnection, WriteConnection
+
+CONNECTIONS_MAX: Final = 48
+"""Of one process: as many requests as its threads handle at once, and its own loops."""
+VERSION_MIN: Final = 150_000
+"""PostgreSQL 15."""
+CONNECT_SECONDS_MAX: Final = 10
+IDLE_SECONDS_MAX: Final = 60
+"""A process that hangs in the middle of a transaction loses its locks after so long."""
+ANSWER_SECONDS_MAX: Final = 30
+"""A server that acknowledges nothing for so long is away; TCP by itself would wait for a quarter of an hour."""
+_OPTION: Final = "journeyflow_store"
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """What belongs to an engine: its other face for reading, and its name without the password."""
+
+    name: str
+    reader: Engine
+    patience_seconds: float
+
+
+def open_engine(url: URL, patience_seconds: float) -> Engine:
+    """Open a database of PostgreSQL; its transactions are those of ``read`` and ``write``.
+
+    :raises SystemFailure: when the server can't be reached, refuses, is too old, or keeps no UTF-8.
+    """
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=4,
+        max_overflow=CONNECTIONS_MAX - 4,
+        pool_timeout=patience_seconds,
+        pool_pre_ping=True,  # after a restart of the server nobody is answered with the end of an old connection
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS_MAX,
+            "application_name": "journeyflow",
+            "keepalives_idle": ANSWER_SECONDS_MAX,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": ANSWER_SECONDS_MAX * 1000,
+            **url.query,
+        },
+    )
+    event.listen(engine, "connect", _settings(patience_seconds))
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    store = _Store(url.render_as_string(hide_password=True), reader, patience_seconds)
+    engine.update_execution_options(**{_OPTION: store})
+    try:
+        _check(engine, store)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _settings(patience_seconds: float) -> Any:  # Any: SQLAlchemy's listeners are untyped
+    def settle(connection: psycopg.Connection[Any], _: object) -> None:  # Any: rows of any shape
+        connection.execute(
+            f"SET lock_timeout = {int(patience_seconds * 1000)};"
+            f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS_MAX * 1000};"
+            # Batches are joined through the keys of the tables; a plan is made in less time than its code is compiled.
+            "SET jit = off"
+        )
+        connection.commit()
+
+    return settle
+
+
+def _check(engine: Engine, store: _Store) -> None:
+    """Find out now, not at the first request, whether the database can be used."""
+    with _failures(store), engine.connect() as connection:
+        version, number, encoding = connection.exec_driver_sql(
+            "SELECT current_setting('server_version'), current_setting('server_version_num')::int,"
+            " current_setting('server_encoding')"
+        ).one()
+    if number < VERSION_MIN:
+        raise SystemFailure(f"{store.name} is PostgreSQL {version}; journeyflow needs version 15 or later")
+    if encoding != "UTF8":
+        raise SystemFailure(f"{store.name} keeps text as {encoding}; create the database with ENCODING 'UTF8'")
+
+
+# --- transactions ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[WriteConnection]:
+    """See :func:`journeyflow.db.store.write`."""
+    with _failures(_store(engine)), engine.begin() as connection:
+        yield WriteConnection(ReadConnection(connection))
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[ReadConnection]:
+    """See :func:`journeyflow.db.store.read`."""
+    store = _store(engine)
+    with _failures(store), store.reader.begin() as connection:
+        yield ReadConnection(connection)
+
+
+def _store(engine: Engine) -> _Store:
+    store = engine.get_execution_options().get(_OPTION)
+    assert isinstance(store, _Store), "an engine that open_engine made"
+    return store
+
+
+# --- what can go wrong -----------------------------------------------------------------------------------------------
+
+_AGAIN: Final = {
+    "40001": "somebody else changed in {store} what this needed; nothing of it was stored, try again",
+    "40P01": "this and somebody else waited for one another in {store}; nothing of it was stored, try again",
+    "55P03": "{store} was busy with other writes for {patience:g} s; nothing was stored",
+    "53300": "{store} takes no more connections ({detail}); raise its max_connections, or run fewer processes",
+}
+"""By SQLSTATE: what is worth trying again at once."""
+
+_SENTENCES: Final = {
+    "08": "the connection to {store} broke ({detail})",
+    "25006": "{store} can't be written ({detail}): is it a standby?",
+    "28P01": "{store} does not accept the password ({detail})",
+    "28": "{store} does not let this user in ({detail})",
+    "3D000": "{store}: there is no such database; create it first (createdb)",
+    "42501": "this user may not do that in {store} ({detail}); grant it the database, or make it the owner",
+    "53100": "the disk of {store} is full; nothing of this was stored",
+    "53": "{store} is short of resources ({detail})",
+    "57014": "{store} cancelled a statement ({detail})",
+    "57P": "{store} is shutting down or starting ({detail})",
+    "58": "the system of {store} failed ({detail})",
+    "XX001": "{store} is damaged ({detail}); restore a backup",
+    "XX002": "{store} is damaged ({detail}); restore a backup",
+}
+"""By SQLSTATE, or what it begins with; the longest that fits counts."""
+
+_REFUSALS: Final = (
+    ("password authentication failed", "28P01"),
+    ("no password supplied", "28P01"),
+    ("no pg_hba.conf entry", "28"),
+    ("role ", "28"),
+    ("too many clients", "53300"),
+    ("too many connections", "53300"),
+    ("remaining connection slots", "53300"),
+    ("is starting up", "57P"),
+    ("is shutting down", "57P"),
+)
+"""A server that refuses a connection says why in words only."""
+_UNREACHABLE: Final = "{store} can't be reached ({detail})"
+
+
+@contextmanager
+def _failures(store: _Store) -> Iterator[None]:
+    """Say in a sentence what the system failed at; mistakes in statements and broken constraints stay what they are."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:
+        found = _named(error.orig if isinstance(error, DBAPIError) else error, store)
+        if found is None:
+            raise
+        raise found from error
+    except PoolTimeout as error:
+        raise Overloaded(f"more than {CONNECTIONS_MAX} requests use {store.name} at once; try again later") from error
+
+
+def _named(error: BaseException | None, store: _Store) -> JourneyflowError | None:
+    if not isinstance(error, psycopg.Error):
+        return None
+    detail = " ".join(str(error).split())
+    state = error.sqlstate or _state_of_refusal(error, detail)
+    if state in _AGAIN:
+        return Overloaded(_AGAIN[state].format(store=store.name, patience=store.patience_seconds, detail=detail))
+    for length in (5, 3, 2):
+        sentence = _SENTENCES.get(state[:length])
+        if sentence is not None:
+            return SystemFailure(sentence.format(store=store.name, detail=detail))
+    if not error.sqlstate and isinstance(error, psycopg.OperationalError):
+        return SystemFailure(_UNREACHABLE.format(store=store.name, detail=detail))
+    return None
+
+
+def _state_of_refusal(error: psycopg.Error, detail: str) -> str:
+    if not isinstance(error, psycopg.OperationalError):
+        return ""
+    if 'database "' in detail and "does not exist" in detail:
+        return "3D000"
+    return next((state for words, state in _REFUSALS if words in detail), "")

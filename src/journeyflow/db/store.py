@@ -1,0 +1,112 @@
+"""The store: one way to open a database and to begin transactions on it, be it SQLite or PostgreSQL.
+
+SQLite is one file, one writer and one engine. PostgreSQL takes any number of writers: what must not happen twice at the
+same time says so (``one_at_a_time``), and whoever was in another's way is told to try again (``Overloaded``).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, func, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from journeyflow.core.errors import InvalidValue
+from journeyflow.db import sqlite
+from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteConnection
+
+__all__ = [
+    "ReadConnection",
+    "WriteConnection",
+    "is_postgresql",
+    "on_postgresql",
+    "one_at_a_time",
+    "open_engine",
+    "postgresql_url",
+    "read",
+    "write",
+]
+
+POSTGRESQL: Final = "postgresql"
+
+
+def postgresql_url(url: str) -> URL | None:
+    """The address, where it is one of PostgreSQL."""
+    if "://" not in url:
+        return None
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return None
+    return parsed if parsed.get_backend_name() in (POSTGRESQL, "postgres") else None
+
+
+def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
+    """Open a database; its transactions are those of ``read`` and ``write``.
+
+    :param url: of SQLite (``journeyflow.db``, ``sqlite:///path``), whose file is made where there is none, or of
+        PostgreSQL (``postgresql://user@host/database``).
+    :param patience_seconds: how long a transaction waits for others.
+    :raises InvalidValue: when the address is none, or what reads PostgreSQL is not installed.
+    :raises SystemFailure: when the database can't be used.
+    """
+    server = postgresql_url(url)
+    if server is None:
+        return sqlite.open_engine(url, patience_seconds)
+    try:
+        from journeyflow.db import postgresql
+    except ModuleNotFoundError as error:
+        raise InvalidValue(
+            "PostgreSQL needs its driver, which is not installed: pip install 'journeyflow[postgres]'"
+        ) from error
+    return postgresql.open_engine(server, patience_seconds)
+
+
+def is_postgresql(engine: Engine) -> bool:
+    """Whether several processes may take turns on it."""
+    return engine.dialect.name == POSTGRESQL
+
+
+def on_postgresql(connection: Connection) -> bool:
+    """Whether others may write at the same time."""
+    return connection.dialect.name == POSTGRESQL
+
+
+def write(engine: Engine) -> AbstractContextManager[WriteConnection]:
+    """A transaction that may write; committed at the end, undone where an error leaves it.
+
+    Never inside another transaction of the thread. On SQLite it is the only one at its time.
+
+    :raises Overloaded: when others were in the way, or the wait for them took too long; nothing was stored.
+    :raises SystemFailure: when the database can't be reached or written.
+    """
+    if is_postgresql(engine):
+        from journeyflow.db import postgresql
+
+        return postgresql.write(engine)
+    return sqlite.write(engine)
+
+
+def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
+    """A transaction that sees the database as it is at its first statement; it can't write.
+
+    :raises Overloaded: when too many read at once.
+    :raises SystemFailure: when the database can't be read.
+    """
+    if is_postgresql(engine):
+        from journeyflow.db import postgresql
+
+        return postgresql.read(engine)
+    return sqlite.read(engine)
+
+
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Wait until no other transaction does this, whose end lets the next one go on.
+
+    For what looks first and writes then, and is rare. On SQLite every transaction that writes is alone anyway.
+    """
+    if on_postgresql(connection):
+        name = int.from_bytes(sha256(what.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(name)))
