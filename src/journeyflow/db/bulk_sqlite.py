@@ -1,4 +1,7 @@
-"""Many rows at once on SQLite: ``executemany``, and ``json_each`` for rows to join on; see :mod:`journeyflow.db.bulk`."""
+"""Many rows at once on SQLite: ``executemany``, and ``json_each`` for rows to join on.
+
+See :mod:`journeyflow.db.bulk`.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     if server is None:
         return sqlite.open_engine(url, patience_seconds)
     try:
-        from journeyflow.db import postgresql
+        from journeyflow.db import postgresql  # noqa: PLC0415  # whoever stays on SQLite needs no driver
     except ModuleNotFoundError as error:
         raise InvalidValue(
             "PostgreSQL needs its driver, which is not installed: pip install 'journeyflow[postgres]'"
@@ -83,7 +83,7 @@ def write(engine: Engine) -> AbstractContextManager[WriteConnection]:
     :raises SystemFailure: when the database can't be reached or written.
     """
     if is_postgresql(engine):
-        from journeyflow.db import postgresql
+        from journeyflow.db import postgresql  # noqa: PLC0415  # as above
 
         return postgresql.write(engine)
     return sqlite.write(engine)
@@ -96,7 +96,7 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
     :raises SystemFailure: when the database can't be read.
     """
     if is_postgresql(engine):
-        from journeyflow.db import postgresql
+        from journeyflow.db import postgresql  # noqa: PLC0415  # as above
 
         return postgresql.read(engine)
     return sqlite.read(engine)

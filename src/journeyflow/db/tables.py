@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+SHARD: Final = "shard"
+
 metadata: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -34,9 +36,16 @@ metadata: Final = MetaData(
 
 Instant = BigInteger
 Json = Text
-Id: Final = String(36)
-Key: Final = String(255)
-Slug: Final = String(64)
+
+
+def _text(length: int) -> String:
+    """Text that is compared: by code points, in both databases. PostgreSQL would keep to the length, and fail."""
+    return String(length).with_variant(Text(collation="C"), "postgresql")
+
+
+Id: Final = _text(36)
+Key: Final = _text(255)
+Slug: Final = _text(64)
 
 
 def _key(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:  # Any: columns of any type
@@ -52,12 +61,16 @@ def _table(
     spread: Literal["distributed", "reference", "local"],
     *parts: Any,
     rowid: bool = False,  # Any: SQLAlchemy's
+    queue: bool = False,
 ) -> Table:
-    """A table; on SQLite it is stored in the order of its primary key, or, where rows are large, of their arrival."""
-    return Table(name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid)
+    """A table; on SQLite it is stored in the order of its primary key, or, where rows are large, of their arrival.
 
+    :param queue: whether its oldest rows of some shards are asked for; on PostgreSQL such rows lie in a part of their
+        own, so that nobody walks over the others.
+    """
+    parted = {"postgresql_partition_by": f"RANGE ({SHARD})"} if queue else {}
+    return Table(name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid, **parted)
 
-SHARD: Final = "shard"
 
 # --- documents and settings ------------------------------------------------------------------------------------------
 
@@ -71,7 +84,7 @@ documents = _table(
     _key("version", Integer),
     _must("status", Slug),
     _must("at", Instant),
-    _must("digest", String(64)),
+    _must("digest", _text(64)),
     _must("document", Json),
     Column("source", Text),
     CheckConstraint("status IN ('published', 'stored', 'removed')", name="status"),
@@ -105,7 +118,7 @@ keys = _table(
     "keys",
     "reference",
     _key("id", Slug),
-    _must("digest", String(64)),
+    _must("digest", _text(64)),
     _must("scope", Slug),
     Column("name", Text),
     _must("created_at", Instant),
@@ -225,7 +238,7 @@ addresses = _table(
     "addresses",
     "distributed",
     _key("shard", SmallInteger),
-    _key("address", String(64)),
+    _key("address", _text(64)),
     _must("suppressed", SmallInteger),
     _must("unsubscribed", SmallInteger),
     _must("at", Instant),
@@ -236,14 +249,14 @@ coupons = _table(
     "distributed",
     _key("shard", SmallInteger),
     _key("pool", Slug),
-    _key("code", String(128)),
+    _key("code", _text(128)),
     _must("contact", Key),
     _must("journey", Slug),
     _must("run", Id),
     _must("node", Slug),
     _must("visit", Integer),
     _must("allocated_at", Instant),
-    _must("expires_at", String(40)),
+    _must("expires_at", _text(40)),
     Column("redeemed_at", Instant),
 )
 
@@ -252,7 +265,7 @@ codes = _table(
     "distributed",
     _key("shard", SmallInteger),  # the pool's: its codes are given to contacts of all shards
     _key("pool", Slug),
-    _key("code", String(128)),
+    _key("code", _text(128)),
     _must("number", BigInteger),
     _must("state", Slug),
     CheckConstraint("state IN ('left', 'given', 'withdrawn')", name="state"),
@@ -278,7 +291,13 @@ pool_counts = _table(
 
 # --- work ------------------------------------------------------------------------------------------------------------
 
-claims = _table("claims", "distributed", _key("shard", SmallInteger), _must("now", Instant))
+claims = _table(
+    "claims",
+    "distributed",
+    _key("shard", SmallInteger),  # the first of the group, which reaches to the next one's
+    _must("now", Instant),
+    Column("timers_from", Instant, nullable=False, server_default="0"),
+)
 
 inbox = _table(
     "inbox",
@@ -289,6 +308,7 @@ inbox = _table(
     _must("at", Instant),
     _must("kind", Slug),
     _must("payload", Json),
+    queue=True,
 )
 
 failures = _table(
@@ -310,6 +330,7 @@ timers = _table(
     _key("due_at", Instant),
     _key("shard", SmallInteger),
     _key("contact", Key),
+    queue=True,
 )
 
 tasks = _table(
