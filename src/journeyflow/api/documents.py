@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query
@@ -271,7 +272,8 @@ def plan_documents(here: Here, given: Set) -> Shape:
     """What applying documents would change."""
     with read(here.installation.engine) as connection:
         sources = _checked(connection, here, given).demand().sources
-        return {"changes": [_change(one) for one in publish.plan(connection, sources, given.prune)], "applied": False}
+        planned = publish.plan(connection, sources, given.prune)
+        return _changes(planned, publish.notes(connection, sources), applied=False)
 
 
 @router.post(
@@ -291,10 +293,15 @@ def apply_documents(here: Here, given: Set, once: Once) -> Shape:
     with write(installation.engine) as connection:
         now = installation.clock()
         if repeated(connection, once, now):
-            return {"changes": [], "applied": True}
+            return _changes([], publish.notes(connection, sources), applied=True)
         made = publish.apply(connection, sources, given.prune, now, installation.renderer)
+        notes = publish.notes(connection, sources)
     here.wake()
-    return {"changes": [_change(one) for one in made], "applied": True}
+    return _changes(made, notes, applied=True)
+
+
+def _changes(changes: Sequence[Change], notes: list[str], *, applied: bool) -> Shape:
+    return {"changes": [_change(one) for one in changes], "applied": applied, "notes": [*notes]}
 
 
 def _change(change: Change) -> Shape:

@@ -237,6 +237,7 @@ class Changes(BaseModel):
 
     changes: list[Change]
     applied: bool
+    notes: list[str] = Field(description="where the installation stands otherwise than unchanged documents say")
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.values import JSON, from_micros
+from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db.contacts import instant
 from journeyflow.db.documents import newest
@@ -101,9 +101,13 @@ def journey_documents(
     return {(id_, version): orjson.loads(document) for id_, version, document in rows}
 
 
-def event_names(connection: Connection, key: str) -> dict[str, tuple[int, datetime]]:
-    """The names of the events that are kept of a contact: how many, and when the last one was handled."""
+def event_names(connection: Connection, key: str, since: datetime | None = None) -> dict[str, tuple[int, datetime]]:
+    """The names of the events that are kept of a contact (``since`` an instant): how many, and when the last one was
+    handled.
+    """
     mine = and_(events.c.shard == shard_of(key), events.c.contact == key)
+    if since is not None:
+        mine = and_(mine, events.c.handled_at >= to_micros(since))
     rows = connection.execute(
         select(events.c.name, func.count(), func.max(events.c.handled_at)).where(mine).group_by(events.c.name)
     )

@@ -21,11 +21,13 @@ from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.services.explain_old import too_old
+from journeyflow.services.explain_paused import kept_out
 from journeyflow.services.explain_steps import Calls, Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
     Document,
     because_lines,
+    event_fits,
     listed,
     local,
     trigger_words,
@@ -186,9 +188,10 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """What no record tells: events that came too late, and what a journey that was never tried waits for."""
+        """What no record tells: events that came late or in a pause, and what a journey never tried waits for."""
         late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
-        return [*self._never_tried(), *late]
+        paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
+        return [*self._never_tried(), *late, *paused]
 
     def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:
@@ -205,13 +208,13 @@ class _Historian:
     def _trigger_notes(self, trigger: JSON, had: Mapping[str, tuple[int, datetime]]) -> list[str]:
         lines = [f"it lets in by {trigger_words(trigger)}"]
         for name in watched_events(trigger):
-            alike = [one for one in had if one == name or (name.endswith("*") and one.startswith(name[:-1]))]
+            alike = [one for one in had if event_fits(one, name)]
             if not alike:
                 lines.append(f"  the contact has had no {name}")
             for one in alike:
                 count, last = had[one]
                 when = local(last, self._zone({}))
-                reasons = "before it was live, too late, or its where did not hold"
+                reasons = "before it was live, while it was paused, too late, or its where did not hold"
                 lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
         return lines
 

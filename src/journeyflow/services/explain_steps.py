@@ -146,6 +146,9 @@ class _Teller:
     def _waiting(self, record: TrailRecord, following: TrailRecord | None) -> str:
         reason, until = record.detail.get("reason"), record.detail.get("until")
         what = f" for {WAITED_FOR.get(str(reason), reason)}" if reason is not None else ""
+        if reason == "paused" and until is not None:
+            goes_on = "goes on" if following is None else "was to go on"
+            return f"the journey was resumed: this run {goes_on} {local_text(until, self._zone)} (resume --over)"
         when = "" if until is None else f" until {local_text(until, self._zone)}"
         if record.type == "webhook" and reason is None:
             return f"{self._call(record)}; waits for the reply{f', at most{when}' if when else ''}"
