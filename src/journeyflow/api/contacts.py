@@ -30,6 +30,7 @@ from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts
 from journeyflow.services.contacts import Shape, message_shape
 from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
+from journeyflow.services.unusable import dates_of, unusable
 
 router = APIRouter(tags=["contacts"], route_class=StrictRoute)
 
@@ -99,7 +100,8 @@ def _told(one: Happening) -> Shape:
 def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(max_length=64)] = None) -> Explanation:
     """Why the contact got, or did not get, what: its runs and refusals as a story, and the trail behind it."""
     with read(here.installation.engine) as connection:
-        return explain(connection, key, journey, here.installation.clock())
+        dates = dates_of(here.flows.at(connection), journey)
+        return explain(connection, key, journey, here.installation.clock(), dates)
 
 
 @router.get(
@@ -118,10 +120,22 @@ def show_topics(here: Here, key: KeyPath) -> Shape:
     return {"topics": describe(here, key)["topics"]}
 
 
-@router.get("/v1/contacts/{key:path}", response_model=shapes.Contact, responses=problems(404), dependencies=[READ])
+@router.get(
+    "/v1/contacts/{key:path}",
+    response_model=shapes.ShownContact,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+    dependencies=[READ],
+)
 def show_contact(here: Here, key: KeyPath) -> Shape:
     """One contact."""
-    return describe(here, key)
+    shape = describe(here, key)
+    with read(here.installation.engine) as connection:
+        dates = dates_of(here.flows.at(connection))
+    attributes = shape["attributes"]
+    assert isinstance(attributes, dict)
+    found = unusable(attributes, dates)
+    return shape | {"unusable": [*found]} if found else shape
 
 
 # --- changing --------------------------------------------------------------------------------------------------------

@@ -132,6 +132,12 @@ class Contact(BaseModel):
     runs: list[Run]
 
 
+class ShownContact(Contact):
+    """One contact, and which of its attributes can't be used, where there are any."""
+
+    unusable: list[str] = Field(default=[], description="such as `email`, its value, and what comes of it")
+
+
 class ContactTags(BaseModel):
     """The tags that a contact has."""
 

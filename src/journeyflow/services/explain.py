@@ -33,6 +33,7 @@ from journeyflow.services.explain_words import (
     trigger_words,
     watched_events,
 )
+from journeyflow.services.unusable import Dates, unusable
 
 RECORDS_MAX: Final = 5_000
 """So many of the newest trail records are told; also so many messages, runs and refusals."""
@@ -84,9 +85,10 @@ class Explanation:
     trail: tuple[dict[str, JSON], ...]
 
 
-def explain(connection: Connection, key: str, journey: str | None, now: datetime) -> Explanation:
+def explain(connection: Connection, key: str, journey: str | None, now: datetime, dates: Dates = ()) -> Explanation:
     """What happened to a contact in its journeys (or in one), and why.
 
+    :param dates: the attributes in which a date is waited for.
     :raises NotFound: when there is no such contact, or no such journey.
     """
     person = aliases.resolve(connection, key)
@@ -95,7 +97,7 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
         raise NotFound(_no_contact(connection, key))
     if journey is not None and journey not in documents.journey_rows(connection):
         raise NotFound(f"there is no journey {journey}")
-    return _Historian(connection, found, journey).explanation()
+    return _Historian(connection, found, journey, dates).explanation()
 
 
 def _no_contact(connection: Connection, key: str) -> str:
@@ -107,10 +109,11 @@ def _no_contact(connection: Connection, key: str) -> str:
 class _Historian:
     """Reads what was recorded of one contact, and tells it."""
 
-    def __init__(self, connection: Connection, contact: Contact, journey: str | None) -> None:
+    def __init__(self, connection: Connection, contact: Contact, journey: str | None, dates: Dates) -> None:
         self._connection = connection
         self._contact = contact
         self._journey = journey
+        self._dates = dates
         self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
         self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
         self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
@@ -188,10 +191,12 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """What no record tells: events that came late or in a pause, and what a journey never tried waits for."""
+        """What no record tells: what a journey never tried waits for, events that came late or in a pause, attributes
+        that can't be used.
+        """
         late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
         paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
-        return [*self._never_tried(), *late, *paused]
+        return [*self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates)]
 
     def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:
