@@ -43,6 +43,7 @@ from journeyflow.core.errors import (
     TemplateError,
 )
 from journeyflow.services.check import InvalidDocuments
+from journeyflow.services.plain_words import plain_words
 
 log = structlog.get_logger()
 
@@ -238,7 +239,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    parts = [ProblemPart(field=_field(one["loc"]), detail=str(one["msg"])) for one in error.errors()]
+    parts = [ProblemPart(field=_field(one["loc"]), detail=plain_words(one, None)) for one in error.errors()]
     detail = "; ".join(f"{part.field}: {part.detail}" for part in parts[:3])
     return answer(request, Problem(title=status.phrase, status=status, detail=detail, errors=parts))
 
