@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
 
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.errors import NotFound
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.dispatch import write_down
 from journeyflow.services.explain import Explanation, explain
+from journeyflow.worker.dispatcher import Dispatcher
 
 CART: JSONObject = {
     "journey": "cart",
@@ -381,6 +384,20 @@ def test_caps_and_what_became_of_messages_are_told_in_words(shop: Shop) -> None:
         "text: sms skipped: frequency_cap (the contact has had as many as the cap allows)",
         "mail: waits for room under the frequency cap until Tue 3 Mar 2026 10:00:00",
     ]
+
+
+def test_a_message_in_the_mailbox_is_said_to_be_there_and_its_status_is_sent(shop: Shop) -> None:
+    shop.identify("ann", email="ann@example.com")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    one = shop.installation
+    asyncio.run(Dispatcher(one.engine, one.postmaster, Outlet(), one.clock, lambda *_: None).dispatch())
+
+    assert "mail: message hello queued to ann@example.com; kept in the mailbox 11:00:00, sent nowhere" in told(
+        shop, "ann"
+    )
+    timeline = shop.client("read").get("/v1/contacts/ann/timeline").json()["items"]
+    (entry,) = [entry for entry in timeline if entry["kind"] == "message"]
+    assert (entry["message"]["status"], entry["note"]) == ("sent", "kept in the mailbox, sent nowhere")
 
 
 def test_a_message_that_failed_says_why(shop: Shop) -> None:

@@ -30,6 +30,7 @@ from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts
 from journeyflow.services.contacts import Shape, message_shape
 from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
+from journeyflow.services.explain_steps import was_kept
 from journeyflow.services.unusable import dates_of, unusable
 
 router = APIRouter(tags=["contacts"], route_class=StrictRoute)
@@ -91,6 +92,7 @@ def _told(one: Happening) -> Shape:
             told["step"] = refusal_json(refusal)
         case StoredMessage() as message:
             told["message"] = message_shape(message)
+            told["note"] = "kept in the mailbox, sent nowhere" if was_kept(message) else None
     return told
 
 

@@ -113,6 +113,7 @@ class Happening(BaseModel):
         default=None, union_mode="left_to_right", description="of kinds `step` and `refusal`"
     )
     message: Message | None = None
+    note: str | None = Field(default=None, description="of a message: what its status does not say")
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------

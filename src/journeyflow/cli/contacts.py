@@ -137,7 +137,8 @@ def happening(one: Answer) -> str:
     if one["kind"] == "message":
         message = one["message"]
         reason = f" ({message['reason']})" if message["reason"] else ""
-        return f"message {message['template']} to {message['to'] or 'nobody'}: {message['status']}{reason}"
+        became = one["note"] or f"{message['status']}{reason}"
+        return f"message {message['template']} to {message['to'] or 'nobody'}: {became}"
     step = one["step"]
     node = f" {step['node']}" if step["node"] else ""
     return f"{step['journey']}{node}: {step['kind']}"

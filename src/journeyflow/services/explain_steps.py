@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
+from journeyflow.channels.mailbox import KEPT
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.values import JSON
 from journeyflow.db.calls import StoredCall
@@ -267,6 +268,11 @@ def _message_name(detail: Mapping[str, JSON]) -> str:
     return " ".join(str(word) for word in words if word is not None)
 
 
+def was_kept(message: StoredMessage) -> bool:
+    """Whether a message that counts as sent went to the mailbox, which sends nothing."""
+    return message.status == "sent" and message.provider_id == KEPT
+
+
 _WAITS: Final = {"quiet_hours": "quiet hours have begun"}
 
 
@@ -275,7 +281,8 @@ def _became(message: StoredMessage, queued_at: datetime, zone: tzinfo) -> str:
     match message.status:
         case "sent" if message.sent_at is not None:
             sent, queued = message.sent_at.astimezone(zone), queued_at.astimezone(zone)
-            return f"sent {sent:%H:%M:%S}" if sent.date() == queued.date() else f"sent {local(message.sent_at, zone)}"
+            when = f"{sent:%H:%M:%S}" if sent.date() == queued.date() else local(message.sent_at, zone)
+            return f"kept in the mailbox {when}, sent nowhere" if was_kept(message) else f"sent {when}"
         case "queued" if message.reason is not None:
             return f"not sent yet: {_WAITS.get(message.reason, message.reason)}; it is tried again"
         case "queued":

@@ -26,6 +26,7 @@ from journeyflow.rendering.survey_tag import ShownSurvey
 from journeyflow.services.check import check_folder
 from journeyflow.services.explain_steps import steps
 from journeyflow.services.explain_words import REFUSED, Document, because_lines, local
+from journeyflow.services.letters import own_subject
 from journeyflow.services.simulate import Simulator, choose
 from journeyflow.services.simulate_input import Timeline
 
@@ -275,7 +276,7 @@ class JourneyTest:
             at=message.queued_at,
             status="sent" if message.status == "queued" else message.status,
             reason=message.reason,
-            subject=str(message.overrides.get("subject") or mail.subject),
+            subject=mail.subject,
             preheader=mail.preheader,
             text=mail.text,
             html=mail.html,
@@ -293,7 +294,7 @@ class JourneyTest:
         template = Template.model_validate(own) if name is None else self._documents.templates[name]
         compiled = _renderer().message(template, self._documents.parts)
         surveys = {id_: _shown(self._documents.surveys[id_], message.id) for id_ in compiled.surveys}
-        return compiled.render(message.values, footer, surveys)
+        return compiled.render(message.values, footer, surveys, own_subject(message.overrides))
 
     def _stories(self, key: str) -> Iterator[list[str]]:
         """A paragraph for each run, refusals between them."""
