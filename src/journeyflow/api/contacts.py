@@ -102,8 +102,7 @@ def _told(one: Happening) -> Shape:
 def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(max_length=64)] = None) -> Explanation:
     """Why the contact got, or did not get, what: its runs and refusals as a story, and the trail behind it."""
     with read(here.installation.engine) as connection:
-        dates = dates_of(here.flows.at(connection), journey)
-        return explain(connection, key, journey, here.installation.clock(), dates)
+        return explain(connection, key, journey, here.installation.clock())
 
 
 @router.get(

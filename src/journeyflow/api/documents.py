@@ -18,14 +18,14 @@ from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import PreconditionFailed, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
-from journeyflow.core.check.problem import Problem
+from journeyflow.core.check.problem import InvalidDocuments, Problem
 from journeyflow.core.errors import InvalidEvent, NotFound
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import documents
 from journeyflow.db.documents import StoredDocument
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import publish
-from journeyflow.services.check import Checked, InvalidDocuments, check_data
+from journeyflow.services.check import Checked, check_data
 from journeyflow.services.contacts import Shape
 from journeyflow.services.folder import read_content
 from journeyflow.services.json_text import read_json

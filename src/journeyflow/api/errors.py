@@ -28,8 +28,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeyflow.api.pages import is_page, sorry
+from journeyflow.core.check.problem import InvalidDocuments, path_text
 from journeyflow.core.check.problem import Problem as DocumentProblem
-from journeyflow.core.check.problem import path_text
 from journeyflow.core.errors import (
     Conflict,
     DeliveryError,
@@ -42,7 +42,6 @@ from journeyflow.core.errors import (
     SystemFailure,
     TemplateError,
 )
-from journeyflow.services.check import InvalidDocuments
 from journeyflow.services.plain_words import plain_words
 
 log = structlog.get_logger()

@@ -74,8 +74,9 @@ async def _receive(request: Request, type_: Type | None) -> Response:
     data, careful = parse_json(body)
     if not isinstance(data, dict):
         raise InvalidEvent("body", "expected a JSON object")
-    if type_ is None and isinstance(data.get("batch"), list):
-        request.state.events = len(data["batch"])
+    batch = data.get("batch")
+    if type_ is None and isinstance(batch, list):
+        request.state.events = len(batch)
     if scope is None:  # in a browser a header would cost a request more, so its SDK puts the key into the body
         key = data.get("writeKey")
         scope = await authorize(here, key if isinstance(key, str) and key else None, SCOPES)

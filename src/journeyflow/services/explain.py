@@ -14,7 +14,7 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
-from journeyflow.core.values import JSON, iso
+from journeyflow.core.values import JSON, iso, parse_path
 from journeyflow.db import aliases, calls, contacts, documents, history, trail
 from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
@@ -85,10 +85,9 @@ class Explanation:
     trail: tuple[dict[str, JSON], ...]
 
 
-def explain(connection: Connection, key: str, journey: str | None, now: datetime, dates: Dates = ()) -> Explanation:
+def explain(connection: Connection, key: str, journey: str | None, now: datetime) -> Explanation:
     """What happened to a contact in its journeys (or in one), and why.
 
-    :param dates: the attributes in which a date is waited for.
     :raises NotFound: when there is no such contact, or no such journey.
     """
     person = aliases.resolve(connection, key)
@@ -97,7 +96,7 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
         raise NotFound(_no_contact(connection, key))
     if journey is not None and journey not in documents.journey_rows(connection):
         raise NotFound(f"there is no journey {journey}")
-    return _Historian(connection, found, journey, dates).explanation()
+    return _Historian(connection, found, journey).explanation()
 
 
 def _no_contact(connection: Connection, key: str) -> str:
@@ -109,11 +108,10 @@ def _no_contact(connection: Connection, key: str) -> str:
 class _Historian:
     """Reads what was recorded of one contact, and tells it."""
 
-    def __init__(self, connection: Connection, contact: Contact, journey: str | None, dates: Dates) -> None:
+    def __init__(self, connection: Connection, contact: Contact, journey: str | None) -> None:
         self._connection = connection
         self._contact = contact
         self._journey = journey
-        self._dates = dates
         self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
         self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
         self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
@@ -196,7 +194,17 @@ class _Historian:
         """
         late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
         paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
-        return [*self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates)]
+        return [*self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates())]
+
+    def _dates(self) -> Dates:
+        """The attributes in which the triggers of journeys wait for a date."""
+        return [
+            (str(trigger["attribute"]), parse_path(str(trigger["attribute"])), one.id)
+            for one in documents.in_force(self._connection)
+            if one.kind == "journey" and self._journey in (None, one.id)
+            for trigger in listed(one.document, "triggers")
+            if isinstance(trigger, dict) and trigger.get("type") == "date"
+        ]
 
     def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:

@@ -24,12 +24,12 @@ Dates = Sequence[tuple[str, PathKeys, str]]
 """Attributes that are to hold dates: as they are written, as paths, and the journey whose trigger reads them."""
 
 
-def dates_of(flows: Flows, journey: str | None = None) -> Dates:
-    """The dates that triggers of journeys (or of one) wait for; of journeys that have not ended."""
+def dates_of(flows: Flows) -> Dates:
+    """The dates that triggers wait for, of journeys that have not ended."""
     return [
         (trigger.attribute, parse_path(trigger.attribute), id_)
         for id_, published in flows.current.items()
-        if flows.states[id_] != "archived" and journey in (None, id_)
+        if flows.states[id_] != "archived"
         for trigger in published.journey.triggers
         if isinstance(trigger, DateTrigger)
     ]
