@@ -83,7 +83,7 @@ class Actor:
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
-        fact, due = (None, None) if self._nothing_comes(until) else self._next()
+        fact, due = (None, None) if self.facts.nothing_comes(until) else self.facts.coming()
         reached: datetime | None = None
         while True:
             if upcoming is not None and (due is None or upcoming.at <= due):
@@ -100,38 +100,12 @@ class Actor:
                 break
             self._drain()
             self._reconsider_messages()
-            fact, due = self._next()
+            fact, due = self.facts.coming()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
         return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
-
-    def next_due(self) -> datetime | None:
-        """The earliest instant at which time alone has work for this contact."""
-        return self._next()[1]
-
-    def _nothing_comes(self, until: datetime) -> bool:
-        """Whether the timer that is set, which never is late, says that time has no work up to an instant.
-
-        What other flows set it does not know, nor what happens to all at once.
-        """
-        contact, flows = self.contact, self.flows
-        if flows.resumptions or self.facts.firings or contact.timer_at is None or contact.timer_at <= until:
-            return False
-        return contact.reckoned is not None and contact.reckoned[0] is flows
-
-    def _next(self) -> tuple[datetime | None, datetime | None]:
-        """When facts next bring something about, and the earliest instant at which anything does."""
-        fact = earliest = self.facts.next()
-        for run in self.contact.runs:
-            due = run.due_at
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
-        if self.flows.resumptions:
-            ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
-            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
-        return fact, earliest
 
     def _set_timer(self, due: datetime | None) -> None:
         """One timer a contact: an earlier one is set, a later one waits for the earlier to fire."""
@@ -369,10 +343,12 @@ class Actor:
             decision.compare()
             if decision.made:
                 made = decision.made.popleft()
-                if isinstance(made, Event):
+                if isinstance(made, Run):
+                    self._walk([(made, partial(self.walker.begin, made))])
+                elif made.heard:
                     self._step(made)
                 else:
-                    self._walk([(made, partial(self.walker.begin, made))])
+                    store(decision, self.flows, made)
             elif decision.moved_journeys and self.flows.followed:
                 decision.moved_journeys = False
                 self._walk(self._reconsider())

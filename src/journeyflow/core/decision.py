@@ -239,9 +239,13 @@ class Decision:
             return
         if silently:
             judge.settle()
-        for name, properties in judge.compare():
-            if not silently:
+        for name, properties, heard in judge.compare():
+            if silently:
+                continue
+            if heard:
                 self.make(name, properties)
+            else:
+                self.made.append(Event(self.now, name, self.now, properties, own=True, heard=False))
 
 
 def _plain(value: JSON | Missing) -> JSON:

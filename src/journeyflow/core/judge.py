@@ -9,8 +9,8 @@ from journeyflow.core.standing import EVERYTHING, Standing
 from journeyflow.core.values import JSON
 from journeyflow.core.view import View
 
-Change = tuple[str, dict[str, JSON]]
-"""The name and the properties of an event of the engine's own."""
+Change = tuple[str, dict[str, JSON], bool]
+"""The name and the properties of an event of the engine's own, and whether anybody listens to it."""
 
 
 class Judge:
@@ -84,7 +84,7 @@ class Judge:
                 after = segments[one.key] = standing.judge(one, self._view)
                 if after.inside != before.inside:
                     name = "Segment Entered" if after.inside else "Segment Left"
-                    found.append((name, {"segment": one.id}))
+                    found.append((name, {"segment": one.id}, one.heard))
         return found
 
     def _compare_stage(self, changes: set[str], due: datetime | None) -> list[Change]:
@@ -99,7 +99,7 @@ class Judge:
         if after.stage == before.stage:
             return []
         changes.add("attribute:stage")
-        return [("Stage Changed", {"from": before.stage, "to": after.stage})]
+        return [("Stage Changed", {"from": before.stage, "to": after.stage}, self._standing.stages_heard)]
 
 
 def _is_due(check_at: datetime | None, due: datetime | None) -> bool:
