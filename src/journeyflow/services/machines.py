@@ -19,8 +19,8 @@ _SCANNERS: Final = (
 )  # fmt: skip
 """Mail security gateways and link previews, as they call themselves."""
 _PROGRAMS: Final = (
-    "aiohttp/", "apache-httpclient/", "axios/", "curl/", "go-http-client/", "headlesschrome/", "httpie/", "java/",
-    "libwww-perl/", "node-fetch/", "phantomjs/", "postmanruntime/", "python-requests/", "scrapy/", "wget/",
+    "aiohttp/", "apache-httpclient/", "axios/", "curl/", "go-http-client/", "httpie/", "java/",
+    "libwww-perl/", "node-fetch/", "phantomjs/", "postmanruntime/", "scrapy/", "wget/",
 )  # fmt: skip
 """Tools and libraries that fetch, as they call themselves where nobody gave them another name."""
 _ROBOT: Final = re.compile(r"(?<!cu)bot\b|\b(crawler|spider|scanner|prefetch|link[ -]?preview)", re.IGNORECASE)
