@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from journeyflow.core.contact import Contact, Entry, Run
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.identity import run_id, shard_of
-from journeyflow.core.values import iso, to_micros
+from journeyflow.core.values import JSON, iso, to_micros
 from journeyflow.db import bulk_sqlite as bulk
 from journeyflow.db import documents, tables
 from journeyflow.db.contacts import contact_row, run_row
@@ -46,10 +46,22 @@ nodes:
   label: {{type: tag, add: [heard]}}
 """,
 }
+LETTER: Final = "letter"
+SEGMENT: Final[Mapping[str, JSON]] = {"segment": "customers", "when": {"attribute": "first_name", "starts_with": "Ann"}}
 PAUSED_FOR: Final = timedelta(hours=36, minutes=30)
 DUE_FOR: Final = timedelta(hours=36)
 MOMENT: Final = timedelta(seconds=2)
 ROWS: Final = 20_000
+
+
+def letter(at: datetime) -> dict[str, JSON]:
+    """The journey that everybody in the segment is let into at an instant."""
+    return {
+        "journey": LETTER,
+        "triggers": [{"type": "schedule", "at": iso(at), "segment": SEGMENT["segment"]}],
+        "start": "label",
+        "nodes": {"label": {"type": "tag", "add": ["written to"]}},
+    }
 
 
 class _Member(NamedTuple):
