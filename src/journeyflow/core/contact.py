@@ -125,18 +125,24 @@ class Entry:
 
 
 class Membership(NamedTuple):
-    """Whether a contact is in a segment, and when time alone can next change that."""
+    """Whether a contact is in a segment, when time alone can next change that, and what else can.
+
+    ``rests_on`` are changes of the contact, as :mod:`journeyflow.core.standing` names them; ``None``, when it was not
+    kept, stands for all that the definition reads.
+    """
 
     inside: bool
     check_at: datetime | None
+    rests_on: frozenset[str] | None = None
 
 
 class StageReached(NamedTuple):
-    """The stage that a contact is in, by which definition of the stages, and when time alone can next change it."""
+    """The stage that a contact is in, by which definition of the stages, and what can change it, as of a membership."""
 
     key: str
     stage: str | None
     check_at: datetime | None
+    rests_on: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +156,8 @@ class Contact:
     trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
+    ``reckoned`` is when triggers that time fires next do so, for the flows that it was reckoned for, as long as nothing
+    that they look at has changed; it is not kept.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
     (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
     """
@@ -175,6 +183,7 @@ class Contact:
     seen_at: datetime | None = None
     known: bool = False
     server: bool = False
+    reckoned: tuple[object, datetime | None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

@@ -118,6 +118,10 @@ class Flows:
     """Those of them that come for all contacts at one instant."""
     dated: bool = False
     """Whether any of them is a date or a schedule."""
+    silenced: set[str] = field(default_factory=set)
+    """The names of events whose absence some trigger waits for."""
+    steady: bool = True
+    """Whether only what happens to a contact, not time alone, changes when they next fire."""
     invitations: list[Invitation] = field(default_factory=list)
     """Those of closed journeys too: who comes into being meanwhile is not among the members."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
@@ -204,7 +208,11 @@ class Flows:
         self.timed.append(timed)
         if fixed is not None:
             self.schedules.append(timed)
-        self.dated = self.dated or not isinstance(trigger, InactivityTrigger)
+        if isinstance(trigger, InactivityTrigger):
+            self.silenced.update(one.event for one in trigger.watched)
+            self.steady = self.steady and all(one.aggregate_key is not None for one in trigger.watched)
+        else:
+            self.dated = True
 
     def _invite(self, published: Published) -> None:
         for place, trigger in enumerate(published.journey.triggers):

@@ -33,6 +33,8 @@ from journeyflow.core.values import (
 )
 
 Because = list[JSON]
+Answer = tuple[bool, datetime | None]
+"""Whether a condition holds, and when time alone can next change that."""
 
 
 class Leaf(Model):
@@ -56,6 +58,13 @@ class Leaf(Model):
 
     def next_change(self, view: Sight) -> datetime | None:
         return None
+
+    def answer(self, view: Sight) -> Answer:
+        """Both at once: whether it holds, and when time alone can next change that."""
+        return self.holds(view), self.next_change(view)
+
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
+        raise NotImplementedError
 
     # Any: a condition; what a condition can be is said where all of them are known
     def parts(self) -> Iterator[Any]:

@@ -79,7 +79,8 @@ def _decided(
         return []
     people = contacts.load(connection, keys, now)
     memory = TurnMemory(connection, people, {}, Effects(), _no_code)
-    return [one for one in _in_order(people, keys) if asked.when.holds(View(one, now, library, memory, Effects()))]
+    when = asked.question.condition
+    return [one for one in _in_order(people, keys) if when.holds(View(one, now, library, memory, Effects()))]
 
 
 def _in_order(people: dict[str, Contact], keys: Iterable[str]) -> list[Contact]:
