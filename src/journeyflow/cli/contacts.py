@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from journeyflow.cli import console
+from journeyflow.cli import rejected as rejected_lines
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
@@ -47,9 +48,7 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
     if answer is not None:
         _warn_of_unusable(found, answer)
-    if target is not None:
-        console.complain(_told(found, target))
-        raise typer.Exit(1)
+    rejected_lines.complain(found, target)
 
 
 def _body(found: ContactFile) -> bytes:
@@ -75,12 +74,6 @@ def _warn_of_unusable(found: ContactFile, answer: Answer) -> None:
         console.warn(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
     if answer["unusable"] > LAST:
         console.warn(f"and {answer['unusable'] - LAST:,} more")
-
-
-def _told(found: ContactFile, target: Path) -> str:
-    first = [f"{found.path}:{one.number}: {one.reason}" for one in found.rejected[:LAST]]
-    more = [f"and {len(found.rejected) - LAST:,} more"] if len(found.rejected) > LAST else []
-    return "\n".join([f"what could not be imported is in {target}, with the reasons", *first, *more])
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

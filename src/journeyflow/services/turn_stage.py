@@ -85,7 +85,14 @@ class TurnStage:
         flows = self._flows
         recent_after = None if flows.messages_for is None else self._now - flows.messages_for
         memory = TurnMemory(
-            self._connection, self._contacts, inputs, effects, self._make_code, flows.channels | {"email"}, recent_after
+            self._connection,
+            self._contacts,
+            inputs,
+            effects,
+            self._make_code,
+            flows.channels | {"email"},
+            recent_after,
+            flows.keyed,
         )
 
         def actor(key: str) -> Actor:
