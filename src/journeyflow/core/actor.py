@@ -7,12 +7,13 @@ from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
-from journeyflow.core.consent import Turned
+from journeyflow.core.consent import Topics
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.counting import store
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
+from journeyflow.core.elsewhere import learn
 from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.facts import Facts, Firings
@@ -21,6 +22,7 @@ from journeyflow.core.gate import Gate
 from journeyflow.core.inputs import (
     GUARDED,
     Absorb,
+    AddressTurned,
     Appear,
     Enroll,
     Event,
@@ -28,6 +30,7 @@ from journeyflow.core.inputs import (
     Identify,
     Input,
     MessageFailed,
+    MessageRetried,
     Move,
     Remove,
     Reply,
@@ -198,6 +201,9 @@ class Actor:
         elif isinstance(item, Move):
             runs = [run for run in self.contact.runs if run.active and run.id == item.run]
             self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
+        elif isinstance(item, AddressTurned | MessageRetried) and self.contact.exists:
+            learn(self.walker, item)
+            self._after_change(isinstance(item, AddressTurned) and item.imported)
         elif isinstance(item, Forget):
             self._forget()
         elif isinstance(item, Absorb):
@@ -403,7 +409,7 @@ class Actor:
             run.check_at = check_at
             self.effects.runs[run.id] = (self.contact.key, run)
 
-    def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
+    def _enter(self, event: Event, entrances: list[Entrance], turned: Topics) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
         for entrance in entrances:
@@ -418,7 +424,7 @@ class Actor:
                 begun.extend(self._offer(entrance.published, entrance.place, properties, because))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
+    def _fits(self, entrance: Entrance, event: Event, turned: Topics) -> Because | None:
         """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
         trigger = entrance.trigger
         if isinstance(trigger, TopicTrigger):
