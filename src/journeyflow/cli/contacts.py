@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from journeyflow.cli import console
+from journeyflow.cli import rejected as rejected_lines
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
@@ -45,9 +46,7 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     target = write_rejected(found)
     said = f"{console.counted(imported, 'contact')} imported"
     console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
-    if target is not None:
-        console.complain(_told(found, target))
-        raise typer.Exit(1)
+    rejected_lines.complain(found, target)
 
 
 def _body(found: ContactFile) -> bytes:
@@ -62,12 +61,6 @@ def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
         line = found.lines[one["line"] - 1]
         found.rejected.append(Rejected(line.number, line.written, one["detail"]))
     found.rejected.sort(key=lambda one: one.number)
-
-
-def _told(found: ContactFile, target: Path) -> str:
-    first = [f"{found.path}:{one.number}: {one.reason}" for one in found.rejected[:LAST]]
-    more = [f"and {len(found.rejected) - LAST:,} more"] if len(found.rejected) > LAST else []
-    return "\n".join([f"what could not be imported is in {target}, with the reasons", *first, *more])
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ from journeyflow.core.values import (
     parse_path,
 )
 
+_NEVER: Final = Aggregate()
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
 
@@ -133,12 +134,12 @@ class EventCondition(Leaf, Operators):
     def _aggregate(self, view: Sight) -> Aggregate:
         contact = view.contact
         if self.by_name:
-            return contact.counts.get(self.event) or Aggregate()
+            return contact.counts.get(self.event, _NEVER)
         key = self.aggregate_key
         if key is None:
             return self.collect(view, self._window_start(view))
         if self.event not in contact.counts:
-            return Aggregate()
+            return _NEVER
         if key not in contact.leaves:
             contact.leaves[key] = self.collect(view, None)
         return contact.leaves[key]
@@ -177,8 +178,9 @@ class EventCondition(Leaf, Operators):
         start = self._window_start(view)
         if not _plain(self.where) or self.avg is not None or self.min is not None or self.max is not None:
             return self.holds(view), self._first_edge(view, start)
-        past = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
-        counted = [one for one in past if self._after_entry(one, view)]
+        counted = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
+        if self.since is not None:
+            counted = [one for one in counted if self._after_entry(one, view)]
         if self.where is not None:
             probe = view.probe()
             counted = [one for one in counted if self.takes(one.properties, probe)]
@@ -205,6 +207,8 @@ class EventCondition(Leaf, Operators):
 
     def _flip(self, counted: Sequence[PastEvent], view: Sight, length: timedelta) -> Answer:
         """The answer, and the instant at which it changes as these events begin and cease to count one by one."""
+        if self.measured is None and all(one.occurred_at <= view.now for one in counted):
+            return self._count_down(sorted(one.occurred_at for one in counted), view, length)
         found = Aggregate()
         edges: list[tuple[datetime, int, float | None]] = []
         for one in counted:
@@ -223,6 +227,17 @@ class EventCondition(Leaf, Operators):
                 found.total += 0.0 if number is None else step * number
             if self._holds_of(found, view) != held:
                 return held, at
+        return held, None
+
+    def _count_down(self, times: list[datetime], view: Sight, length: timedelta) -> Answer:
+        """The same where events only cease to count, which is nearly always."""
+        left = len(times)
+        held = self._compared(left, view)[0]
+        for place, at in enumerate(times, start=1):
+            if place < left and times[place] == at:  # they cease together
+                continue
+            if self._compared(left - place, view)[0] != held:
+                return held, at + length
         return held, None
 
     def _holds_of(self, found: Aggregate, view: Sight) -> bool:
@@ -251,7 +266,7 @@ def canonical(condition: Condition) -> JSON:
         return {"any": [canonical(part) for part in condition.any]}
     if isinstance(condition, Not):
         return {"not": canonical(condition.not_)}
-    return condition._document
+    return condition.document
 
 
 class All(Model):

@@ -235,13 +235,17 @@ class Decision:
     def compare(self, *, silently: bool = False) -> None:
         """Where the contact stands now, against before: the events that this makes follow what the step made."""
         judge = self.judge
-        if judge is None or not self.contact.exists:
+        if judge is None or not (judge.changes or judge.due or silently) or not self.contact.exists:
             return
         if silently:
             judge.settle()
-        for name, properties in judge.compare():
-            if not silently:
+        for name, properties, heard in judge.compare():
+            if silently:
+                continue
+            if heard:
                 self.make(name, properties)
+            else:
+                self.made.append(Event(self.now, name, self.now, properties, own=True, heard=False))
 
 
 def _plain(value: JSON | Missing) -> JSON:

@@ -41,6 +41,29 @@ class Facts:
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
+    def coming(self) -> tuple[datetime | None, datetime | None]:
+        """When a fact next comes, and the earliest instant at which time alone has any work for this contact."""
+        fact = earliest = self.next()
+        runs = self.contact.runs
+        for run in runs:
+            due = run.due_at
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        if self.flows.resumptions:
+            ends = [one.at for run in runs if (one := self.flows.resumption(run)) is not None]
+            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
+        return fact, earliest
+
+    def nothing_comes(self, until: datetime) -> bool:
+        """Whether the timer that is set, which never is late, says that time has no work up to an instant.
+
+        It does not know what other flows than those it was set by would do, nor what happens to all at once.
+        """
+        contact, flows = self.contact, self.flows
+        if flows.resumptions or self.firings or contact.timer_at is None or contact.timer_at <= until:
+            return False
+        return contact.reckoned is not None and contact.reckoned[0] is flows
+
     def next(self) -> datetime | None:
         """When time alone next brings something about."""
         contact = self.contact

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from journeyflow.core.conditions import Condition, EventCondition, leaves
 from journeyflow.core.contact import Run
+from journeyflow.core.hearing import heard
 from journeyflow.core.journey import Journey
 from journeyflow.core.leaf import BeenInJourneyCondition, InJourneyCondition
 from journeyflow.core.local_time import zone
@@ -151,6 +152,7 @@ class Flows:
                 if root in ("trigger", "event"):
                     self.keyed[published.id] = tuple(keys)
         self._look_at_messages()
+        self.library.standing = heard(self.library.standing, (one.journey for one in self.versions.values()))
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)

@@ -9,24 +9,28 @@ from journeyflow.core.standing import EVERYTHING, Standing
 from journeyflow.core.values import JSON
 from journeyflow.core.view import View
 
-Change = tuple[str, dict[str, JSON]]
-"""The name and the properties of an event of the engine's own."""
+Change = tuple[str, dict[str, JSON], bool]
+"""The name and the properties of an event of the engine's own, and whether anybody listens to it."""
 
 
 class Judge:
     """Judges one contact within one decision.
 
-    ``changes`` collects what has changed since it was judged last; only definitions that this can concern are asked.
+    ``changes`` collects what has changed since it was judged last, and ``due`` up to when time has passed; only
+    definitions that this can concern are asked.
+
+    :param view: the contact from nowhere, because a definition means the same wherever it is asked: no run, no event,
+        no journey's time zone.
     """
 
-    __slots__ = ("_due", "_standing", "_view", "changes", "contact")
+    __slots__ = ("_standing", "_view", "changes", "contact", "due")
 
     def __init__(self, contact: Contact, view: View, standing: Standing) -> None:
         self.contact = contact
         self._view = view
         self._standing = standing
         self.changes: set[str] = set()
-        self._due: datetime | None = None
+        self.due: datetime | None = None
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
@@ -39,10 +43,6 @@ class Judge:
             if check_at is not None and (earliest is None or check_at < earliest):
                 earliest = check_at
         return earliest
-
-    def pass_time(self, due: datetime) -> None:
-        """What can have changed by an instant is asked at the next comparison."""
-        self._due = due
 
     # --- judging ------------------------------------------------------------------------------------------------------
 
@@ -58,39 +58,36 @@ class Judge:
         contact, standing = self.contact, self._standing
         known = contact.segments
         if known.keys() != standing.segment_keys:
-            seen = self._plain()
             contact.segments = {
-                one.key: known[one.key] if one.key in known else standing.judge(one, seen) for one in standing.segments
+                one.key: known[one.key] if one.key in known else standing.judge(one, self._view)
+                for one in standing.segments
             }
         if not standing.stages:
             contact.stage = None
         elif contact.stage is None or contact.stage.key != standing.stages_key:
-            contact.stage = standing.stage(contact.stage_set, self._plain())
+            contact.stage = standing.stage(contact.stage_set, self._view)
 
     def compare(self) -> list[Change]:
         """What has changed since the last comparison: the stage, then segments by id."""
-        changes, due = self.changes, self._due
-        if not changes and due is None:
-            return []
-        self.changes, self._due = set(), None
+        changes, due = self.changes, self.due
+        self.changes, self.due = set(), None
         standing, segments = self._standing, self.contact.segments
-        seen = self._plain()
         found: list[Change] = []
         if standing.stages:
-            found.extend(self._compare_stage(seen, changes, due))
+            found.extend(self._compare_stage(changes, due))
         for one in standing.segments:
             before = segments[one.key]
             _, check_at, rests_on = before
             if rests_on is None:
                 rests_on = one.question.rests_on
             if not rests_on.isdisjoint(changes) or _is_due(check_at, due):
-                after = segments[one.key] = standing.judge(one, seen)
+                after = segments[one.key] = standing.judge(one, self._view)
                 if after.inside != before.inside:
                     name = "Segment Entered" if after.inside else "Segment Left"
-                    found.append((name, {"segment": one.id}))
+                    found.append((name, {"segment": one.id}, one.heard))
         return found
 
-    def _compare_stage(self, seen: View, changes: set[str], due: datetime | None) -> list[Change]:
+    def _compare_stage(self, changes: set[str], due: datetime | None) -> list[Change]:
         before = self.contact.stage
         assert before is not None, "settle and begin give every contact a stage where there are stages"
         rests_on = before.rests_on
@@ -98,15 +95,11 @@ class Judge:
             rests_on = self._standing.steps[-1].rests_on if self._standing.steps else frozenset()
         if "stage" not in changes and rests_on.isdisjoint(changes) and not _is_due(before.check_at, due):
             return []
-        after = self.contact.stage = self._standing.stage(self.contact.stage_set, seen)
+        after = self.contact.stage = self._standing.stage(self.contact.stage_set, self._view)
         if after.stage == before.stage:
             return []
         changes.add("attribute:stage")
-        return [("Stage Changed", {"from": before.stage, "to": after.stage})]
-
-    def _plain(self) -> View:
-        """A definition means the same wherever it is asked: no run, no event, no journey's time zone."""
-        return self._view.of(None, None, None)
+        return [("Stage Changed", {"from": before.stage, "to": after.stage}, self._standing.stages_heard)]
 
 
 def _is_due(check_at: datetime | None, due: datetime | None) -> bool:

@@ -50,10 +50,15 @@ class Leaf(Model):
             made._document = data
         return made
 
+    @cached_property
+    def document(self) -> JSON:
+        """The condition as its author wrote it."""
+        return self._document
+
     def note(self, because: Because | None, path: str, value: JSON, held: bool) -> bool:
         """Write down what was seen, where somebody asked for it."""
         if because is not None:
-            because.append({"path": path, "leaf": self._document, "value": value, "held": held})
+            because.append({"path": path, "leaf": self.document, "value": value, "held": held})
         return held
 
     def next_change(self, view: Sight) -> datetime | None:

@@ -15,6 +15,8 @@ from journeyflow.core.values import Duration, Model, PositiveDuration, Slug
 
 SETTLED: Final = timedelta(hours=48)
 """A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
+EDGES_MAX: Final = 4
+"""So many instants at which a message begins or ceases to be looked at are looked at in advance."""
 
 
 class MessageChoice(Model):
@@ -58,16 +60,28 @@ class MessageCondition(Leaf):
         return self
 
     def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
-        return self._holds(self._chosen(view), view, path, because)
+        return self._holds(self._chosen(view), view.now, view, path, because)
 
     def answer(self, view: Sight) -> Answer:
+        """Looks ahead to where messages begin and cease to be looked at, as far as it changes the answer."""
         chosen = self._chosen(view)
-        return self._holds(chosen, view, "", None), self._next_change(chosen, view)
-
-    def _holds(self, chosen: list[PastMessage], view: Sight, path: str, because: Because | None) -> bool:
+        held = self._holds(chosen, view.now, view, "", None)
         last = self.message.last
-        old_enough = view.now - self.message.age
-        found = [one for one in chosen if one.queued_at <= old_enough]
+        if last is not None and len(chosen) < last:  # never enough of them, however old they get
+            return held, None
+        lengths = (self.message.age, self.span(view.kept))
+        edges = sorted({edge for one in chosen for length in lengths if (edge := one.queued_at + length) > view.now})
+        for edge in edges[:EDGES_MAX]:
+            if self._holds(chosen, edge, view, "", None) != held:
+                return held, edge
+        return held, edges[EDGES_MAX] if len(edges) > EDGES_MAX else None
+
+    def _holds(
+        self, chosen: list[PastMessage], now: datetime, view: Sight, path: str, because: Because | None
+    ) -> bool:  # fmt: skip
+        last = self.message.last
+        begin, end = now - self.span(view.kept), now - self.message.age
+        found = [one for one in chosen if begin < one.queued_at <= end]
         if last is not None and len(found) < last:
             return self.note(because, path, f"{len(found)} of {last} messages", held=False)
         looked_at = found if last is None else found[-last:]
@@ -97,12 +111,4 @@ class MessageCondition(Leaf):
         return kept if self.message.within is None else min(self.message.within, kept)
 
     def next_change(self, view: Sight) -> datetime | None:
-        return self._next_change(self._chosen(view), view)
-
-    def _next_change(self, chosen: list[PastMessage], view: Sight) -> datetime | None:
-        last = self.message.last
-        if last is not None and len(chosen) < last:  # never enough of them, however old they get
-            return None
-        age, span = self.message.age, self.span(view.kept)
-        edges = (edge for one in chosen for edge in (one.queued_at + age, one.queued_at + span))
-        return min((edge for edge in edges if edge > view.now), default=None)
+        return self.answer(view)[1]

@@ -7,8 +7,8 @@ nobody has been judged yet, and editing fires nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -44,11 +44,12 @@ NOTHING: Final = frozenset[str]()
 
 
 class Definition(NamedTuple):
-    """One segment."""
+    """One segment; ``heard`` tells whether some journey can notice that a contact enters or leaves it."""
 
     id: str
     key: str
     question: Question
+    heard: bool = True
 
 
 class Step(NamedTuple):
@@ -68,6 +69,7 @@ class Standing:
     steps: tuple[Step, ...]
     stages_key: str
     segment_keys: frozenset[str]
+    stages_heard: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.segments or self.stages)
@@ -76,6 +78,27 @@ class Standing:
     def keys(self) -> frozenset[str]:
         """What there is to be judged by."""
         return self.segment_keys | {self.stages_key} if self.stages else self.segment_keys
+
+    def conditions(self) -> Iterator[Condition]:
+        """Everything that contacts are judged by."""
+        yield from (one.question.condition for one in self.segments)
+        yield from (one.question.condition for one in self.steps)
+
+    def heard(self, segments: Collection[str] | None, *, stages: bool) -> Standing:
+        """The same, knowing that only these segments (``None``: all of them) are listened to, and stages or not."""
+        marked = (one._replace(heard=segments is None or one.id in segments) for one in self.segments)
+        return replace(self, segments=tuple(marked), stages_heard=stages)
+
+    def only_heard(self) -> Standing:
+        """Only what somebody listens to."""
+        kept = tuple(one for one in self.segments if one.heard)
+        return replace(
+            self,
+            segments=kept,
+            segment_keys=frozenset(one.key for one in kept),
+            stages=self.stages if self.stages_heard else NOTHING,
+            steps=self.steps if self.stages_heard else (),
+        )
 
     def judge(self, definition: Definition, view: Sight) -> Membership:
         """Whether the contact is in a segment."""

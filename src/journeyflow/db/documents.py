@@ -196,13 +196,15 @@ def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
     Whether one is new for which every contact has to be looked at. A schedule that comes for all at one instant is
     none: its firing finds the contacts.
     """
-    triggers = {trigger.key: trigger for trigger in journey.triggers if trigger.key is not None}
+    keyed = [(trigger.key, trigger) for trigger in journey.triggers if trigger.key is not None]
+    everybodys = {key for key, trigger in keyed if not isinstance(trigger, ScheduleTrigger) or trigger.local}
+    wanted = {key for key, _ in keyed}
     mine = armings.c.journey == journey.journey
     known = set(connection.scalars(select(armings.c.trigger).where(mine)))
-    connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(triggers)))
-    new = triggers.keys() - known
+    connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(wanted)))
+    new = wanted - known
     bulk.insert(connection, armings, [(journey.journey, key, to_micros(at)) for key in sorted(new)])
-    return any(not isinstance(triggers[key], ScheduleTrigger) or triggers[key].timezone == "local" for key in new)
+    return not new.isdisjoint(everybodys)
 
 
 def arm_again(connection: Connection, journey: str, triggers: Collection[str], at: datetime) -> None:
