@@ -1,4 +1,4 @@
-"""Events beside a crowd that is paused, resumed, archived and written to, small; `make bench` does it with a million."""
+"""Events beside a crowd that is paused, resumed, archived and written to, small; `make bench` takes a million."""
 
 from __future__ import annotations
 

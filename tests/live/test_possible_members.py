@@ -19,7 +19,7 @@ from tests.live.test_random import installed
 from journeyflow.core.contact import Contact
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
-from journeyflow.core.inputs import Appear, Identify
+from journeyflow.core.inputs import Appear, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Library, View
 from journeyflow.db import contacts, segments, tables
@@ -99,7 +99,8 @@ def lives(draw: st.DrawFn) -> Arrivals:
     for key in (*PEOPLE, "zoë", "\U0001f600"):
         at = draw(st.sampled_from([item.at for _, item in found]))
         odd = draw(attributes)
-        found.append((key, draw(st.sampled_from([Appear(at, at, odd), Identify(at, odd)]))))
+        came: Input = draw(st.sampled_from([Appear(at, at, odd), Identify(at, odd)]))
+        found.append((key, came))
     return sorted(found, key=lambda one: one[1].at)
 
 
