@@ -54,9 +54,9 @@ def appear(key: str, email: str) -> tuple[str, Input]:
     return key, Appear(START, START, {"email": email})
 
 
-def said(key: str, name: str, hours: int, **more: bool) -> tuple[str, Input]:
+def said(key: str, name: str, hours: int, imported: bool = False) -> tuple[str, Input]:
     at = START + hours * HOUR
-    return key, Event(at, name, at, {}, **more)
+    return key, Event(at, name, at, {}, imported=imported)
 
 
 FAMILY = [appear("bob", SHARED.lower()), appear("dan", SHARED), appear("eve", "eve@shop.example")]

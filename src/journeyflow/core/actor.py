@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
-from journeyflow.core.consent import Topics
+from journeyflow.core.consent import Turned
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.counting import store
@@ -398,7 +398,7 @@ class Actor:
             run.check_at = check_at
             self.effects.runs[run.id] = (self.contact.key, run)
 
-    def _enter(self, event: Event, entrances: list[Entrance], turned: Topics) -> list[Continuation]:
+    def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
         for entrance in entrances:
@@ -413,7 +413,7 @@ class Actor:
                 begun.extend(self._offer(entrance.published, entrance.place, properties, because))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event, turned: Topics) -> Because | None:
+    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
         """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
         trigger = entrance.trigger
         if isinstance(trigger, TopicTrigger):

@@ -8,13 +8,13 @@ from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.answers import answer
 from journeyflow.core.contact import Address, Contact
 from journeyflow.core.decision import Decision
-from journeyflow.core.effects import Turned
+from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import normal_address
 from journeyflow.core.inputs import Event, Input
 
-Topics = frozenset[str]
+Turned = frozenset[str]
 """The topics to which consent has changed."""
-_NONE: Final[Topics] = frozenset()
+_NONE: Final[Turned] = frozenset()
 
 
 def turns_address(item: Input) -> bool:
@@ -27,7 +27,7 @@ def _named_topic(event: Event) -> str | None:
     return topic if isinstance(topic, str) and topic != "" else None
 
 
-def apply(decision: Decision, event: Event) -> Topics:
+def apply(decision: Decision, event: Event) -> Turned:
     """Take an incoming event's word for it; the engine's own events have been applied where they were made.
 
     Returns the topics that the event turned: given or taken away, whichever it says (rule 5.8).
@@ -49,7 +49,7 @@ def apply(decision: Decision, event: Event) -> Topics:
     return _NONE
 
 
-def _consent(decision: Decision, event: Event, given: bool) -> Topics:
+def _consent(decision: Decision, event: Event, given: bool) -> Turned:
     topic = _named_topic(event)
     if event.own:
         return frozenset([str(topic)])
@@ -102,7 +102,7 @@ def _change_address(
         known.unsubscribed if unsubscribed is None else unsubscribed,
     )
     if unsubscribed is not None and unsubscribed != known.unsubscribed:
-        decision.effects.turned.append(Turned(decision.contact.key, channel, normal, imported))
+        decision.effects.turned.append(AddressTurn(decision.contact.key, channel, normal, imported))
 
 
 def join_addresses(decision: Decision, other: Contact) -> None:

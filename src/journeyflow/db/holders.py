@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Turned
+from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import JSON
 from journeyflow.db import bulk_sqlite as bulk
@@ -43,9 +43,9 @@ def _hashes(addresses: Addresses) -> set[str]:
     return {address_hash(channel, text) for channel, text in found if text is not None}
 
 
-def others(connection: Connection, turned: Iterable[Turned]) -> list[tuple[str, bool]]:
+def others(connection: Connection, turned: Iterable[AddressTurn]) -> list[tuple[str, bool]]:
     """Who else has the addresses, in the order of their keys; each with whether it is history that turned them."""
-    by_hash: dict[str, list[Turned]] = {}
+    by_hash: dict[str, list[AddressTurn]] = {}
     for one in turned:
         by_hash.setdefault(address_hash(one.channel, one.address), []).append(one)
     wanted = bulk.batch((shard_of(digest), digest) for digest in by_hash)

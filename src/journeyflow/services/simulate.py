@@ -20,7 +20,7 @@ from journeyflow.core.actor import Actor
 from journeyflow.core.consent import turns_address
 from journeyflow.core.contact import Contact
 from journeyflow.core.documents import Documents
-from journeyflow.core.effects import Call, Effects, Message, TrailRecord, Turned
+from journeyflow.core.effects import AddressTurn, Call, Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import AddressTurned, Event, Input, Merge, Reply
@@ -333,7 +333,7 @@ class Simulator:
             if settled:
                 settled.clear()
 
-    def _tell_others(self, turned: Iterable[Turned]) -> None:
+    def _tell_others(self, turned: Iterable[AddressTurn]) -> None:
         """Who shares an address that was turned learns of it at the same instant (rules 3.7 and 5.8)."""
         if self._holders is None:
             self._holders = Holders(self._contacts.values())

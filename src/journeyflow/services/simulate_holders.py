@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Contact
-from journeyflow.core.effects import Turned
+from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import normal_address
 
 _Address = tuple[str, str]
@@ -33,7 +33,7 @@ class Holders:
             self._holders.setdefault(address, set()).add(contact.key)
         self._of[contact.key] = now
 
-    def others(self, turned: Iterable[Turned]) -> list[tuple[str, bool]]:
+    def others(self, turned: Iterable[AddressTurn]) -> list[tuple[str, bool]]:
         """Who else has the addresses, in the order of their keys; each with whether it is history that turned them."""
         found: dict[str, bool] = {}
         for one in turned:
