@@ -99,8 +99,8 @@ def lives(draw: st.DrawFn) -> Arrivals:
     for key in (*PEOPLE, "zoë", "\U0001f600"):
         at = draw(st.sampled_from([item.at for _, item in found]))
         odd = draw(attributes)
-        came: Input = draw(st.sampled_from([Appear(at, at, odd), Identify(at, odd)]))
-        found.append((key, came))
+        ways: list[Input] = [Appear(at, at, odd), Identify(at, odd)]
+        found.append((key, draw(st.sampled_from(ways))))
     return sorted(found, key=lambda one: one[1].at)
 
 
