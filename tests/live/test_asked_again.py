@@ -17,7 +17,7 @@ from tests.live.world import START
 from journeyflow.core import view
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.inputs import SetTags
+from journeyflow.core.inputs import Event, Identify, SetTags
 from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
 from journeyflow.core.standing import Standing, standing_of
@@ -69,7 +69,7 @@ def test_asking_again_in_between_changes_nothing(
     some: list[Document], inputs: Arrivals, again: list[tuple[str, int]]
 ) -> None:
     """An empty change lets every wait and every definition be asked; what was due before has been noticed before."""
-    made = {key: item.at for key, item in reversed(inputs)}
+    made = {key: item.at for key, item in reversed(inputs) if isinstance(item, Event | Identify | SetTags)}
     last = max(item.at for _, item in inputs)
     asked: Arrivals = []
     for key, minute in again:
