@@ -1,20 +1,23 @@
-"""A million contacts in one journey are paused, resumed and archived; events of another journey are handled meanwhile.
+"""A million contacts are paused, resumed, archived and written to; events of another journey are handled meanwhile.
 
-Everything goes the way it goes in use: a process serves, an operator pauses, resumes and archives over HTTP, a shop
-sends events at a steady rate, and somebody listens to `/v1/stream`. What is measured is the time from just before an
-event is sent until the listener hears that its journey is done with it. At no time may it be more than a second.
+Everything goes the way it goes in use: a process serves, an operator pauses, resumes, archives and publishes over HTTP,
+a shop sends events at a steady rate, and somebody listens to `/v1/stream`. What is measured is the time from just
+before an event is sent until the listener hears that its journey is done with it. At no time may it be more than a
+second.
 
 The crowd's journey was paused a day and a half ago, and everybody's wait ended since, while no engine ran: the
-first thing that the engine finds is a million timers.
+first thing that the engine finds is a million timers. In the end the operator publishes a segment that all of them are
+in, and a letter to it that goes out a moment later.
 """
 
 from __future__ import annotations
 
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,10 +25,11 @@ from typing import Final
 import httpx
 import orjson
 
-from benchmarks.fairness_start import CROWD, FLOWS, PULSE, prepare, rests
+from benchmarks.fairness_start import CROWD, FLOWS, LETTER, PULSE, SEGMENT, letter, prepare, rests
 from benchmarks.measure import console
 from benchmarks.serving import ADMIN_KEY, WRITE_KEY, Server
 from journeyflow.clock import now, sleep, stopwatch
+from journeyflow.core.values import JSON
 
 LIMIT_SECONDS: Final = 1.0
 PULSE_SECONDS: Final = 0.05
@@ -34,6 +38,8 @@ STATS_SECONDS: Final = 1.0
 """Somebody looks at the numbers of the crowd's journey so often."""
 ANSWER_SECONDS_MAX: Final = 120.0
 PHASE_SECONDS_MAX: Final = 3_600.0
+UNTIL_LETTER: Final = timedelta(seconds=3)
+TIME_TO_FIRE: Final = timedelta(seconds=1)
 SHARES: Final = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 PATIENCE_SECONDS: Final = 30.0
 """So long after the last event it counts as lost."""
@@ -73,30 +79,45 @@ def fairness(
         stack.enter_context(_beside(lambda stopped: _hear(server, pulse, stopped)))
         stack.enter_context(_beside(lambda stopped: _beat(server, pulse, stopped)))
         stack.enter_context(_beside(lambda stopped: _look(server, stopped)))
-        for phase, request in _phases():
+        for phase, ask in _phases(operator):
             pulse.phase = phase
             began = stopwatch()
-            if request is not None:
-                path, body = request
-                operator.post(f"/v1/journeys/{CROWD}/{path}", json=body).raise_for_status()
+            ask()
             _wait(server)
             lasted[phase] = stopwatch() - began
             on_phase(phase, lasted[phase], pulse)
         pulse.phase = "after"
         numbers = operator.get(f"/v1/journeys/{CROWD}/stats").raise_for_status().json()
-    return pulse, lasted, {**{name: numbers[name] for name in ("entered", "active", "completed")}, **numbers["exited"]}
+        letters = operator.get(f"/v1/journeys/{LETTER}/stats").raise_for_status().json()
+    told = {name: numbers[name] for name in ("entered", "active", "completed")}
+    return pulse, lasted, {**told, **numbers["exited"], "written to": letters["completed"]}
 
 
-Request = tuple[str, dict[str, str] | None]
+def _phases(operator: httpx.Client) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is asked for, one after the other, each when the one before is done."""
+
+    def post(path: str, body: dict[str, str] | None = None) -> Callable[[], object]:
+        return lambda: operator.post(f"/v1/journeys/{CROWD}/{path}", json=body).raise_for_status()
+
+    yield "taking timers", lambda: None
+    yield "resume --over 2h", post("resume", {"mode": "over", "over": "2h"})
+    yield "pause", post("pause")
+    yield "resume --shift", post("resume", {"mode": "shift"})
+    yield "archive", post("archive")
+    yield "publishing a segment", lambda: _publish(operator, SEGMENT)
+    yield "schedule", lambda: _write_letter(operator)
 
 
-def _phases() -> Iterator[tuple[str, Request | None]]:
-    """What is asked for, one after the other, each when the one before is done. A schedule would be one more."""
-    yield "taking timers", None
-    yield "resume --over 2h", ("resume", {"mode": "over", "over": "2h"})
-    yield "pause", ("pause", None)
-    yield "resume --shift", ("resume", {"mode": "shift"})
-    yield "archive", ("archive", None)
+def _publish(operator: httpx.Client, document: Mapping[str, JSON]) -> None:
+    kind, id_ = next(iter(document.items()))
+    operator.put(f"/v1/documents/{kind}/{id_}", json=document).raise_for_status()
+
+
+def _write_letter(operator: httpx.Client) -> None:
+    """Publish the letter, and wait until it is to go out."""
+    at = now() + UNTIL_LETTER
+    _publish(operator, letter(at))
+    sleep((at + TIME_TO_FIRE - now()).total_seconds())
 
 
 def _wait(server: Server) -> None:

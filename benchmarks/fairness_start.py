@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from sqlalchemy import Table
+
 from journeyflow.core.contact import Contact, Entry, Run
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.identity import run_id, shard_of
-from journeyflow.core.values import iso, to_micros
+from journeyflow.core.values import JSON, iso, to_micros
 from journeyflow.db import bulk, documents, tables
 from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.documents import JourneyRow
@@ -45,10 +47,23 @@ nodes:
   label: {{type: tag, add: [heard]}}
 """,
 }
+LETTER: Final = "letter"
+SEGMENT: Final[Mapping[str, JSON]] = {"segment": "customers", "when": {"attribute": "first_name", "starts_with": "Ann"}}
 PAUSED_FOR: Final = timedelta(hours=36, minutes=30)
 DUE_FOR: Final = timedelta(hours=36)
 MOMENT: Final = timedelta(seconds=2)
 ROWS: Final = 20_000
+MODEL: Final = "customer-model"
+
+
+def letter(at: datetime) -> dict[str, JSON]:
+    """The journey that everybody in the segment is let into at an instant."""
+    return {
+        "journey": LETTER,
+        "triggers": [{"type": "schedule", "at": iso(at), "segment": SEGMENT["segment"]}],
+        "start": "label",
+        "nodes": {"label": {"type": "tag", "add": ["written to"]}},
+    }
 
 
 class _Member(NamedTuple):
@@ -70,17 +85,9 @@ def prepare(file: Path, contacts: int, now: datetime) -> None:
         day = to_micros(entered_at) // DAY_US
         rows = [(GROUP, CROWD, 1, node, kind, day, contacts) for node, kind in counted]
         bulk.insert(connection, tables.statistics, rows)
-    for members in _batches(contacts, entered_at, due_at):
+    for table, part in _rows(contacts, entered_at, due_at):
         with write(engine) as connection:
-            bulk.insert(connection, tables.contacts, [contact_row(one.contact) for one in members])
-            bulk.insert(connection, tables.runs, [run_row(one.contact.key, one.run) for one in members])
-            bulk.insert(
-                connection,
-                tables.timers,
-                [(to_micros(due_at), shard_of(one.contact.key), one.contact.key) for one in members],
-            )
-            records = [(number, step) for one in members for number, step in enumerate(one.steps)]
-            bulk.insert(connection, tables.trail, trail_rows(records))
+            bulk.insert(connection, table, part)
     engine.dispose()
 
 
@@ -94,13 +101,39 @@ def _publish(connection: WriteConnection, text: str, at: datetime, paused_at: da
     documents.raise_epoch(connection)
 
 
-def _batches(count: int, entered_at: datetime, due_at: datetime) -> Iterator[list[_Member]]:
+def _rows(count: int, entered_at: datetime, due_at: datetime) -> Iterator[tuple[Table, list[bulk.Row]]]:
+    """What the tables hold of the crowd, a part after the other, in the order of their keys.
+
+    All are written like one of them: making each as a decision does would take most of the benchmark's time.
+    """
+    model = _member(entered_at, due_at)
+    (trail_row,) = trail_rows(list(enumerate(model.steps)))
+    written: dict[Table, bulk.Row] = {
+        tables.contacts: contact_row(model.contact),
+        tables.runs: run_row(MODEL, model.run),
+        tables.timers: (to_micros(due_at), shard_of(MODEL), MODEL),
+        tables.trail: trail_row,
+    }
+    shards = {table: [column.name for column in table.columns].index("shard") for table in written}
+    keys = sorted((shard_of(key), key) for key in (f"customer-{number:07}" for number in range(count)))
     for first in range(0, count, ROWS):
-        yield [_member(number, entered_at, due_at) for number in range(first, min(count, first + ROWS))]
+        part = [(shard, key, run_id(WORKSPACE, CROWD, key, "", 0)) for shard, key in keys[first : first + ROWS]]
+        for table, row in written.items():
+            place = shards[table]
+            texts = [index for index, value in enumerate(row) if isinstance(value, str)]
+            yield table, [_like(row, place, texts, model.run.id, *one) for one in part]
 
 
-def _member(number: int, entered_at: datetime, due_at: datetime) -> _Member:
-    key = f"customer-{number:07}"
+def _like(row: bulk.Row, place: int, texts: list[int], model_run: str, shard: int, key: str, run: str) -> bulk.Row:
+    made = [*row]
+    made[place] = shard
+    for index in texts:
+        made[index] = str(made[index]).replace(MODEL, key).replace(model_run, run)
+    return tuple(made)
+
+
+def _member(entered_at: datetime, due_at: datetime) -> _Member:
+    key = MODEL
     run = Run(
         run_id(WORKSPACE, CROWD, key, "", 0), CROWD, 1, "", 0, entered_at, 1, {}, node="pause", seq=2,
         visits={"pause": 1}, due_at=due_at, standing=True,
@@ -108,7 +141,7 @@ def _member(number: int, entered_at: datetime, due_at: datetime) -> _Member:
     contact = Contact(
         key,
         created_at=entered_at,
-        attributes={"email": f"{key}@example.com", "first_name": f"Ann {number}"},
+        attributes={"email": f"{key}@example.com", "first_name": f"Ann of {key}"},
         entries={CROWD: Entry(entered_at, entered_at, 1)},
         events=1,
         records=2,

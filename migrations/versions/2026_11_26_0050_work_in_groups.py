@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, SmallInteger, Text
 
 revision = "2026_11_26_0050"
-down_revision = "2026_11_25_2250"
+down_revision = "2026_11_26_0030"
 branch_labels = None
 depends_on = None
 
@@ -20,7 +20,7 @@ SIZE = SHARDS // GROUPS
 
 TABLES = (
     "addresses", "aliases", "armings", "calls", "claims", "codes", "contacts", "coupons", "documents", "entries",
-    "events", "failures", "firings", "inbox", "installation", "journeys", "keys", "messages", "pool_counts", "refusals",
+    "events", "failures", "firings", "holders", "inbox", "installation", "journeys", "keys", "messages", "pool_counts", "refusals",
     "resumptions", "runs", "seen", "statistics", "tasks", "timers", "trail",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from tests.live.world import START, LiveWorld
 from journeyflow.core.contact import Contact
 from journeyflow.core.inputs import Appear, Event, Input
 from journeyflow.core.values import JSON
-from journeyflow.db import inbox, tables
+from journeyflow.db import inbox, outbox, tables
 from journeyflow.db.outbox import StoredMessage, from_row
 from journeyflow.db.store import read, write
 
@@ -211,6 +211,55 @@ def test_rule_7_3_a_message_that_failed_caused_nothing(make: MakeWorld) -> None:
 
     assert stands(world) == [("failed", "expired")]
     assert told(world, "converted") == [{"value": None, "since_message": None}]
+
+
+# --- tried once more -------------------------------------------------------------------------------------------------
+
+
+def retry(world: LiveWorld) -> None:
+    """An operator has the message that failed sent once more."""
+    (failed,) = [one for one in messages(world) if one.status == "failed"]
+    with write(world.engine) as connection:
+        assert outbox.retry(connection, failed, world.now)
+    world.settle()
+
+
+def test_rule_7_3_a_message_that_is_tried_once_more_is_the_last_one_before_a_goal(make: MakeWorld) -> None:
+    world = make(SHOP, LETTER, {**MAIL, "goal": {"event": "Bought", "within": "3d"}})
+    track(world, "Go")
+    world.now += 13 * HOUR
+    deliver(world)
+    retry(world)
+    deliver(world)
+    track(world, "Bought")
+
+    assert stands(world) == [("sent", None)]
+    assert told(world, "converted") == [{"value": None, "since_message": messages(world)[0].id}]
+
+
+def test_rule_5_9_a_message_that_is_tried_once_more_takes_its_place_in_a_cap_from_then_on(make: MakeWorld) -> None:
+    world = make(CAPPED, SHORT, TEXT)
+    track(world, "Text")
+    track(world, "Unsubscribed")
+    deliver(world)
+    track(world, "Subscribed")
+    after(world, 6 * DAY)
+    retry(world)
+    after(world, 6 * DAY)
+    track(world, "Text")
+
+    assert stands(world) == [("queued", None), ("skipped", "frequency_cap")]
+
+
+def test_rule_7_2_a_message_that_is_tried_once_more_is_withdrawn_with_its_run(make: MakeWorld) -> None:
+    world = make(SHOP, LETTER, {**MAIL, "exit_on": [{"event": "Bought"}]})
+    track(world, "Go")
+    world.now += 13 * HOUR
+    deliver(world)
+    retry(world)
+    track(world, "Bought")
+
+    assert stands(world) == [("cancelled", None)]
 
 
 # --- engagement ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyflow.cli import console
+from journeyflow.cli import rejected as rejected_lines
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
@@ -18,7 +19,6 @@ app = typer.Typer(no_args_is_help=True)
 
 Pool = Annotated[str, typer.Argument(metavar="POOL", help="The pool's id.", show_default=False)]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, plain or gzip.", show_default=False)]
-LAST = 20
 
 
 @app.command("import")
@@ -38,16 +38,14 @@ def import_codes(
         answer = client.post(f"/v1/coupons/{path_part(pool)}", {"codes": [line.code for line in found.lines]})
     _add_rejected(found, answer)
     target = write_rejected(found)
-    rejected = len(found.rejected) + answer["rejected"] - len(answer["rejected_lines"])
+    others = len(found.rejected) + answer["rejected"] - len(answer["rejected_lines"]) - answer["duplicates"]
     said = [f"{console.counted(answer['imported'], 'code')} imported"]
     if answer["duplicates"]:
         said.append(console.counted(answer["duplicates"], "duplicate"))
-    if rejected:
-        said.append(f"{console.counted(rejected, 'line')} rejected")
+    if others:
+        said.append(f"{console.counted(others, 'other line' if answer['duplicates'] else 'line')} rejected")
     console.say(f"{', '.join(said)}; {answer['left']:,} left in the pool")
-    if target is not None:
-        console.complain(_told(found, target))
-        raise typer.Exit(1)
+    rejected_lines.complain(found, target)
 
 
 def _add_rejected(found: CodeFile, answer: Answer) -> None:
@@ -62,12 +60,6 @@ def _add_rejected(found: CodeFile, answer: Answer) -> None:
             detail = f"comes twice: it is in line {first.number} too"
         found.rejected.append(Rejected(line.number, line.written, detail))
     found.rejected.sort(key=lambda one: one.number)
-
-
-def _told(found: CodeFile, target: Path) -> str:
-    first = [f"{found.path}:{one.number}: {one.reason}" for one in found.rejected[:LAST]]
-    more = [f"and {len(found.rejected) - LAST:,} more"] if len(found.rejected) > LAST else []
-    return "\n".join([f"what was not imported is in {target}, with the reasons", *first, *more])
 
 
 @app.command("show")

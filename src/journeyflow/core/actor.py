@@ -13,6 +13,7 @@ from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.counting import store
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import Effects
+from journeyflow.core.elsewhere import learn
 from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.facts import Facts, Firings
@@ -21,6 +22,7 @@ from journeyflow.core.gate import Gate
 from journeyflow.core.inputs import (
     GUARDED,
     Absorb,
+    AddressTurned,
     Appear,
     Enroll,
     Event,
@@ -28,6 +30,7 @@ from journeyflow.core.inputs import (
     Identify,
     Input,
     MessageFailed,
+    MessageRetried,
     Move,
     Remove,
     Reply,
@@ -185,6 +188,9 @@ class Actor:
         elif isinstance(item, Move):
             runs = [run for run in self.contact.runs if run.active and run.id == item.run]
             self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
+        elif isinstance(item, AddressTurned | MessageRetried) and self.contact.exists:
+            learn(self.walker, item)
+            self._after_change(isinstance(item, AddressTurned) and item.imported)
         elif isinstance(item, Forget):
             self._forget()
         elif isinstance(item, Absorb):

@@ -8,12 +8,23 @@ from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.answers import answer
 from journeyflow.core.contact import Address, Contact
 from journeyflow.core.decision import Decision
+from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import normal_address
-from journeyflow.core.inputs import Event
+from journeyflow.core.inputs import Event, Input
 
 Turned = frozenset[str]
 """The topics to which consent has changed."""
 _NONE: Final[Turned] = frozenset()
+
+
+def turns_address(item: Input) -> bool:
+    """Whether it may unsubscribe an address from everything, or give it back."""
+    return isinstance(item, Event) and item.name in ("Unsubscribed", "Subscribed") and not _named_topic(item)
+
+
+def _named_topic(event: Event) -> str | None:
+    topic = event.properties.get("topic")
+    return topic if isinstance(topic, str) and topic != "" else None
 
 
 def apply(decision: Decision, event: Event) -> Turned:
@@ -39,16 +50,15 @@ def apply(decision: Decision, event: Event) -> Turned:
 
 
 def _consent(decision: Decision, event: Event, given: bool) -> Turned:
-    topic = event.properties.get("topic")
-    named = isinstance(topic, str) and topic != ""
+    topic = _named_topic(event)
     if event.own:
         return frozenset([str(topic)])
     topics = {*(one.id for one in decision.library.workspace.topics), *decision.contact.topics}
-    if named:
-        topics = {str(topic)}
+    if topic is not None:
+        topics = {topic}
     before = {one: decision.view.subscribed(one) for one in topics}
-    if named:
-        decision.contact.topics[str(topic)] = given
+    if topic is not None:
+        decision.contact.topics[topic] = given
     else:
         _unsubscribe_from_everything(decision, event, given)
     decision.consent_changed()
@@ -59,12 +69,12 @@ def _unsubscribe_from_everything(decision: Decision, event: Event, given: bool) 
     """Or back to everything: of the address that the event names, else of all that the contact has."""
     email = _named_email(event)
     if email is not None:
-        _change_address(decision, "email", email, unsubscribed=not given)
+        _change_address(decision, "email", email, unsubscribed=not given, imported=event.imported)
         return
     addresses = [(channel, written(decision.contact.attributes, channel)) for channel in ATTRIBUTES]
     for channel, own in addresses:  # everything is everything, whatever it would come by
         if own is not None:
-            _change_address(decision, channel, own, unsubscribed=not given)
+            _change_address(decision, channel, own, unsubscribed=not given, imported=event.imported)
     if all(own is None for _, own in addresses):
         # There is no address yet that could keep it; the word must not be lost until one is known.
         decision.contact.topics.update((topic.id, given) for topic in decision.library.workspace.topics)
@@ -77,14 +87,22 @@ def _named_email(event: Event) -> str | None:
 
 
 def _change_address(
-    decision: Decision, channel: str, address: str, suppressed: bool | None = None, unsubscribed: bool | None = None
+    decision: Decision,
+    channel: str,
+    address: str,
+    *,
+    suppressed: bool | None = None,
+    unsubscribed: bool | None = None,
+    imported: bool = False,
 ) -> None:
-    """Suppression and "everything" belong to the address."""
-    known = decision.view.address_of(channel, address)
-    decision.effects.addresses[channel, normal_address(channel, address)] = Address(
+    """Suppression and "everything" belong to the address, whoever else has it."""
+    known, normal = decision.view.address_of(channel, address), normal_address(channel, address)
+    decision.effects.addresses[channel, normal] = Address(
         known.suppressed if suppressed is None else suppressed,
         known.unsubscribed if unsubscribed is None else unsubscribed,
     )
+    if unsubscribed is not None and unsubscribed != known.unsubscribed:
+        decision.effects.turned.append(AddressTurn(decision.contact.key, channel, normal, imported))
 
 
 def join_addresses(decision: Decision, other: Contact) -> None:
@@ -102,7 +120,13 @@ def join_addresses(decision: Decision, other: Contact) -> None:
         suppressed = theirs is not None and decision.view.address_of(channel, theirs).suppressed
         stopped = _stopped(decision, known if mine is None else other)
         if (suppressed and not found.suppressed) or (stopped and not found.unsubscribed):
-            _change_address(decision, channel, address, found.suppressed or suppressed, found.unsubscribed or stopped)
+            _change_address(
+                decision,
+                channel,
+                address,
+                suppressed=found.suppressed or suppressed,
+                unsubscribed=found.unsubscribed or stopped,
+            )
 
 
 def _stopped(decision: Decision, contact: Contact) -> bool:

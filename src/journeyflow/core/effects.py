@@ -131,6 +131,18 @@ class Allocation(NamedTuple):
     stocked: bool = False
 
 
+class AddressTurn(NamedTuple):
+    """An address was unsubscribed from everything, or given back to it, by a contact that others may share it with.
+
+    ``address`` is its normal form; ``imported``: history says so, which moves nobody.
+    """
+
+    contact: str
+    channel: str
+    address: str
+    imported: bool
+
+
 class Statistic(NamedTuple):
     """What a counter counts: ``kind`` is a trail kind (``exited:REASON``), ``visits`` or ``waiting`` of a node."""
 
@@ -160,6 +172,7 @@ class Effects:
     redeemed: list[tuple[str, str, str, datetime]] = field(default_factory=list)
     entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
     addresses: dict[tuple[str, str], Address] = field(default_factory=dict)
+    turned: list[AddressTurn] = field(default_factory=list)
     contacts: dict[str, Contact] = field(default_factory=dict)
     runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
     timers: list[tuple[str, datetime]] = field(default_factory=list)

@@ -18,6 +18,7 @@ from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.nodes.message import MessageNode
 from journeyflow.core.timetable import Timetable
 from journeyflow.core.triggers import DateTrigger, InactivityTrigger, ScheduleTrigger, SegmentTrigger, Trigger
+from journeyflow.core.values import PathKeys, parse_path
 from journeyflow.core.view import Library
 from journeyflow.core.workspace import Channel
 
@@ -139,11 +140,17 @@ class Flows:
     """Whether some condition looks at messages, so that one more of them may be what a run waits for."""
     holding: set[str] = field(default_factory=set)
     """The journeys of which some version has a node on hold."""
+    keyed: dict[str, PathKeys] = field(default_factory=dict)
+    """By journey, where an event that lets contacts in has its key; those that let nobody in are left out."""
 
     def __post_init__(self) -> None:
         for published in self.open():
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
+            if published.journey.key is not None:
+                root, *keys = parse_path(published.journey.key)
+                if root in ("trigger", "event"):
+                    self.keyed[published.id] = tuple(keys)
         self._look_at_messages()
         self.library.standing = heard(self.library.standing, (one.journey for one in self.versions.values()))
         for published in self.versions.values():

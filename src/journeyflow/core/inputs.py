@@ -182,6 +182,30 @@ class Reply:
 
 
 @dataclass(slots=True, frozen=True)
+class AddressTurned:
+    """Another contact unsubscribed an address that they share from everything, or gave it back (rule 5.8).
+
+    ``imported``: it is history, and moves nothing.
+    """
+
+    at: datetime
+    imported: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class MessageRetried:
+    """A message of a run that had failed is queued once more."""
+
+    at: datetime
+    message: str
+    run: str
+    node: str
+    channel: str
+    template: str | None
+    to: str | None
+
+
+@dataclass(slots=True, frozen=True)
 class Wake:
     """Nothing happened but time, or the state of a journey: look again what is due."""
 
@@ -202,5 +226,7 @@ Input = (
     | Reply
     | Move
     | MessageFailed
+    | MessageRetried
+    | AddressTurned
 )
 """What arrives from outside."""

@@ -15,6 +15,7 @@ from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Parts, Template
+from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import JSON, Model, from_micros, to_micros
 from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT
@@ -190,14 +191,20 @@ def armed(connection: Connection, journey: str) -> bool:
 
 
 def arm(connection: Connection, journey: Journey, at: datetime) -> bool:
-    """Triggers that time fires watch from now; those that did already, from when they did. Whether one is new."""
-    wanted = {trigger.key for trigger in journey.triggers if trigger.key is not None}
+    """Triggers that time fires watch from now; those that did already, from when they did.
+
+    Whether one is new for which every contact has to be looked at. A schedule that comes for all at one instant is
+    none: its firing finds the contacts.
+    """
+    keyed = [(trigger.key, trigger) for trigger in journey.triggers if trigger.key is not None]
+    everybodys = {key for key, trigger in keyed if not isinstance(trigger, ScheduleTrigger) or trigger.local}
+    wanted = {key for key, _ in keyed}
     mine = armings.c.journey == journey.journey
     known = set(connection.scalars(select(armings.c.trigger).where(mine)))
     connection.execute(delete(armings).where(mine, armings.c.trigger.not_in(wanted)))
     new = wanted - known
     bulk.insert(connection, armings, [(journey.journey, key, to_micros(at)) for key in sorted(new)])
-    return bool(new)
+    return not new.isdisjoint(everybodys)
 
 
 def arm_again(connection: Connection, journey: str, triggers: Collection[str], at: datetime) -> None:

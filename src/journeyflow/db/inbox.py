@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
+    AddressTurned,
     Appear,
     Enroll,
     Event,
@@ -21,6 +22,7 @@ from journeyflow.core.inputs import (
     Input,
     Merge,
     MessageFailed,
+    MessageRetried,
     Move,
     Remove,
     Reply,
@@ -144,6 +146,11 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "move", {"run": item.run, "node": item.node, "version": item.version}
         case MessageFailed():
             return "message_failed", {"message": item.message, "channel": item.channel}
+        case MessageRetried():
+            where = {"run": item.run, "node": item.node, "channel": item.channel}
+            return "message_retried", {"message": item.message, **where, "template": item.template, "to": item.to}
+        case AddressTurned():
+            return "address_turned", {"imported": item.imported}
         case Forget():
             return "forget", {}
         case Reply():
@@ -201,6 +208,11 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return Move(at, data["run"], data["node"], data["version"])
         case "message_failed":
             return MessageFailed(at, data["message"], data["channel"])
+        case "message_retried":
+            where = (data["run"], data["node"], data["channel"])
+            return MessageRetried(at, data["message"], *where, data["template"], data["to"])
+        case "address_turned":
+            return AddressTurned(at, data["imported"])
         case "forget":
             return Forget(at)
         case "reply":

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from functools import partial
+from typing import Final
 
 import orjson
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from journeyflow.core.address import ATTRIBUTES, written
-from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage
+from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects
 from journeyflow.core.engagement import ENGAGEMENT
-from journeyflow.core.identity import address_hash, shard_of
+from journeyflow.core.identity import address_hash, key_text, shard_of
 from journeyflow.core.inputs import Absorb, Event, Identify, Input
-from journeyflow.core.values import from_micros, to_micros
+from journeyflow.core.values import Missing, PathKeys, from_micros, look_up, to_micros
 from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk
+from journeyflow.db.ahead import Ahead, Rows
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
 
 CodeMaker = Callable[[Connection, CouponPool, str], str | None]
 """Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
+
+NO_KEYS: Final[Mapping[str, PathKeys]] = {}
 
 
 class TurnMemory:
@@ -37,11 +42,13 @@ class TurnMemory:
         make_code: CodeMaker,
         channels: Collection[Channel] = ATTRIBUTES.keys(),
         recent_after: datetime | None = None,
+        keyed: Mapping[str, PathKeys] = NO_KEYS,
     ) -> None:
         """A store for one turn.
 
         :param channels: those by which messages may go out; what is known of addresses is read for them at once.
         :param recent_after: since when decisions look at messages as a rule; these are read for the batch at once.
+        :param keyed: where in an event the key is of journeys that have one; entries are read for the batch at once.
         """
         self._channels = channels
         self._connection = connection
@@ -56,41 +63,86 @@ class TurnMemory:
         self._recent: dict[str, list[PastMessage]] | None = None
         self._all: dict[str, list[PastMessage]] | None = None
         self._stock: Stock | None = None
+        self._keyed = keyed
+        self._entries: dict[str, dict[tuple[str, str], Entry | None]] = {}
+        self._events: dict[tuple[str, datetime | None], Ahead[list[PastEvent]]] = {}
+        self._left: dict[str, Ahead[datetime | None]] = {}
+        self._queued: Ahead[frozenset[str]] | None = None
+        self._fresh: set[str] = set()
 
     # --- history ------------------------------------------------------------------------------------------------------
 
     def events(self, contact: str, name: str, since: datetime | None) -> Iterable[PastEvent]:
         """The contact's stored events of that name handled after ``since``, oldest first."""
-        mine = and_(events.c.shard == shard_of(contact), events.c.contact == contact, events.c.name == name)
+        ahead = self._events.get((name, since))
+        if ahead is None:
+            ahead = self._events[name, since] = Ahead(self._asking(), partial(self._read_events, name, since), _past)
+        return ahead.of(contact)
+
+    def _asking(self) -> dict[str, None]:
+        """Those who may ask."""
+        return dict.fromkeys([*self._contacts, *self._inputs])
+
+    def _read_events(self, name: str, since: datetime | None, contacts: Sequence[str], limit: int | None) -> Rows:
+        wanted = bulk.batch(self._connection, ((shard_of(contact), contact) for contact in contacts))
+        same = and_(events.c.shard == wanted.c.shard, events.c.contact == wanted.c.contact, events.c.name == name)
         if since is not None:
-            mine = and_(mine, events.c.handled_at > to_micros(since))
-        rows = self._connection.execute(
-            select(events.c.number, events.c.occurred_at, events.c.handled_at, events.c.properties)
-            .where(mine)
-            .order_by(events.c.handled_at, events.c.number)
-        )
-        return [
-            PastEvent(number, from_micros(occurred_at), from_micros(handled_at), orjson.loads(properties))
-            for number, occurred_at, handled_at, properties in rows
-        ]
+            same = and_(same, events.c.handled_at > to_micros(since))
+        columns = [events.c[column] for column in ("contact", *PastEvent._fields)]
+        order = (events.c.shard, events.c.contact, events.c.handled_at, events.c.number)
+        query = select(*columns).select_from(wanted.join(events, same)).order_by(*order).limit(limit)
+        return self._connection.execute(query).all()
 
     # --- entries ------------------------------------------------------------------------------------------------------
 
     def entry(self, contact: str, journey: str, key: str) -> Entry | None:
         """The contact's entries into that journey under that key."""
-        mine = and_(entries.c.shard == shard_of(contact), entries.c.contact == contact)
-        row = self._connection.execute(
-            select(entries.c.first_at, entries.c.last_at, entries.c.count).where(
-                mine, entries.c.journey == journey, entries.c.key == key
-            )
-        ).first()
-        return None if row is None else Entry(from_micros(row[0]), from_micros(row[1]), row[2])
+        if journey not in self._entries:
+            self._entries[journey] = self._read_entries(journey, self._keys_of_batch(journey))
+        known = self._entries[journey]
+        if (contact, key) not in known:
+            known.update(self._read_entries(journey, {(contact, key)}))
+        return known[contact, key]
+
+    def _keys_of_batch(self, journey: str) -> set[tuple[str, str]]:
+        """The keys under which the events of the batch would enter the journey, each with its contact."""
+        path = self._keyed.get(journey)
+        if path is None:
+            return set()
+        return {
+            (contact, key)
+            for contact, items in self._inputs.items()
+            for item in items
+            if isinstance(item, Event)
+            and not isinstance(value := look_up(item.properties, path), Missing)
+            and (key := key_text(value)) is not None
+        }
+
+    def _read_entries(self, journey: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], Entry | None]:
+        found: dict[tuple[str, str], Entry | None] = dict.fromkeys(keys)
+        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, key) for contact, key in keys))
+        same = and_(
+            entries.c.shard == wanted.c.shard, entries.c.contact == wanted.c.contact, entries.c.key == wanted.c.third
+        )
+        columns = (entries.c.contact, entries.c.key, entries.c.first_at, entries.c.last_at, entries.c.count)
+        query = select(*columns).select_from(wanted.join(entries, and_(same, entries.c.journey == journey)))
+        for contact, key, first_at, last_at, count in self._connection.execute(query).all():
+            found[contact, key] = Entry(from_micros(first_at), from_micros(last_at), count)
+        return found
 
     def left_journey(self, contact: str, journey: str) -> datetime | None:
         """When the last of the contact's runs of that journey ended; held-out ones are none."""
-        mine = and_(runs.c.shard == shard_of(contact), runs.c.contact == contact, runs.c.journey == journey)
-        found = self._connection.scalar(select(func.max(runs.c.ended_at)).where(mine, runs.c.status != "holdout"))
-        return None if found is None else from_micros(found)
+        ahead = self._left.get(journey)
+        if ahead is None:
+            ahead = self._left[journey] = Ahead(self._asking(), partial(self._read_left, journey), _instant)
+        return ahead.of(contact)
+
+    def _read_left(self, journey: str, contacts: Sequence[str], limit: int | None) -> Rows:
+        wanted = bulk.batch(self._connection, ((shard_of(contact), contact) for contact in contacts))
+        same = and_(runs.c.shard == wanted.c.shard, runs.c.contact == wanted.c.contact, runs.c.journey == journey)
+        ended = and_(runs.c.status != "holdout", runs.c.ended_at.is_not(None))
+        query = select(runs.c.contact, func.max(runs.c.ended_at)).select_from(wanted.join(runs, same)).where(ended)
+        return self._connection.execute(query.group_by(runs.c.contact).limit(limit)).all()
 
     # --- addresses ----------------------------------------------------------------------------------------------------
 
@@ -145,10 +197,39 @@ class TurnMemory:
 
     def still_queued(self, contact: str, message: str) -> bool:
         """Whether that message is not being sent yet; one that was queued in this very turn is not."""
-        if any(queued.id == message for queued in self._effects.messages):
+        fresh = self._effects.messages
+        self._fresh.update(queued.id for queued in fresh[len(self._fresh) :])
+        if message in self._fresh:
             return True
-        mine = and_(messages.c.shard == shard_of(contact), messages.c.contact == contact, messages.c.id == message)
-        return bool(self._connection.scalar(select(exists().where(mine, messages.c.status == "queued"))))
+        if self._queued is None:
+            self._queued = Ahead(self._asking(), self._read_queued, _ids)
+        return message in self._queued.of(contact)
+
+    def _read_queued(self, contacts: Sequence[str], limit: int | None) -> Rows:
+        """Those messages of runs that may be withdrawn, and are still queued."""
+        wanted = bulk.triples(
+            self._connection,
+            (
+                (shard_of(contact), contact, message.id)
+                for contact in contacts
+                for run in self._runs(contact)
+                for message in run.queued
+            ),
+        )
+        same = and_(
+            messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact, messages.c.id == wanted.c.third
+        )
+        query = select(messages.c.contact, messages.c.id).select_from(wanted.join(messages, same))
+        query = query.where(messages.c.status == "queued").order_by(messages.c.shard, messages.c.contact)
+        return self._connection.execute(query.limit(limit)).all()
+
+    def _runs(self, contact: str) -> Iterator[Run]:
+        """The contact's runs, and those that are about to become its own."""
+        if contact in self._contacts:
+            yield from self._contacts[contact].runs
+        for item in self._inputs.get(contact, ()):
+            if isinstance(item, Absorb):
+                yield from item.other.runs
 
     def messages(self, contact: str, since: datetime | None) -> Iterable[PastMessage]:
         """The contact's messages queued after ``since``, oldest first; not those that were withdrawn or have failed."""
@@ -177,6 +258,21 @@ class TurnMemory:
         if self._stock is None:
             self._stock = Stock(self._connection)
         return self._stock.take(pool.coupon_pool)
+
+
+def _past(rows: Rows) -> list[PastEvent]:
+    return [
+        PastEvent(number, from_micros(occurred_at), from_micros(handled_at), orjson.loads(properties))
+        for _, number, occurred_at, handled_at, properties in rows
+    ]
+
+
+def _instant(rows: Rows) -> datetime | None:
+    return from_micros(rows[0][1]) if rows else None
+
+
+def _ids(rows: Rows) -> frozenset[str]:
+    return frozenset(id_ for _, id_ in rows)
 
 
 def read_messages(

@@ -11,8 +11,9 @@ import orjson
 from sqlalchemy import Connection, func, select, tuple_, update
 
 from journeyflow.core.identity import shard_of
+from journeyflow.core.inputs import MessageRetried
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases
+from journeyflow.db import aliases, inbox
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
@@ -44,6 +45,7 @@ class StoredMessage:
     sent_at: datetime | None
     values: dict[str, JSON]
     overrides: dict[str, JSON]
+    provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
         sent_at=instant(row.sent_at),
         values=orjson.loads(row._mapping["values"]),
         overrides=orjson.loads(row.overrides),
+        provider_id=row.provider_id,
     )
 
 
@@ -188,12 +191,17 @@ def by_id(connection: Connection, id_: str) -> StoredMessage | None:
 
 
 def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool:
-    """Queue a failed message again; whether it was failed."""
+    """Queue a failed message again, as of now; whether it was failed. Its contact's next turn takes that in."""
     changed = connection.execute(
         update(messages)
         .where(*_this(message), messages.c.status == "failed")
-        .values(status="queued", due_at=to_micros(now), reason=None, attempts=0, expires_at=None)
+        .values(
+            status="queued", queued_at=to_micros(now), due_at=to_micros(now), reason=None, attempts=0, expires_at=None
+        )
     )
+    if changed.rowcount == 1:
+        where = (message.run, message.node, message.channel, message.template, message.to)
+        inbox.put(connection, [(message.contact, MessageRetried(now, message.id, *where))])
     return changed.rowcount == 1
 
 

@@ -28,14 +28,17 @@ def possible_members(
     :returns: the places of those found, the place up to which all have been passed, and whether there may be more.
     """
     key = (contacts.c.shard, contacts.c.contact)
+    behind = tuple_(*key) > tuple_(*after)
+    end = connection.execute(select(*key).where(behind).order_by(*key).limit(1).offset(scanned - 1)).first()
+    passed = behind if end is None else and_(behind, tuple_(*key) <= tuple_(*end))
     maybe = true() if segment is None else or_(_inside(segment), uncertain(segment, now))
-    behind = select(*key, maybe.label("maybe")).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(scanned)
-    rows = connection.execute(behind).all()
-    found = [(row.shard, row.contact) for row in rows if row.maybe]
-    if len(found) > limit:
-        return found[:limit], found[limit - 1], True
-    last = (rows[-1].shard, rows[-1].contact) if rows else after
-    return found, last, len(rows) == scanned
+    rows = connection.execute(select(*key).where(passed, maybe).order_by(*key).limit(limit)).all()
+    found = [(row.shard, row.contact) for row in rows]
+    if len(found) == limit:
+        return found, found[-1], True
+    if end is None:
+        return found, found[-1] if found else after, False
+    return found, (end.shard, end.contact), True
 
 
 def count_certain(connection: Connection, segment: str, now: datetime) -> int:

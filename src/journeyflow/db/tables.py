@@ -244,6 +244,14 @@ addresses = _table(
     _must("at", Instant),
 )
 
+holders = _table(
+    "holders",
+    "distributed",
+    _key("shard", SmallInteger),  # the address's: contacts of all shards may have it
+    _key("address", _text(64)),
+    _key("holder", Key),
+)
+
 coupons = _table(
     "coupons",
     "distributed",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
@@ -163,24 +163,30 @@ def _message_row(message: Message) -> tuple[object, ...]:
     )
 
 
+_THIS = and_(
+    messages.c.shard == bindparam("of_shard"),
+    messages.c.contact == bindparam("of_contact"),
+    messages.c.id == bindparam("of_id"),
+)
+
+
 def _withdraw(connection: Connection, withdrawn: Iterable[tuple[str, str]]) -> None:
-    for contact, message in withdrawn:
-        mine = (messages.c.shard == shard_of(contact)) & (messages.c.contact == contact) & (messages.c.id == message)
-        connection.execute(
-            update(messages).where(mine, messages.c.status == "queued").values(status="cancelled", due_at=None)
-        )
+    which = [{"of_shard": shard_of(contact), "of_contact": contact, "of_id": id_} for contact, id_ in withdrawn]
+    if which:
+        cancelled = update(messages).where(_THIS, messages.c.status == "queued")
+        connection.execute(cancelled.values(status="cancelled", due_at=None), which)
 
 
 def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
     """The first opening and the first click of each message by a person."""
+    which: dict[str, list[dict[str, object]]] = {}
     for one in engaged:
-        column = messages.c.opened_at if one.what == "opened" else messages.c.clicked_at
-        mine = and_(messages.c.shard == shard_of(one.contact), messages.c.contact == one.contact)
-        connection.execute(
-            update(messages)
-            .where(mine, messages.c.id == one.message, column.is_(None))
-            .values({column: to_micros(one.at)})
-        )
+        this = {"of_shard": shard_of(one.contact), "of_contact": one.contact, "of_id": one.message}
+        which.setdefault(one.what, []).append({**this, "first_at": to_micros(one.at)})
+    for what, rows in which.items():
+        column = messages.c.opened_at if what == "opened" else messages.c.clicked_at
+        first = update(messages).where(_THIS, column.is_(None)).values({column: bindparam("first_at")})
+        connection.execute(first, rows)
 
 
 def _save_coupons(connection: Connection, effects: Effects) -> None:
@@ -199,9 +205,17 @@ def _save_coupons(connection: Connection, effects: Effects) -> None:
     moved = Counter((GROUP, one.coupon.pool, "given") for one in effects.allocations)
     moved.update((GROUP, pool, "redeemed") for _, pool, _, _ in effects.redeemed)
     codes.count(connection, moved)
-    for contact, pool, code, at in effects.redeemed:
-        mine = (coupons.c.shard == shard_of(contact)) & (coupons.c.pool == pool) & (coupons.c.code == code)
-        connection.execute(update(coupons).where(mine).values(redeemed_at=to_micros(at)))
+    used = [
+        {"of_shard": shard_of(contact), "of_pool": pool, "of_code": code, "used_at": to_micros(at)}
+        for contact, pool, code, at in effects.redeemed
+    ]
+    if used:
+        this = and_(
+            coupons.c.shard == bindparam("of_shard"),
+            coupons.c.pool == bindparam("of_pool"),
+            coupons.c.code == bindparam("of_code"),
+        )
+        connection.execute(update(coupons).where(this).values(redeemed_at=bindparam("used_at")), used)
 
 
 def _save_addresses(connection: Connection, effects: Effects, now: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import ErrorDetails
 
 from journeyflow.core.values import JSON, PathKeys
 
@@ -31,6 +32,11 @@ def real_path(location: Location, data: JSON, *, missing: bool = False) -> tuple
         path, union = real_path(location[:-1], data)
         return (*path, location[-1]), union
     return _Search(location).best(0, data)
+
+
+def of_key(error: ErrorDetails) -> bool:
+    """Whether an error is about the key of a value; a document may have a key of that name as well."""
+    return error["loc"][-1:] == ("[key]",) and error["type"] not in ("extra_forbidden", "missing")
 
 
 class _Search:

@@ -17,18 +17,20 @@ from pathlib import Path
 from typing import Final
 
 from journeyflow.core.actor import Actor
+from journeyflow.core.consent import turns_address
 from journeyflow.core.contact import Contact
 from journeyflow.core.documents import Documents
-from journeyflow.core.effects import Call, Effects, Message, TrailRecord
+from journeyflow.core.effects import AddressTurn, Call, Effects, Message, TrailRecord
 from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Event, Input, Merge, Reply
+from journeyflow.core.inputs import AddressTurned, Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
 from journeyflow.core.meeting import Item, Joining, meet
 from journeyflow.core.passages import Passages
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.report_counts import ReportCounts
+from journeyflow.services.simulate_holders import Holders
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
 from journeyflow.services.simulate_memory import SimulationMemory
 from journeyflow.services.simulate_summary import JourneyNumbers, MessageTally, Simulation
@@ -164,6 +166,7 @@ class Simulator:
         self._on_trail = on_trail
         self._on_message = on_message
         self._on_call = on_call
+        self._holders: Holders | None = None
         self._tally = MessageTally(zone(self._flows.library.workspace.timezone))
 
     def run(self, until: datetime | None, on_progress: OnProgress | None) -> Simulation:
@@ -184,7 +187,7 @@ class Simulator:
         self._coming.insert(0, (item.at, key, item))
         if item.at in self._together:
             self._together[item.at].append((key, item))
-        elif isinstance(item, Merge) or key in self._aliases:
+        elif turns_address(item) or isinstance(item, Merge) or key in self._aliases:
             self._together[item.at] = [(key, one) for at, key, one in reversed(self._coming) if at == item.at]
 
     def advance(self, until: datetime) -> None:
@@ -292,6 +295,8 @@ class Simulator:
             self._aliases[source.key] = into.key
             self._contacts[source.key] = Contact(source.key)  # timers of it may still be in the heap
             self._memory.move(source, into)
+            if self._holders is not None:
+                self._holders.follow(self._contacts[source.key])
             self._tally.move(source.key, into.key)
 
     # --- what was decided ---------------------------------------------------------------------------------------------
@@ -310,6 +315,11 @@ class Simulator:
             if self._on_message is not None:
                 for message in effects.messages:
                     self._on_message(message)
+        if self._holders is not None:
+            for contact in effects.contacts.values():
+                self._holders.follow(contact)
+        if effects.turned:
+            self._tell_others(effects.turned)
         if effects.calls:
             self._answer(effects.calls)
             if self._on_call is not None:
@@ -322,6 +332,14 @@ class Simulator:
         for settled in self._settled:
             if settled:
                 settled.clear()
+
+    def _tell_others(self, turned: Iterable[AddressTurn]) -> None:
+        """Who shares an address that was turned learns of it at the same instant (rules 3.7 and 5.8)."""
+        if self._holders is None:
+            self._holders = Holders(self._contacts.values())
+        now = self._memory.now
+        told = [(now, key, AddressTurned(now, imported)) for key, imported in self._holders.others(turned)]
+        self._coming.extend(reversed(told))
 
     def _answer(self, calls: Iterable[Call]) -> None:
         """The replies that runs wait for come at the same instant, behind what that instant holds for the contact."""

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from journeyflow.core.consent import turns_address
 from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH, JSON
@@ -38,8 +39,8 @@ class Timeline:
     """All inputs in the order of the clock, and what the clock has to know of them.
 
     ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none. ``together``
-    has the instants at which something arrives for a contact that was, or is about to be, merged: all that arrives
-    then, in the order of the file.
+    has the instants at which something arrives for a contact that was, or is about to be, merged, or that turns an
+    address, which others may share: all that arrives then, in the order of the file.
     """
 
     start: datetime
@@ -61,14 +62,16 @@ def timeline(inputs: Iterable[tuple[str, Input]], start: datetime | None = None)
 def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Input]]]:
     """See :class:`Timeline`; the arrivals are in the order of the file."""
     merged: dict[str, datetime] = {}
+    found: dict[datetime, list[tuple[str, Input]]] = {}
     for at, key, item in arrivals:
         if isinstance(item, Merge):
             merged[key] = min(at, merged.get(key, at))
-    if not merged:
+        elif turns_address(item):
+            found[at] = []
+    if merged:
+        found.update((at, []) for at, key, _ in arrivals if key in merged and at >= merged[key])
+    if not found:
         return {}
-    found: dict[datetime, list[tuple[str, Input]]] = {
-        at: [] for at, key, _ in arrivals if key in merged and at >= merged[key]
-    }
     for at, key, item in arrivals:
         if at in found:
             found[at].append((key, item))

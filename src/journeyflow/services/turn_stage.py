@@ -14,9 +14,10 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Merge
+from journeyflow.core.inputs import AddressTurned, Merge
 from journeyflow.core.meeting import Item, Joining
-from journeyflow.db import aliases, contacts, turns
+from journeyflow.db import aliases, contacts, holders, inbox, turns
+from journeyflow.db.holders import NONE, Addresses, addresses_of
 from journeyflow.db.memory import CodeMaker, TurnMemory
 
 Timers = Mapping[str, Sequence[datetime]]
@@ -52,6 +53,7 @@ class TurnStage:
         self._contacts: dict[str, Contact] = {}
         self._aliases: dict[str, str] = {}
         self._effects = Effects()
+        self._addresses: dict[str, Addresses] = {}
 
     def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
         """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
@@ -70,6 +72,7 @@ class TurnStage:
             targets = set(found.values()) - self._contacts.keys()
             self._contacts.update(contacts.load(self._connection, targets, self._now))
         for contact in self._contacts.values():
+            self._addresses[contact.key] = addresses_of(contact)
             if contact.timer_at is not None and contact.timer_at in self._timers.get(contact.key, ()):
                 contact.timer_at = None
 
@@ -85,7 +88,14 @@ class TurnStage:
         flows = self._flows
         recent_after = None if flows.messages_for is None else self._now - flows.messages_for
         memory = TurnMemory(
-            self._connection, self._contacts, inputs, effects, self._make_code, flows.channels | {"email"}, recent_after
+            self._connection,
+            self._contacts,
+            inputs,
+            effects,
+            self._make_code,
+            flows.channels | {"email"},
+            recent_after,
+            flows.keyed,
         )
 
         def actor(key: str) -> Actor:
@@ -99,6 +109,7 @@ class TurnStage:
     def close(self) -> None:
         effects = self._effects
         turns.save(self._connection, effects, self._now)
+        self._follow_addresses(effects)
         self.alerts.extend(effects.alerts)
         self.trail = [*self.trail, *effects.trail] if self.trail else effects.trail
         self.messages += sum(message.status == "queued" for message in effects.messages)
@@ -106,8 +117,24 @@ class TurnStage:
         if effects.allocations:
             self.stocked.update(one.coupon.pool for one in effects.allocations if one.stocked)
 
+    def _follow_addresses(self, effects: Effects) -> None:
+        """Keep who has which address; who shares one that was turned learns of it (rules 3.7 and 5.8)."""
+        known = self._addresses
+        changes = []
+        for key in [*effects.contacts, *effects.forgotten]:
+            before, after = known.get(key, NONE), addresses_of(self._contacts[key])
+            if before != after:
+                changes.append((key, before, after))
+                known[key] = after
+        holders.save(self._connection, changes)
+        if effects.turned:
+            told = holders.others(self._connection, effects.turned)
+            inbox.put(self._connection, [(key, AddressTurned(self._now, imported)) for key, imported in told])
+
     def join(self, moves: Sequence[Joining]) -> None:
         aliases.move(self._connection, moves)
+        gone = [(source.key, self._addresses.pop(source.key, NONE), NONE) for source, _, _ in moves]
+        holders.save(self._connection, gone)
         for source, into, _ in moves:
             self._aliases[source.key] = into.key
             del self._contacts[source.key]

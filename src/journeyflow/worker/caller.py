@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from secrets import randbelow
-from threading import Event as Flag
-from threading import Thread
 from typing import Final
 
 import structlog
@@ -19,6 +17,7 @@ from journeyflow.db import calls
 from journeyflow.db.calls import CallOutcome, StoredCall
 from journeyflow.db.store import read, write
 from journeyflow.services.call import after_failure, pick_up
+from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
 
@@ -26,7 +25,7 @@ AT_ONCE_MAX: Final = 100
 NAP_SECONDS_MAX: Final = 0.5
 
 
-class Caller:
+class Caller(Loop):
     """A thread with an event loop of its own; calls that were begun are finished before it stops.
 
     Each call is replaced by the next one as it ends, so that a slow receiver keeps only its own calls waiting.
@@ -41,29 +40,13 @@ class Caller:
         on_reply: Callable[[], None],
     ) -> None:
         """``on_outcome`` gets each ended attempt; ``on_reply`` is called when runs have got replies."""
+        super().__init__("caller")
         self._engine = engine
         self._channel = channel
         self._clock = clock
         self._on_outcome = on_outcome
         self._on_reply = on_reply
-        self._woken = Flag()
-        self._stopped = False
         self._going: set[asyncio.Task[CallOutcome]] = set()
-        self._thread = Thread(target=lambda: asyncio.run(self._run()), name="caller", daemon=True)
-
-    def start(self) -> None:
-        """Begin to call."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the calls that were begun, then end."""
-        self._stopped = True
-        self._woken.set()
-        self._thread.join()
-
-    def wake(self) -> None:
-        """Something was queued."""
-        self._woken.set()
 
     async def work_off(self) -> int:
         """Make all calls that are due, and wait for what becomes of them; how many there were."""
@@ -124,6 +107,9 @@ class Caller:
             reason=outcome.reason,
         )  # fmt: skip
         return outcome
+
+    def _work(self) -> None:
+        asyncio.run(self._run())
 
     async def _run(self) -> None:
         while not self._stopped:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from secrets import randbelow
-from threading import Event as Flag
-from threading import Thread
 from typing import Final
 
 import structlog
@@ -20,6 +18,7 @@ from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import Postmaster, Ready, after_failure, write_down
+from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
 
@@ -28,7 +27,7 @@ NAP_SECONDS_MAX: Final = 0.5
 DELIVERY_SECONDS_MAX: Final = 120.0
 
 
-class Dispatcher:
+class Dispatcher(Loop):
     """A thread with an event loop of its own; a batch that was begun is finished before it stops."""
 
     def __init__(
@@ -39,28 +38,12 @@ class Dispatcher:
         clock: Clock,
         on_outcome: Callable[[Outcome, bool], None],
     ) -> None:
+        super().__init__("dispatcher")
         self._engine = engine
         self._postmaster = postmaster
         self._outlet = outlet
         self._clock = clock
         self._on_outcome = on_outcome
-        self._woken = Flag()
-        self._stopped = False
-        self._thread = Thread(target=lambda: asyncio.run(self._run()), name="dispatcher", daemon=True)
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the batch that was begun, then end."""
-        self._stopped = True
-        self._woken.set()
-        self._thread.join()
-
-    def wake(self) -> None:
-        """Something was queued."""
-        self._woken.set()
 
     async def dispatch(self) -> int:
         """One batch; how many messages were picked up."""
@@ -99,6 +82,9 @@ class Dispatcher:
         outcome = after_failure(one.message, error, self._clock(), randbelow(1000) / 1000)
         log.warning("message not delivered", message=one.message.id, status=outcome.status, reason=outcome.reason)
         return outcome
+
+    def _work(self) -> None:
+        asyncio.run(self._run())
 
     async def _run(self) -> None:
         while not self._stopped:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event as Flag
-from threading import Thread
 from typing import Final
 
 import structlog
@@ -15,6 +13,7 @@ from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker
 from journeyflow.db.store import read, write
 from journeyflow.services.turn import Done, isolate, next_due, take_turn
+from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
 
@@ -25,7 +24,7 @@ NAP_SECONDS_MAX: Final = 0.5
 """What another process puts into the database is seen after so long at the latest."""
 
 
-class TurnLoop:
+class TurnLoop(Loop):
     """Takes turns until it is stopped; a turn that was begun is finished."""
 
     def __init__(
@@ -36,29 +35,13 @@ class TurnLoop:
         make_code: CodeMaker,
         on_turn: Callable[[Done, float], None],
     ) -> None:
+        super().__init__("turns")
         self._engine = engine
         self._cache = cache
         self._clock = clock
         self._make_code = make_code
         self._on_turn = on_turn
         self._limit = 500
-        self._woken = Flag()
-        self._stopped = False
-        self._thread = Thread(target=self._run, name="turns", daemon=True)
-
-    def start(self) -> None:
-        """Begin to take turns."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the turn that was begun, then end."""
-        self._stopped = True
-        self._woken.set()
-        self._thread.join()
-
-    def wake(self) -> None:
-        """Something arrived."""
-        self._woken.set()
 
     def turn(self) -> Done:
         """One turn; where it fails, the contacts at fault are set aside and the others go on."""
@@ -85,7 +68,7 @@ class TurnLoop:
             fitting = int(self._limit * TURN_SECONDS / max(seconds, 0.001))
             self._limit = max(LIMITS[0], min(LIMITS[1], (self._limit + fitting) // 2))
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         while not self._stopped:
             self._woken.clear()
             try:
