@@ -17,12 +17,13 @@ from journeyflow.core.flows import JourneyState
 from journeyflow.core.identity import run_id, shard_of
 from journeyflow.core.values import JSON, iso, to_micros
 from journeyflow.db import bulk, documents, tables
+from journeyflow.db.claims import WHOLE
 from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.migrations import migrate
 from journeyflow.db.store import WriteConnection, open_engine, write
 from journeyflow.db.trail import trail_rows
-from journeyflow.db.turns import DAY_US, GROUP
+from journeyflow.db.turns import DAY_US
 from journeyflow.services.folder import read_content
 
 WORKSPACE: Final = "shop"
@@ -83,7 +84,7 @@ def prepare(file: Path, contacts: int, now: datetime) -> None:
             _publish(connection, text, entered_at - WAIT, now - PAUSED_FOR)
         counted = [("", "entered"), ("pause", "visits"), ("pause", "waiting")]
         day = to_micros(entered_at) // DAY_US
-        rows = [(GROUP, CROWD, 1, node, kind, day, contacts) for node, kind in counted]
+        rows = [(WHOLE.first, CROWD, 1, node, kind, day, contacts) for node, kind in counted]
         bulk.insert(connection, tables.statistics, rows)
     for table, part in _rows(contacts, entered_at, due_at):
         with write(engine) as connection:

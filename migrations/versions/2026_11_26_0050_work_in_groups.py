@@ -1,7 +1,7 @@
 """Claim groups, and what PostgreSQL is told of the tables; there are no rows on PostgreSQL before this.
 
-SQLite gets one column. On PostgreSQL text is compared by code points as on SQLite and is not cut to a length, the queues
-are parted by claim group, and tables that change all the time keep room for it and are cleaned often.
+SQLite gets one column. On PostgreSQL text is compared by code points as on SQLite and is not held to a length, the
+queues are parted by claim group, and tables that change all the time keep room for it and are cleaned often.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SIZE = SHARDS // GROUPS
 
 TABLES = (
     "addresses", "aliases", "armings", "calls", "claims", "codes", "contacts", "coupons", "documents", "entries",
-    "events", "failures", "firings", "holders", "inbox", "installation", "journeys", "keys", "messages", "pool_counts", "refusals",
-    "resumptions", "runs", "seen", "statistics", "tasks", "timers", "trail",
+    "events", "failures", "firings", "holders", "inbox", "installation", "journeys", "keys", "messages", "pool_counts",
+    "refusals", "resumptions", "runs", "seen", "statistics", "tasks", "timers", "trail",
 )  # fmt: skip
 
 UPDATED = ("contacts", "runs", "messages", "calls", "entries", "refusals", "coupons", "codes")

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.calls import call, done
 
 from journeyflow.cli.doctor import shown
-from journeyflow.db import turns
+from journeyflow.db import claims
 from journeyflow.db.store import open_engine, write
 from journeyflow.services.doctor import check_clock, check_links
 
@@ -100,7 +100,7 @@ def test_a_clock_that_was_set_back_is_wrong(flows: Path, workplace: Path) -> Non
     done("apply", flows)
     engine = open_engine(str(workplace / "journeyflow.db"))
     with write(engine) as connection:
-        turns.advance_clock(connection, datetime(2126, 1, 1, tzinfo=UTC))
+        claims.advance_all(connection, datetime(2126, 1, 1, tzinfo=UTC))
     engine.dispose()
 
     result = call("doctor")

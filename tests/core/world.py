@@ -38,7 +38,7 @@ from journeyflow.core.inputs import (
     Wake,
 )
 from journeyflow.core.journey import Journey
-from journeyflow.core.meeting import Item, Joining, meet
+from journeyflow.core.meeting import Item, Joining, OnePlace, meet
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -99,7 +99,7 @@ class Merged(NamedTuple):
     into: str
 
 
-class World:
+class World(OnePlace):
     """Documents published at ``start``, and everybody they deal with."""
 
     def __init__(self, *documents: str | Model, start: str = MONDAY_NINE) -> None:

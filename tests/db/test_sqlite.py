@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from journeyflow.core.errors import InvalidValue, Overloaded, SystemFailure
-from journeyflow.db.sqlite import READERS_MAX, ReadConnection, database_path, open_engine, read, write
+from journeyflow.db.sqlite import READERS_MAX, database_path, open_engine, read, write
+from journeyflow.db.transactions import ReadConnection
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -18,7 +18,7 @@ from tests.live.world import START, LiveWorld, comparable
 from journeyflow.core.errors import Conflict
 from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Event, Input
-from journeyflow.db import inbox, tables, tasks
+from journeyflow.db import claims, inbox, tables, tasks
 from journeyflow.db.store import read, write
 from journeyflow.services import operate
 
@@ -151,8 +151,10 @@ def test_a_slice_looks_at_a_bounded_number_of_runs_of_other_journeys(
     world.settle()
     with write(world.engine) as connection:
         operate.archive(connection, "walk", world.now)
-        (task,) = tasks.oldest(connection, world.now)
-        first = tasks.take_slice(connection, task, 30, None, world.now)
+        claim = claims.take(connection, claims.WHOLE, world.now)
+        assert claim is not None
+        (task,) = tasks.oldest(connection, claim, world.now)
+        first = tasks.take_slice(connection, claim, task, 30, None)
 
     assert not first.last
     assert len(first.contacts) <= 2

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from journeyflow.core.errors import Conflict, Overloaded
 from journeyflow.core.inputs import Event, SetTags
 from journeyflow.db import inbox
+from journeyflow.db.claims import WHOLE
 from journeyflow.db.idempotency import Token
 from journeyflow.db.migrations import migrate
 from journeyflow.db.store import open_engine, read
@@ -34,7 +35,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def stored(engine: Engine) -> list[str]:
     with read(engine) as connection:
-        return [one.contact for one in inbox.oldest(connection, 100)]
+        return [one.contact for one in inbox.oldest(connection, WHOLE, 100)]
 
 
 def test_inputs_that_arrive_together_keep_their_order(engine: Engine) -> None:

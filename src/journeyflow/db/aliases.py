@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from journeyflow.core.contact import Entry
+from journeyflow.core.contact import Contact, Entry
 from journeyflow.core.identity import shard_of
 from journeyflow.core.meeting import Joining
 from journeyflow.core.merge import join_entries
@@ -92,15 +92,30 @@ def into(connection: Connection, key: str) -> list[Alias]:
 # --- moving ----------------------------------------------------------------------------------------------------------
 
 
+def leave(connection: Connection, left: Iterable[Alias]) -> None:
+    """Leave aliases; contacts of whom there is one are there no more."""
+    bulk.insert(
+        connection, aliases, [(shard_of(one.contact), one.contact, one.into, to_micros(one.at)) for one in left]
+    )
+
+
+def take_out(connection: Connection, source: Contact) -> None:
+    """Of a contact that leaves for another claim group: it is there no more, and time has no work for it.
+
+    Whatever else is kept under its key waits there for the other one's turn (:func:`move`); nobody adds to it.
+    """
+    mine = (contacts.c.shard == shard_of(source.key)) & (contacts.c.contact == source.key)
+    connection.execute(delete(contacts).where(mine))
+    if source.timer_at is not None:
+        bulk.delete(connection, timers, [(to_micros(source.timer_at), shard_of(source.key), source.key)])
+
+
 def move(connection: Connection, moves: Sequence[Joining]) -> None:
-    """Put everything kept under the key of each source under that of the other contact, and leave aliases.
+    """Put everything kept under the key of each source under that of the other contact.
 
     Events and trail are numbered behind those that are there; nobody sees the rows meanwhile, because a turn is one
     transaction. Rows are written anew and deleted: ``shard`` never changes.
     """
-    if not moves:
-        return
-    bulk.insert(connection, aliases, [(shard_of(one.key), one.key, two.key, to_micros(at)) for one, two, at in moves])
     rows = [(shard_of(one.key), one.key, shard_of(two.key), two.key, two.events, two.records) for one, two, _ in moves]
     moved = bulk.moves(connection, rows)
     former = func.coalesce(trail.c.former, trail.c.contact)

@@ -11,6 +11,8 @@ from journeyflow.db import bulk_postgresql, bulk_sqlite
 from journeyflow.db.store import on_postgresql
 
 Row = Sequence[object]
+Columns = tuple[str, ...]
+"""Names of columns."""
 
 
 class _Bulk(Protocol):
@@ -19,7 +21,7 @@ class _Bulk(Protocol):
     def moves(self, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause: ...
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
-    def put(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
+    def put(self, connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None) -> None: ...
     def add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def delete(self, connection: Connection, table: Table, keys: Sequence[Row]) -> None: ...
 
@@ -60,10 +62,13 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int
     return _of(connection).insert_new(connection, table, rows) if rows else 0
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert full rows; a row whose key is there already is replaced, and of two with one key the last counts."""
+def put(connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None = None) -> None:
+    """Insert full rows; a row whose key is there already is replaced, and of two with one key the last counts.
+
+    :param columns: of a row that is there already, only these.
+    """
     if rows:
-        _of(connection).put(connection, table, rows)
+        _of(connection).put(connection, table, rows, columns)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

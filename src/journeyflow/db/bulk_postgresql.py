@@ -69,7 +69,7 @@ def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Iterable[An
 
 
 def _array(type_: type[TypeEngine[Any]], values: Iterable[Any]) -> str:  # Any: of the type
-    return _texts(values) if type_ is Text else _numbers(values)
+    return text_array(values) if type_ is Text else _numbers(values)
 
 
 def _numbers(values: Iterable[Any]) -> str:  # Any: int or None
@@ -77,7 +77,7 @@ def _numbers(values: Iterable[Any]) -> str:  # Any: int or None
     return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
-def _texts(values: Iterable[Any]) -> str:  # Any: str or None
+def text_array(values: Iterable[Any]) -> str:  # Any: str or None
     """An array of texts in PostgreSQL's own notation."""
     return f"{{{','.join([_quoted(value) for value in values])}}}"
 
@@ -110,8 +110,8 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int
     return connection.exec_driver_sql(sql, _arrays(table.columns, rows)).rowcount
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    connection.exec_driver_sql(_put_sql(table), _arrays(table.columns, _last_of_each(table, rows)))
+def put(connection: Connection, table: Table, rows: Sequence[Row], columns: tuple[str, ...] | None) -> None:
+    connection.exec_driver_sql(_put_sql(table, columns), _arrays(table.columns, _last_of_each(table, rows)))
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -160,7 +160,7 @@ def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's v
 
 def _arrays(columns: Iterable[Any], rows: Sequence[Row]) -> tuple[str, ...]:  # Any: columns of any type
     return tuple(
-        _texts(values) if isinstance(one.type, String) else _numbers(values)
+        text_array(values) if isinstance(one.type, String) else _numbers(values)
         for one, values in zip(columns, zip(*rows, strict=True), strict=True)
     )
 
@@ -201,8 +201,8 @@ def _rest(table: Table) -> list[str]:
 
 
 @cache
-def _put_sql(table: Table) -> str:
-    return _conflict(table, (f'"{name}" = excluded."{name}"' for name in _rest(table)))
+def _put_sql(table: Table, columns: tuple[str, ...] | None) -> str:
+    return _conflict(table, (f'"{name}" = excluded."{name}"' for name in columns or _rest(table)))
 
 
 @cache

@@ -60,8 +60,8 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int
     return connection.exec_driver_sql(f"{_insert_sql(table)} ON CONFLICT DO NOTHING", rows).rowcount
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    connection.exec_driver_sql(_put_sql(table), rows)
+def put(connection: Connection, table: Table, rows: Sequence[Row], columns: tuple[str, ...] | None) -> None:
+    connection.exec_driver_sql(_put_sql(table, columns), rows)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -89,8 +89,8 @@ def _rest(table: Table) -> list[str]:
 
 
 @cache
-def _put_sql(table: Table) -> str:
-    return _conflict(table, (f'"{name}" = excluded."{name}"' for name in _rest(table)))
+def _put_sql(table: Table, columns: tuple[str, ...] | None) -> str:
+    return _conflict(table, (f'"{name}" = excluded."{name}"' for name in columns or _rest(table)))
 
 
 @cache

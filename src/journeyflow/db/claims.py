@@ -78,8 +78,8 @@ def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:
     query = select(claims.c.now, claims.c.timers_from).where(claims.c.shard == group.first)
     if on_postgresql(connection):
         # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-        by_key = [func.set_config(name, "off", literal(value=True)) for name in ("enable_seqscan", "enable_sort")]
-        query = query.add_columns(*by_key[:1]).with_for_update(skip_locked=True)
+        by_key = func.set_config("enable_seqscan", "off", literal(value=True))
+        query = query.add_columns(by_key).with_for_update(skip_locked=True)
     row = connection.execute(query).first()
     if row is None:
         if on_postgresql(connection):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -48,12 +48,23 @@ def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str
     columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
     rows = connection.execute(select(*columns).select_from(wanted.join(contacts, same))).all()
     found = {row[0]: _contact(*row) for row in rows}
+    _add_runs(connection, found, wanted, now)
+    return found
+
+
+def load_runs(connection: Connection, people: Iterable[Contact], now: datetime) -> None:
+    """Give contacts that have left (:func:`unpacked`) the runs that decisions can still concern."""
+    found = {contact.key: contact for contact in people}
+    wanted = bulk.batch(connection, ((shard_of(key), key) for key in found))
+    _add_runs(connection, found, wanted, now)
+
+
+def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: FromClause, now: datetime) -> None:
     for row in connection.execute(_open_runs(wanted, now)).all():
         found[row[0]].runs.append(_run(*row))
     for contact in found.values():
         if len(contact.runs) > 1:
             contact.runs.sort(key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id))
-    return found
 
 
 def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of many columns
@@ -130,6 +141,17 @@ def contact_row(contact: Contact) -> tuple[object, ...]:
         micros(contact.timer_at),
         dump(state),
     )
+
+
+def packed(contact: Contact) -> dict[str, object]:
+    """A contact without its runs, for the way to another one that it is merged into."""
+    _, key, created_at, _, state = contact_row(contact)
+    return {"contact": key, "created_at": created_at, "state": state}
+
+
+def unpacked(data: Mapping[str, Any]) -> Contact:  # Any: what packed wrote
+    """The contact that ``packed`` made data of."""
+    return _contact(data["contact"], data["created_at"], None, data["state"])
 
 
 def _put_standing(contact: Contact, state: dict[str, object]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, Text, cast, delete, exists, func, select, update
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
@@ -74,7 +74,12 @@ def epoch(connection: Connection) -> int:
 
 def raise_epoch(connection: Connection) -> None:
     """Tell every engine to load the documents anew."""
-    set_setting(connection, "epoch", str(epoch(connection) + 1))
+    value = installation.c.value
+    following = update(installation).where(installation.c.name == "epoch")
+    following = following.values(value=cast(cast(value, BigInteger) + 1, Text))  # in one statement: nobody's is lost
+    if connection.execute(following).rowcount == 0:
+        bulk.insert_new(connection, installation, [("epoch", "0")])
+        connection.execute(following)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -168,11 +173,16 @@ def add_resumption(connection: Connection, one: Resumption) -> None:
     bulk.insert(connection, resumptions, [(one.journey, to_micros(one.at), to_micros(one.paused_at), one.mode, over)])
 
 
-def end_resumption(connection: Connection, journey: str, at: datetime) -> None:
-    """All have followed the end of a pause."""
+def end_resumption(connection: Connection, journey: str, at: datetime, is_last: Callable[[], bool]) -> None:
+    """All contacts of a claim group have followed the end of a pause.
+
+    :param is_last: whether those of the other groups have, too; asked while no other group ends the same.
+    """
     mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
-    connection.execute(delete(resumptions).where(mine))
-    raise_epoch(connection)
+    connection.execute(select(resumptions.c.at).where(mine).with_for_update()).first()
+    if is_last():
+        connection.execute(delete(resumptions).where(mine))
+        raise_epoch(connection)
 
 
 def _resumptions(connection: Connection) -> dict[str, list[Resumption]]:
@@ -229,9 +239,10 @@ class FlowsCache:
     def current(self, connection: Connection) -> Flows:
         """The flows as they are published now."""
         now = epoch(connection)
-        if self._flows is None or now != self._epoch:
+        while self._flows is None or now != self._epoch:
             self._flows = self._load(connection)
             self._epoch = now
+            now = epoch(connection)  # what was published while it was loaded may be there in part
         return self._flows
 
     def _load(self, connection: Connection) -> Flows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, delete, exists, select
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
+    Absorb,
     AddressTurned,
     Appear,
     Enroll,
     Event,
     Forget,
     Identify,
-    Input,
     Merge,
     MessageFailed,
     MessageRetried,
@@ -30,9 +30,12 @@ from journeyflow.core.inputs import (
     SetTopics,
     Wake,
 )
+from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
-from journeyflow.db.contacts import dump, instant, micros
+from journeyflow.db.claims import WHOLE, Group
+from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
+from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
 
 _BITS: Final = 12
@@ -53,36 +56,46 @@ class Arrived(NamedTuple):
 
     id: int
     contact: str
-    input: Input
+    input: Item
 
 
-def put(connection: Connection, arrivals: Iterable[tuple[str, Input]]) -> list[int]:
-    """Store inputs in order; their ids."""
-    rows = [row(contact, item) for contact, item in arrivals]
+def put(connection: Connection, arrivals: Iterable[tuple[str, Item]], now: datetime | None = None) -> list[int]:
+    """Store inputs in order; their ids.
+
+    :param now: what is handed on by a turn is behind all that was before that instant.
+    """
+    rows = [row(contact, item, now) for contact, item in arrivals]
     bulk.insert(connection, inbox, rows)
     return [one[0] for one in rows]
 
 
-def row(contact: str, item: Input) -> tuple[int, int, str, int, str, str]:
+def row(contact: str, item: Item, now: datetime | None = None) -> tuple[int, int, str, int, str, str]:
     """A row of ``inbox``."""
     kind, payload = encode(item)
-    return (next_id(item.at), shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
+    at = item.at if now is None else max(item.at, now)
+    return (next_id(at), shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
 
 
-def oldest(connection: Connection, limit: int) -> list[Arrived]:
-    """The oldest inputs of all contacts, in order of arrival."""
-    found = connection.execute(
-        select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload).order_by(inbox.c.id).limit(limit)
-    )
+def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived]:
+    """The oldest inputs of a group, in order of arrival."""
+    query = select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
+    if group != WHOLE:
+        query = query.where(group.of(inbox))
     return [
         Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload)))
-        for id_, contact, at, kind, payload in found.all()
+        for id_, contact, at, kind, payload in connection.execute(query.order_by(inbox.c.id).limit(limit)).all()
     ]
 
 
-def remove_until(connection: Connection, last: int) -> None:
-    """Delete everything up to an id."""
-    connection.execute(delete(inbox).where(inbox.c.id <= last))
+def remove(connection: Connection, arrived: Sequence[Arrived]) -> None:
+    """Delete the oldest inputs of a group, which have been read in the same transaction; those and no others.
+
+    Where others may write meanwhile, one that is committed later may have a smaller id.
+    """
+    if on_postgresql(connection):
+        bulk.delete(connection, inbox, [(one.id, shard_of(one.contact), one.contact) for one in arrived])
+    elif arrived:
+        connection.execute(delete(inbox).where(inbox.c.id <= arrived[-1].id))
 
 
 def waits(connection: Connection, contact: str, id_: int) -> bool:
@@ -99,7 +112,7 @@ def is_empty(connection: Connection) -> bool:
 # --- inputs as JSON --------------------------------------------------------------------------------------------------
 
 
-def encode(item: Input) -> tuple[str, dict[str, object]]:
+def encode(item: Item) -> tuple[str, dict[str, object]]:
     """An input's kind and its data."""
     match item:
         case Event():
@@ -153,6 +166,8 @@ def encode(item: Input) -> tuple[str, dict[str, object]]:
             return "address_turned", {"imported": item.imported}
         case Forget():
             return "forget", {}
+        case Absorb():
+            return "absorb", {**packed(item.other), **({"guarded": True} if item.guarded else {})}
         case Reply():
             called = {"run": item.run, "node": item.node, "visit": item.visit}
             return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}
@@ -167,7 +182,7 @@ def _named(data: dict[str, object], known: bool) -> dict[str, object]:
     return data
 
 
-def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what encode wrote
+def decode(kind: str, at: datetime, data: dict[str, Any]) -> Item:  # Any: what encode wrote
     """The input that ``encode`` made data of."""
     match kind:
         case "event":
@@ -215,6 +230,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Input:  # Any: what
             return AddressTurned(at, data["imported"])
         case "forget":
             return Forget(at)
+        case "absorb":
+            return Absorb(at, unpacked(data), data.get("guarded", False))
         case "reply":
             called = (data["run"], data["node"], data["visit"])
             return Reply(at, *called, data["status"], data["body"], data["error"])

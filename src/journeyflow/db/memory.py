@@ -146,6 +146,11 @@ class TurnMemory:
 
     # --- addresses ----------------------------------------------------------------------------------------------------
 
+    @property
+    def known_addresses(self) -> Mapping[str, Address]:
+        """What has been read of addresses, by their hash."""
+        return self._addresses or {}
+
     def address(self, channel: str, address: str) -> Address:
         """Whether that address is suppressed, or unsubscribed from everything."""
         digest = self._hash(channel, address)
@@ -221,6 +226,7 @@ class TurnMemory:
         )
         query = select(messages.c.contact, messages.c.id).select_from(wanted.join(messages, same))
         query = query.where(messages.c.status == "queued").order_by(messages.c.shard, messages.c.contact)
+        query = query.with_for_update(of=messages)  # nobody picks up meanwhile what this turn withdraws
         return self._connection.execute(query.limit(limit)).all()
 
     def _runs(self, contact: str) -> Iterator[Run]:

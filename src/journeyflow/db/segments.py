@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, true, tuple_
 
 from journeyflow.core.values import to_micros
+from journeyflow.db.claims import WHOLE, Group
+from journeyflow.db.json_part import json_part
 from journeyflow.db.tables import contacts
 
 Place = tuple[int, str]
@@ -19,7 +20,13 @@ Place = tuple[int, str]
 
 
 def possible_members(
-    connection: Connection, segment: str | None, now: datetime, after: Place, limit: int, scanned: int
+    connection: Connection,
+    segment: str | None,
+    now: datetime,
+    after: Place,
+    limit: int,
+    scanned: int,
+    group: Group = WHOLE,
 ) -> tuple[list[Place], Place, bool]:
     """The next contacts that may be in the segment, behind a place.
 
@@ -28,7 +35,7 @@ def possible_members(
     :returns: the places of those found, the place up to which all have been passed, and whether there may be more.
     """
     key = (contacts.c.shard, contacts.c.contact)
-    behind = tuple_(*key) > tuple_(*after)
+    behind = and_(tuple_(*key) > tuple_(*after), contacts.c.shard <= group.last)
     end = connection.execute(select(*key).where(behind).order_by(*key).limit(1).offset(scanned - 1)).first()
     passed = behind if end is None else and_(behind, tuple_(*key) <= tuple_(*end))
     maybe = true() if segment is None else or_(_inside(segment), uncertain(segment, now))
@@ -62,12 +69,8 @@ def uncertain(segment: str, now: datetime) -> ColumnElement[bool]:
 
 def _inside(segment: str) -> ColumnElement[bool]:
     # 1, or [1, when it can change]
-    return or_(_judged(segment) == 1, func.json_extract(contacts.c.state, f"{_path(segment)}[0]") == 1)
+    return or_(_judged(segment) == "1", json_part(contacts.c.state, "segments", segment, 0) == "1")
 
 
-def _judged(segment: str) -> ColumnElement[object]:
-    return func.json_extract(contacts.c.state, _path(segment))
-
-
-def _path(segment: str) -> str:
-    return f"$.segments.{orjson.dumps(segment).decode()}"
+def _judged(segment: str) -> ColumnElement[str]:
+    return json_part(contacts.c.state, "segments", segment)

@@ -68,8 +68,10 @@ def _table(
     :param queue: whether its oldest rows of some shards are asked for; on PostgreSQL such rows lie in a part of their
         own, so that nobody walks over the others.
     """
-    parted = {"postgresql_partition_by": f"RANGE ({SHARD})"} if queue else {}
-    return Table(name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid, **parted)
+    parted = f"RANGE ({SHARD})" if queue else None
+    return Table(
+        name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid, postgresql_partition_by=parted
+    )
 
 
 # --- documents and settings ------------------------------------------------------------------------------------------

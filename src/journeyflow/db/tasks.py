@@ -1,4 +1,7 @@
-"""Work on many contacts, a bounded slice at a time: a row with a cursor that moves with the work."""
+"""Work on many contacts, a bounded slice at a time: a row with a cursor that moves with the work.
+
+Each claim group has a row of its own for what is asked of all.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, delete, exists, select, tuple_, update
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk
+from journeyflow.db.claims import Claim, Group, groups
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.segments import possible_members
 from journeyflow.db.tables import contacts, runs, tasks
-from journeyflow.db.turns import GROUP
 
 Kind = Literal["look_at_all", "look_at_journey", "fire"]
 Cursor = tuple[int, str]
 """Shard and key of the last contact that was done."""
 UNTOUCHED: Final = (-1, "")
-"""Where a task begins: before every contact."""
+"""Before every contact."""
 SCANNED_PER_CONTACT: Final = 20
 """A slice that looks for members passes so many times its limit of contacts at most."""
 
@@ -32,13 +35,14 @@ found would hold the lock of the database for as long as there are others."""
 
 
 class Task(NamedTuple):
-    """A task; ``journey`` is empty for one over all contacts.
+    """A task of the group that begins at ``shard``; ``journey`` is empty for one over all contacts.
 
     ``resumption`` is the end of a pause that all contacts have followed when the task is done. One of kind
     ``fire`` lets contacts take part in a schedule's firing: that of ``trigger`` at ``fire_at``.
     """
 
     id: str
+    shard: int
     kind: Kind
     journey: str
     resumption: datetime | None
@@ -60,28 +64,42 @@ def add(connection: Connection, kind: Kind, journey: str, at: datetime, resumpti
     Where the same was asked for already, and nobody has begun, that will do.
     """
     args = dump({"journey": journey, "resumption": micros(resumption)})
-    same = (tasks.c.kind == kind) & (tasks.c.args == args) & (tasks.c.cursor == dump(UNTOUCHED))
-    if not connection.scalar(select(exists().where(same))):
-        bulk.insert(connection, tasks, [(GROUP, str(uuid4()), kind, args, dump(UNTOUCHED), to_micros(at))])
+    for group in groups(connection):
+        same = (tasks.c.shard == group.first) & (tasks.c.kind == kind) & (tasks.c.args == args)
+        untouched = same & (tasks.c.cursor == dump(_untouched(group)))
+        # A turn that has begun may be doing it by what was published before; it is waited for.
+        if connection.execute(select(tasks.c.id).where(untouched).with_for_update()).first() is None:
+            _put(connection, group, kind, args, at)
 
 
-def fire(connection: Connection, journey: str, trigger: str, fire_at: datetime) -> None:
-    """Let the contacts that a schedule is for take part in one of its firings."""
+def fire(connection: Connection, claim: Claim, journey: str, trigger: str, fire_at: datetime) -> None:
+    """Let the contacts of a group that a schedule is for take part in one of its firings."""
     args = dump({"journey": journey, "trigger": trigger, "fire_at": to_micros(fire_at)})
-    bulk.insert(connection, tasks, [(GROUP, str(uuid4()), "fire", args, dump(UNTOUCHED), to_micros(fire_at))])
+    _put(connection, claim.group, "fire", args, fire_at)
 
 
-def firing(connection: Connection) -> list[Task]:
-    """The firings of schedules that contacts are still taking part in, in order."""
-    rows = connection.execute(select(tasks).where(tasks.c.kind == "fire").order_by(tasks.c.created_at, tasks.c.id))
+def _put(connection: Connection, group: Group, kind: Kind, args: str, at: datetime) -> None:
+    row = (group.first, str(uuid4()), kind, args, dump(_untouched(group)), to_micros(at))
+    bulk.insert(connection, tasks, [row])
+
+
+def _untouched(group: Group) -> Cursor:
+    """Where a task begins: before every contact of the group."""
+    return (group.first - 1, "")
+
+
+def firing(connection: Connection, claim: Claim) -> list[Task]:
+    """The firings of schedules that contacts of a group are still taking part in, in order."""
+    mine = claim.group.of(tasks) & (tasks.c.kind == "fire")
+    rows = connection.execute(select(tasks).where(mine).order_by(tasks.c.created_at, tasks.c.id))
     return [_task(row) for row in rows.all()]
 
 
-def oldest(connection: Connection, until: datetime) -> list[Task]:
-    """The tasks whose turn it is, those that have waited longest; none that was asked for after an instant."""
+def oldest(connection: Connection, claim: Claim, until: datetime) -> list[Task]:
+    """A group's tasks whose turn it is, those that have waited longest; none that was asked for after an instant."""
     rows = connection.execute(
         select(tasks)
-        .where(tasks.c.created_at <= to_micros(until))
+        .where(claim.group.of(tasks), tasks.c.created_at <= to_micros(until))
         .order_by(tasks.c.created_at, tasks.c.id)
         .limit(TOGETHER_MAX)
     )
@@ -91,23 +109,25 @@ def oldest(connection: Connection, until: datetime) -> list[Task]:
 def _task(row: Any) -> Task:  # Any: a row of the table
     args, (shard, contact) = orjson.loads(row.args), orjson.loads(row.cursor)
     resumption, fire_at = instant(args.get("resumption")), instant(args.get("fire_at"))
-    return Task(row.id, row.kind, args["journey"], resumption, (shard, contact), args.get("trigger", ""), fire_at)
+    return Task(
+        row.id, row.shard, row.kind, args["journey"], resumption, (shard, contact), args.get("trigger", ""), fire_at
+    )
 
 
-def take_slice(connection: Connection, task: Task, limit: int, segment: str | None, now: datetime) -> Slice:
+def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, segment: str | None) -> Slice:
     """At most the next ``limit`` contacts of a task; the cursor moves behind them, and the task ends with the last.
 
     :param segment: the key of the definition by which a firing's contacts can be told from the others, where known.
     """
     if task.kind == "look_at_all":
-        found, cursor = _contacts(connection, task.cursor, limit)
+        found, cursor = _contacts(connection, claim, task.cursor, limit)
     elif task.kind == "fire":
         scanned = limit * SCANNED_PER_CONTACT
-        places, last, more = possible_members(connection, segment, now, task.cursor, limit, scanned)
+        places, last, more = possible_members(connection, segment, claim.now, task.cursor, limit, scanned, claim.group)
         found, cursor = [contact for _, contact in places], last if more else None
     else:
-        found, cursor = _in_journey(connection, task, limit)
-    mine = (tasks.c.shard == GROUP) & (tasks.c.id == task.id)
+        found, cursor = _in_journey(connection, claim, task, limit)
+    mine = (tasks.c.shard == task.shard) & (tasks.c.id == task.id)
     if cursor is None:
         connection.execute(delete(tasks).where(mine))
     else:
@@ -115,18 +135,19 @@ def take_slice(connection: Connection, task: Task, limit: int, segment: str | No
     return Slice(found, cursor is None)
 
 
-def _contacts(connection: Connection, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
+def _contacts(connection: Connection, claim: Claim, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
     key = (contacts.c.shard, contacts.c.contact)
-    rows = connection.execute(select(*key).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(limit)).all()
+    behind = tuple_(*key) > tuple_(*after), contacts.c.shard <= claim.group.last
+    rows = connection.execute(select(*key).where(*behind).order_by(*key).limit(limit)).all()
     return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
 
 
-def _in_journey(connection: Connection, task: Task, limit: int) -> tuple[list[str], Cursor | None]:
+def _in_journey(connection: Connection, claim: Claim, task: Task, limit: int) -> tuple[list[str], Cursor | None]:
     """The next contacts with an active run in the journey."""
     key = (runs.c.shard, runs.c.contact)
     rows = connection.execute(
         select(*key, runs.c.journey, runs.c.status)
-        .where(tuple_(*key) > tuple_(*task.cursor))
+        .where(tuple_(*key) > tuple_(*task.cursor), runs.c.shard <= claim.group.last)
         .order_by(*key)
         .limit(LOOKED_AT_MAX)
     )
@@ -145,6 +166,15 @@ def _in_journey(connection: Connection, task: Task, limit: int) -> tuple[list[st
         return [*found], None
     found[place[1]] = None  # whose runs may go on behind the cut; to look at a contact never does harm
     return [*found], place
+
+
+def is_last(connection: Connection, task: Task) -> bool:
+    """Whether no other group still has to do what a task that has ended asked for.
+
+    The ends of tasks for one and the same have to come one after the other.
+    """
+    args = dump({"journey": task.journey, "resumption": micros(task.resumption)})
+    return connection.execute(select(tasks.c.id).where(tasks.c.args == args).limit(1)).first() is None
 
 
 def is_empty(connection: Connection) -> bool:

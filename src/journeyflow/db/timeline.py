@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, selec
 
 from journeyflow.core.effects import StoredEvent, TrailRecord
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import Input
+from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import history
 from journeyflow.db.contacts import instant
@@ -72,7 +72,7 @@ def before(connection: Connection, contact: str, position: Position | None, limi
     return list(islice((one for one in ordered if position is None or one.position < position), limit))
 
 
-def still_to_come(connection: Connection, keys: Iterable[str]) -> list[tuple[str, Input]]:
+def still_to_come(connection: Connection, keys: Iterable[str]) -> list[tuple[str, Item]]:
     """What has arrived for contacts and waits for its turn, in order of arrival."""
     query = (
         select(inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)

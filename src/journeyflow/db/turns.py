@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, update
 
+from journeyflow.core.contact import Address
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
-from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk, calls, codes
+from journeyflow.core.values import to_micros
+from journeyflow.db import bulk, calls, codes, timers
+from journeyflow.db.claims import Claim
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (
     addresses,
-    claims,
     contacts,
     coupons,
     entries,
@@ -26,61 +28,19 @@ from journeyflow.db.tables import (
     runs,
     seen,
     statistics,
-    timers,
     trail,
 )
 from journeyflow.db.trail import trail_rows
 
-GROUP = 0
-"""The claim group of SQLite: all shards; its lock is the database's own (BEGIN IMMEDIATE)."""
 DAY_US = 86_400_000_000
+UNKNOWN: Final = Address()
 
 
-def advance_clock(connection: Connection, clock: datetime) -> datetime:
-    """``max(clock, what was given before)``, kept, so that time never runs backwards (rule 1.1)."""
-    before = connection.scalar(select(claims.c.now).where(claims.c.shard == GROUP))
-    now = clock if before is None else max(clock, from_micros(before))
-    bulk.put(connection, claims, [(GROUP, to_micros(now))])
-    return now
+def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[str, Address]) -> None:
+    """Write all that a turn decided, in bulk.
 
-
-# --- timers ----------------------------------------------------------------------------------------------------------
-
-
-def due(connection: Connection, until: datetime, limit: int) -> list[tuple[str, datetime]]:
-    """The oldest timers up to an instant: (contact, instant)."""
-    rows = connection.execute(
-        select(timers.c.contact, timers.c.due_at)
-        .where(timers.c.due_at <= to_micros(until))
-        .order_by(timers.c.due_at)
-        .limit(limit)
-    )
-    return [(contact, from_micros(due_at)) for contact, due_at in rows.all()]
-
-
-def take(connection: Connection, taken: Iterable[tuple[str, datetime]]) -> None:
-    """Delete timers."""
-    bulk.delete(connection, timers, [(to_micros(due_at), shard_of(contact), contact) for contact, due_at in taken])
-
-
-def set_timer(connection: Connection, contact: str, at: datetime) -> None:
-    """Wake a contact that exists at an instant, whatever else is set for it."""
-    bulk.insert_new(connection, timers, [(to_micros(at), shard_of(contact), contact)])
-    mine = (contacts.c.shard == shard_of(contact)) & (contacts.c.contact == contact)
-    connection.execute(update(contacts).where(mine).values(timer_at=to_micros(at)))
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """The instant of the earliest timer."""
-    found = connection.scalar(select(func.min(timers.c.due_at)))
-    return None if found is None else from_micros(found)
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def save(connection: Connection, effects: Effects, now: datetime) -> None:
-    """Write all that a turn decided, in bulk."""
+    :param known: what was known of addresses, by their hash, when it was decided.
+    """
     bulk.put(connection, contacts, [contact_row(contact) for contact in effects.contacts.values()])
     bulk.put(connection, runs, [run_row(contact, run) for contact, run in effects.runs.values()])
     bulk.insert(connection, trail, trail_rows(effects.trail))
@@ -97,11 +57,11 @@ def save(connection: Connection, effects: Effects, now: datetime) -> None:
     calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
     _engage(connection, effects.engaged)
-    bulk.insert_new(connection, timers, [(to_micros(at), shard_of(contact), contact) for contact, at in effects.timers])
-    _save_coupons(connection, effects)
-    _save_addresses(connection, effects, now)
+    timers.put(connection, claim, effects.timers)
+    _save_coupons(connection, effects, claim)
+    _save_addresses(connection, effects, claim.now, known)
     bulk.add(connection, refusals, [_refusal_row(trigger, record) for trigger, record in effects.refusals])
-    _save_statistics(connection, effects, now)
+    _save_statistics(connection, effects, claim)
     forget(connection, effects.forgotten)
 
 
@@ -189,7 +149,7 @@ def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
         connection.execute(first, rows)
 
 
-def _save_coupons(connection: Connection, effects: Effects) -> None:
+def _save_coupons(connection: Connection, effects: Effects, claim: Claim) -> None:
     bulk.insert(
         connection,
         coupons,
@@ -202,8 +162,8 @@ def _save_coupons(connection: Connection, effects: Effects) -> None:
         ],
     )  # fmt: skip
     codes.give(connection, [(one.coupon.pool, one.coupon.code) for one in effects.allocations if one.stocked])
-    moved = Counter((GROUP, one.coupon.pool, "given") for one in effects.allocations)
-    moved.update((GROUP, pool, "redeemed") for _, pool, _, _ in effects.redeemed)
+    moved = Counter((claim.shard, one.coupon.pool, "given") for one in effects.allocations)
+    moved.update((claim.shard, pool, "redeemed") for _, pool, _, _ in effects.redeemed)
     codes.count(connection, moved)
     used = [
         {"of_shard": shard_of(contact), "of_pool": pool, "of_code": code, "used_at": to_micros(at)}
@@ -218,12 +178,17 @@ def _save_coupons(connection: Connection, effects: Effects) -> None:
         connection.execute(update(coupons).where(this).values(redeemed_at=bindparam("used_at")), used)
 
 
-def _save_addresses(connection: Connection, effects: Effects, now: datetime) -> None:
-    rows = []
-    for (channel, address), known in effects.addresses.items():
+def _save_addresses(connection: Connection, effects: Effects, now: datetime, known: Mapping[str, Address]) -> None:
+    """Contacts of other groups may have the same address, and change it meanwhile: only what changed is written."""
+    rows: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    for (channel, address), stands in effects.addresses.items():
         digest = address_hash(channel, address)
-        rows.append((shard_of(digest), digest, int(known.suppressed), int(known.unsubscribed), to_micros(now)))
-    bulk.put(connection, addresses, rows)
+        before = known.get(digest, UNKNOWN)
+        changed = [name for name in ("suppressed", "unsubscribed") if getattr(before, name) != getattr(stands, name)]
+        row = (shard_of(digest), digest, int(stands.suppressed), int(stands.unsubscribed), to_micros(now))
+        rows.setdefault((*changed, "at"), []).append(row)
+    for columns, changes in rows.items():
+        bulk.put(connection, addresses, changes, columns)
 
 
 def _refusal_row(trigger: int | None, record: TrailRecord) -> tuple[object, ...]:
@@ -245,7 +210,7 @@ def _refusal_row(trigger: int | None, record: TrailRecord) -> tuple[object, ...]
     )
 
 
-def _save_statistics(connection: Connection, effects: Effects, now: datetime) -> None:
-    day = to_micros(now) // DAY_US
-    rows = [(GROUP, *one, day, count) for one, count in effects.statistics.items() if count]
+def _save_statistics(connection: Connection, effects: Effects, claim: Claim) -> None:
+    day = to_micros(claim.now) // DAY_US
+    rows = [(claim.shard, *one, day, count) for one, count in effects.statistics.items() if count]
     bulk.add(connection, statistics, rows)

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy import Connection, select
 
 from journeyflow.core.values import from_micros
-from journeyflow.db import calls, failures, outbox, turns
+from journeyflow.db import calls, claims, failures, outbox, timers
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.tables import inbox
@@ -35,8 +35,9 @@ def lag(connection: Connection, now: datetime) -> Lag:
     """How far the engine is behind."""
     arrived = connection.scalar(select(inbox.c.at).order_by(inbox.c.id).limit(1))
     oldest = None if arrived is None else from_micros(arrived)
+    timer = timers.next_due(connection, claims.groups(connection))
     return Lag(
-        _age(oldest, now), _age(turns.next_due(connection), now), _age(outbox.next_due(connection), now),
+        _age(oldest, now), _age(timer, now), _age(outbox.next_due(connection), now),
         _age(calls.next_due(connection), now), failures.count(connection),
     )  # fmt: skip
 

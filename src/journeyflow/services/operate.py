@@ -12,7 +12,7 @@ from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
-from journeyflow.db import documents, runs, tasks, turns
+from journeyflow.db import claims, documents, runs, tasks
 from journeyflow.db.documents import JourneyRow
 
 OVERDUE_AFTER: Final = timedelta(days=1)
@@ -45,7 +45,7 @@ def pause(connection: Connection, journey: str, clock: datetime, entries_only: b
     wanted: JourneyState = "entries_paused" if entries_only else "paused"
     if row.state == wanted:
         return row
-    now = turns.advance_clock(connection, clock)
+    now = claims.advance_all(connection, clock)
     paused = replace(row, state=wanted, paused_at=now)
     documents.put_journey(connection, paused)
     if row.state == "paused":
@@ -72,7 +72,7 @@ def resume(
     row = row_of(connection, journey)
     if row.state not in ("entries_paused", "paused"):
         raise Conflict(f"journey {journey} is {row.state}, not paused")
-    now = turns.advance_clock(connection, clock)
+    now = claims.advance_all(connection, clock)
     live = replace(row, state="live", paused_at=None)
     documents.put_journey(connection, live)
     _go_on(connection, row, now, mode, over)
@@ -110,7 +110,7 @@ def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow
     row = row_of(connection, journey)
     if row.state == "archived":
         return row
-    now = turns.advance_clock(connection, clock)
+    now = claims.advance_all(connection, clock)
     archived = replace(row, state="archived", paused_at=None)
     documents.put_journey(connection, archived)
     tasks.add(connection, "look_at_journey", journey, now)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,47 +14,59 @@ from sqlalchemy import Connection
 from journeyflow.core.flows import Flows, Timed
 from journeyflow.core.timetable import Coming
 from journeyflow.core.triggers import ScheduleTrigger
-from journeyflow.db import firings, tasks
+from journeyflow.db import claims, firings, tasks
+from journeyflow.db.claims import Claim, Group
+from journeyflow.db.firings import Fired
 
 AT_ONCE_MAX: Final = 100
 """So many instants of one schedule fire in one turn at most; the next turn fires the next."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def fire(connection: Connection, flows: Flows, until: datetime, now: datetime) -> None:
-    """Fire what has come by an instant, and was not missed by more than its ``catch_up``."""
-    last = firings.last(connection)
+def fire(connection: Connection, claim: Claim, flows: Flows, until: datetime) -> None:
+    """Fire for a group what has come by an instant, and was not missed by more than its ``catch_up``."""
+    last = firings.last(connection, claim.group)
     for timed in flows.schedules:
-        coming = _next(timed, last, now)
+        coming = _next(timed, last, claim.now)
         for _ in range(AT_ONCE_MAX):
             if coming is None or coming.at > until:
                 break
             journey, key = timed.published.id, timed.trigger.key
-            firings.put(connection, journey, key, coming.at, now)
-            tasks.fire(connection, journey, key, coming.at)
+            firings.put(connection, claim, journey, key, coming.at)
+            tasks.fire(connection, claim, journey, key, coming.at)
             coming = None if _once(timed) else timed.table().after(coming)
 
 
 def next_firing(connection: Connection, flows: Flows, now: datetime) -> datetime | None:
-    """When the next schedule fires."""
+    """When the next schedule fires, for some group."""
+    return min(next_by_group(connection, flows, now, claims.groups(connection)).values(), default=None)
+
+
+def next_by_group(
+    connection: Connection, flows: Flows, now: datetime, groups: Iterable[Group]
+) -> dict[Group, datetime]:
+    """When the next schedule fires for each group; those for which none does are left out."""
     if not flows.schedules:
-        return None
-    last = firings.last(connection)
-    comings = (_next(timed, last, now) for timed in flows.schedules)
-    return min((coming.at for coming in comings if coming is not None), default=None)
+        return {}
+    found = {}
+    for group, last in firings.last_of_groups(connection, groups).items():
+        comings = [coming.at for timed in flows.schedules if (coming := _next(timed, last, now)) is not None]
+        if comings:
+            found[group] = min(comings)
+    return found
 
 
-def open_firings(connection: Connection, flows: Flows) -> dict[str, list[datetime]]:
-    """The firings that contacts are still taking part in, by the key under which a contact remembers its own."""
+def open_firings(connection: Connection, claim: Claim, flows: Flows) -> dict[str, list[datetime]]:
+    """The firings that contacts of a group still take part in, by the key under which a contact remembers its own."""
     found: dict[str, list[datetime]] = {}
     if flows.schedules:
-        for task in tasks.firing(connection):
+        for task in tasks.firing(connection, claim):
             if task.fire_at is not None:
                 found.setdefault(f"{task.journey}:{task.trigger}", []).append(task.fire_at)
     return found
 
 
-def _next(timed: Timed, last: dict[tuple[str, str], datetime], now: datetime) -> Coming | None:
+def _next(timed: Timed, last: Fired, now: datetime) -> Coming | None:
     assert isinstance(timed.trigger, ScheduleTrigger)
     fired_at = last.get((timed.published.id, timed.trigger.key))
     if fired_at is not None and _once(timed):

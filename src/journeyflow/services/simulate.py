@@ -25,7 +25,7 @@ from journeyflow.core.errors import InvalidInput, NotFound
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import AddressTurned, Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
-from journeyflow.core.meeting import Item, Joining, meet
+from journeyflow.core.meeting import Item, Joining, OnePlace, meet
 from journeyflow.core.passages import Passages
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
@@ -126,7 +126,7 @@ def choose(documents: Documents, journeys: Sequence[str]) -> Documents:
     return replace(documents, journeys=picked)
 
 
-class Simulator:
+class Simulator(OnePlace):
     """The clock and everybody's state.
 
     Its clock can be moved step by step, with inputs that come in between: :meth:`take` and :meth:`advance`.

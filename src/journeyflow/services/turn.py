@@ -12,12 +12,14 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from journeyflow.core.effects import TrailRecord
+from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Forget, Input, Merge
-from journeyflow.core.meeting import MICROSECOND, meet
+from journeyflow.core.inputs import Absorb, Forget, Merge
+from journeyflow.core.meeting import MICROSECOND, Item, meet
 from journeyflow.core.triggers import ScheduleTrigger
-from journeyflow.db import codes, documents, failures, inbox, tasks, turns
+from journeyflow.db import claims, codes, documents, failures, inbox, tasks, timers
+from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker
@@ -40,7 +42,8 @@ class PoolLow(NamedTuple):
 class Done:
     """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
 
-    ``trail`` is what it decided, each record with its contact's number of it.
+    ``busy``: somebody else works on the group, and nothing was done. ``trail`` is what was decided, each record with
+    its contact's number of it.
     """
 
     contacts: int = 0
@@ -48,6 +51,7 @@ class Done:
     timers: int = 0
     tasks: int = 0
     more: bool = False
+    busy: bool = False
     alerts: tuple[str, ...] = ()
     messages: int = 0
     calls: int = 0
@@ -58,8 +62,8 @@ class Done:
 
 @dataclass(slots=True)
 class _Batch:
-    arrived: list[tuple[str, Input]]
-    inputs: dict[str, list[Input]]
+    arrived: list[tuple[str, Item]]
+    inputs: dict[str, list[Item]]
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
@@ -69,54 +73,61 @@ class _Batch:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
 
 
-def take_turn(connection: Connection, cache: FlowsCache, clock: datetime, limit: int, make_code: CodeMaker) -> Done:
-    """One turn over at most about ``limit`` inputs and timers, inside the caller's transaction.
+def take_turn(
+    connection: Connection,
+    cache: FlowsCache,
+    clock: datetime,
+    limit: int,
+    make_code: CodeMaker,
+    group: Group = WHOLE,
+) -> Done:
+    """One turn of a claim group over at most about ``limit`` inputs and timers, inside the caller's transaction.
 
     :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
     """
-    now = turns.advance_clock(connection, clock)
+    claim = claims.take(connection, group, clock)
+    if claim is None:
+        return Done(busy=True)
     flows = cache.current(connection)
-    batch, done = _take(connection, flows, now, limit)
+    batch, done = _take(connection, flows, claim, limit)
     keys = batch.contacts()
-    if not keys:
-        return done
-    stage = _decide(connection, flows, batch, now, make_code)
-    done.contacts = len(keys)
-    done.alerts = tuple(stage.alerts)
-    done.trail = stage.trail
-    done.messages = stage.messages
-    done.calls = stage.calls
-    done.pools_low = tuple(_pools_low(connection, flows, stage.stocked)) if stage.stocked else ()
+    if keys:
+        stage = _decide(connection, flows, batch, claim, make_code)
+        done.contacts = len(keys)
+        done.alerts = tuple(stage.alerts)
+        done.trail = stage.trail
+        done.messages = stage.messages
+        done.calls = stage.calls
+        done.pools_low = tuple(_pools_low(connection, flows, stage.stocked)) if stage.stocked else ()
+    claims.keep(connection, claim)
     return done
 
 
-def _take(connection: Connection, flows: Flows, now: datetime, limit: int) -> tuple[_Batch, Done]:
+def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    oldest = inbox.oldest(connection, limit)
+    oldest = inbox.oldest(connection, claim.group, limit)
     arrived = _up_to_an_end(oldest)
-    inputs: dict[str, list[Input]] = {}
+    inputs: dict[str, list[Item]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
-    if arrived:
-        inbox.remove_until(connection, arrived[-1].id)
+    inbox.remove(connection, arrived)
     full = len(oldest) == limit or len(arrived) < len(oldest)
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
-    until = min(now, arrived[-1].input.at - MICROSECOND) if full else now
+    until = min(claim.now, arrived[-1].input.at - MICROSECOND) if full else claim.now
     share = max(1, limit // 4)
     room = max(share, limit - len(arrived))
-    due = turns.due(connection, until, room)
-    turns.take(connection, due)
-    timers: dict[str, list[datetime]] = {}
+    due = timers.take(connection, claim, until, room)
+    woken: dict[str, list[datetime]] = {}
     for contact, at in due:
-        timers.setdefault(contact, []).append(at)
+        woken.setdefault(contact, []).append(at)
     if flows.schedules:
-        schedules.fire(connection, flows, until, now)
-    firings = schedules.open_firings(connection, flows)  # before a task ends with its last slice
-    visited, waiting = _visit(connection, flows, until, now, max(share, room - len(due)))
-    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=now)
+        schedules.fire(connection, claim, flows, until)
+    firings = schedules.open_firings(connection, claim, flows)  # before a task ends with its last slice
+    visited, waiting = _visit(connection, flows, claim, until, max(share, room - len(due)))
+    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=claim.now)
     done.more = full or len(due) == room or waiting
     everything = [(one.contact, one.input) for one in arrived]
-    return _Batch(everything, inputs, timers, visited, until, firings), done
+    return _Batch(everything, inputs, woken, visited, until, firings), done
 
 
 def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
@@ -128,24 +139,27 @@ def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
     for place, one in enumerate(arrived, 1):
         if isinstance(one.input, Forget):
             return arrived[:place]
-        if isinstance(one.input, Merge):
-            merges[one.input.into] += 1
-            if merges[one.input.into] == MERGES_MAX:
+        if isinstance(one.input, Merge | Absorb):
+            into = one.input.into if isinstance(one.input, Merge) else one.contact
+            merges[into] += 1
+            if merges[into] == MERGES_MAX:
                 return arrived[:place]
     return arrived
 
 
 def _visit(
-    connection: Connection, flows: Flows, until: datetime, now: datetime, limit: int
+    connection: Connection, flows: Flows, claim: Claim, until: datetime, limit: int
 ) -> tuple[list[str], bool]:  # fmt: skip
     """A slice of each task, none of which came after ``until``: its place is behind what arrived before it."""
     found: list[str] = []
-    due = tasks.oldest(connection, until)
+    due = tasks.oldest(connection, claim, until)
     for task in due:
-        part = tasks.take_slice(connection, task, max(1, limit // len(due)), _segment_of(flows, task), now)
+        part = tasks.take_slice(connection, claim, task, max(1, limit // len(due)), _segment_of(flows, task))
         found.extend(part.contacts)
         if part.last and task.resumption is not None:
-            documents.end_resumption(connection, task.journey, task.resumption)
+            documents.end_resumption(
+                connection, task.journey, task.resumption, partial(tasks.is_last, connection, task)
+            )
     return found, bool(due)
 
 
@@ -161,14 +175,17 @@ def _segment_of(flows: Flows, task: Task) -> str | None:
 
 def next_due(connection: Connection, flows: Flows, now: datetime) -> datetime | None:
     """When time next has work: a contact's timer, or a schedule."""
-    timer, firing = turns.next_due(connection), schedules.next_firing(connection, flows, now)
+    timer, firing = (
+        timers.next_due(connection, claims.groups(connection)),
+        schedules.next_firing(connection, flows, now),
+    )
     return firing if timer is None or (firing is not None and firing < timer) else timer
 
 
-def _decide(connection: Connection, flows: Flows, batch: _Batch, now: datetime, make_code: CodeMaker) -> TurnStage:
+def _decide(connection: Connection, flows: Flows, batch: _Batch, claim: Claim, make_code: CodeMaker) -> TurnStage:
     """Decide for all contacts of the batch, and write what was decided."""
     keys = batch.contacts()
-    stage = TurnStage(connection, flows, now, batch.timers, make_code, batch.firings)
+    stage = TurnStage(connection, flows, claim, batch.timers, make_code, batch.firings)
     if stage.load(batch.inputs, keys):
         meet(stage, batch.arrived, keys, batch.until)
         return stage
@@ -192,15 +209,24 @@ RETRY_AFTER = timedelta(hours=1)
 """A contact whose time raised an error is looked at again after so long."""
 
 
-def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_code: CodeMaker, limit: int) -> int:
+def isolate(
+    connection: Connection,
+    cache: FlowsCache,
+    clock: datetime,
+    make_code: CodeMaker,
+    limit: int,
+    group: Group = WHOLE,
+) -> int:
     """After a turn failed: decide contact by contact, and set aside the inputs of those that fail.
 
     Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
     nothing is lost and nobody else waits. Returns how many contacts failed.
     """
-    now = turns.advance_clock(connection, clock)
+    claim = claims.take(connection, group, clock)
+    if claim is None:
+        return 0
     flows = cache.current(connection)
-    batch, _ = _take(connection, flows, now, limit)
+    batch, _ = _take(connection, flows, claim, limit)
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
@@ -211,12 +237,13 @@ def isolate(connection: Connection, cache: FlowsCache, clock: datetime, make_cod
             batch.until,
             batch.firings,
         )
-        error = _attempt(connection, partial(_decide, connection, flows, alone, now, make_code))
+        error = _attempt(connection, partial(_decide, connection, flows, alone, claim, make_code))
         if error is not None:
             failed += 1
-            failures.put(connection, key, alone.inputs.get(key, []), error, now)
+            failures.put(connection, key, alone.inputs.get(key, []), error, claim.now)
             if alone.timers:
-                turns.set_timer(connection, key, now + RETRY_AFTER)
+                timers.wake(connection, claim, key, claim.now + RETRY_AFTER)
+    claims.keep(connection, claim)
     return failed
 
 
@@ -224,6 +251,8 @@ def _attempt(connection: Connection, work: Callable[[], object]) -> str | None:
     try:
         with connection.begin_nested():
             work()
+    except (SystemFailure, Overloaded):
+        raise
     except Exception as error:  # noqa: BLE001  # whatever one contact's decision raised must not stop the others
         return f"{type(error).__name__}: {error}"
     return None

@@ -14,11 +14,14 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import AddressTurned, Merge
+from journeyflow.core.inputs import Absorb, AddressTurned, Merge
 from journeyflow.core.meeting import Item, Joining
 from journeyflow.db import aliases, contacts, holders, inbox, turns
+from journeyflow.db.aliases import Alias
+from journeyflow.db.claims import WHOLE, Claim
 from journeyflow.db.holders import NONE, Addresses, addresses_of
 from journeyflow.db.memory import CodeMaker, TurnMemory
+from journeyflow.db.store import one_at_a_time
 
 Timers = Mapping[str, Sequence[datetime]]
 
@@ -26,15 +29,16 @@ Timers = Mapping[str, Sequence[datetime]]
 class TurnStage:
     """The contacts of one turn, loaded at once; see :class:`journeyflow.core.meeting.Stage`.
 
-    All shards of SQLite are one claim group, so that both turns of a merge are taken under one lock, in one
-    transaction: nobody ever finds the one contact gone and the other without what it brings.
+    Both turns of a merge within a claim group (on SQLite there is but one) are taken under one lock, in one
+    transaction: nobody ever finds the one contact gone and the other without what it brings. Of one between two groups
+    the second turn follows when the other group's comes; until then who looks finds what the inbox holds.
     """
 
     def __init__(
         self,
         connection: Connection,
         flows: Flows,
-        now: datetime,
+        claim: Claim,
         timers: Timers,
         make_code: CodeMaker,
         firings: Firings,
@@ -46,30 +50,35 @@ class TurnStage:
         self.stocked: Counter[str] = Counter()
         self._connection = connection
         self._flows = flows
-        self._now = now
+        self._claim = claim
+        self._now = claim.now
         self._timers = timers
         self._make_code = make_code
         self._firings = firings
         self._contacts: dict[str, Contact] = {}
         self._aliases: dict[str, str] = {}
         self._effects = Effects()
+        self._memory: TurnMemory | None = None
         self._addresses: dict[str, Addresses] = {}
 
     def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
         """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
         merges = {item.into for items in inputs.values() for item in items if isinstance(item, Merge)}
+        absorbed = [item.other for items in inputs.values() for item in items if isinstance(item, Absorb)]
         self._load({*inputs, *others, *merges})
-        return bool(merges or self._aliases)
+        if absorbed:
+            contacts.load_runs(self._connection, absorbed, self._now)
+        return bool(merges or absorbed or self._aliases)
 
     def _load(self, keys: Iterable[str]) -> None:
-        wanted = set(keys)
-        self._contacts.update(contacts.load(self._connection, wanted, self._now))
-        missing = wanted - self._contacts.keys()
+        wanted = {key: self.here(key) for key in keys}
+        self._contacts.update(contacts.load(self._connection, [key for key, here in wanted.items() if here], self._now))
+        missing = wanted.keys() - self._contacts.keys()
         if missing:
             # Who is new, or is another one now: who is there already has no alias.
             found = aliases.find(self._connection, missing)
             self._aliases.update(found)
-            targets = set(found.values()) - self._contacts.keys()
+            targets = {key for key in found.values() if self.here(key)} - self._contacts.keys()
             self._contacts.update(contacts.load(self._connection, targets, self._now))
         for contact in self._contacts.values():
             self._addresses[contact.key] = addresses_of(contact)
@@ -87,7 +96,7 @@ class TurnStage:
         effects = self._effects = Effects()
         flows = self._flows
         recent_after = None if flows.messages_for is None else self._now - flows.messages_for
-        memory = TurnMemory(
+        memory = self._memory = TurnMemory(
             self._connection,
             self._contacts,
             inputs,
@@ -108,7 +117,8 @@ class TurnStage:
 
     def close(self) -> None:
         effects = self._effects
-        turns.save(self._connection, effects, self._now)
+        known = {} if self._memory is None else self._memory.known_addresses
+        turns.save(self._connection, effects, self._claim, known)
         self._follow_addresses(effects)
         self.alerts.extend(effects.alerts)
         self.trail = [*self.trail, *effects.trail] if self.trail else effects.trail
@@ -132,9 +142,39 @@ class TurnStage:
             inbox.put(self._connection, [(key, AddressTurned(self._now, imported)) for key, imported in told])
 
     def join(self, moves: Sequence[Joining]) -> None:
+        aliases.leave(self._connection, [Alias(source.key, into.key, at) for source, into, at in moves])
+        self.receive(moves)
+        self._forget_addresses(source for source, _, _ in moves)
+        for source, _, _ in moves:
+            del self._contacts[source.key]
+
+    def receive(self, moves: Sequence[Joining]) -> None:
         aliases.move(self._connection, moves)
-        gone = [(source.key, self._addresses.pop(source.key, NONE), NONE) for source, _, _ in moves]
-        holders.save(self._connection, gone)
         for source, into, _ in moves:
             self._aliases[source.key] = into.key
-            del self._contacts[source.key]
+
+    def _forget_addresses(self, gone: Iterable[Contact]) -> None:
+        holders.save(self._connection, [(one.key, self._addresses.pop(one.key, NONE), NONE) for one in gone])
+
+    # --- other groups -------------------------------------------------------------------------------------------------
+
+    def here(self, key: str) -> bool:
+        return self._claim.group is WHOLE or self._claim.group.holds(key)
+
+    def send(self, key: str, items: Sequence[Item]) -> None:
+        inbox.put(self._connection, [(key, item) for item in items], self._now)
+
+    def leave(self, source: Contact, into: str, at: datetime, guarded: bool) -> bool:
+        for key in sorted((source.key, into)):  # two that are merged into each other must not both leave
+            one_at_a_time(self._connection, f"merge {key}")
+        person = aliases.resolve(self._connection, into)
+        if person == source.key:
+            self.alerts.append(f"contact {source.key} was not merged into {into}, which is {person} by now")
+            return False
+        aliases.leave(self._connection, [Alias(source.key, person, at)])
+        aliases.take_out(self._connection, source)
+        self.send(person, [Absorb(at, source, guarded)])
+        self._forget_addresses([source])
+        self._aliases[source.key] = person
+        del self._contacts[source.key]
+        return True
