@@ -25,6 +25,7 @@ from journeyflow.services import operate
 Operation = tuple[int, str, Callable[[Connection, str, datetime], object]]
 """Before which arrival, on which journey, what."""
 
+STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
 HOUR = timedelta(hours=1)
 
 

@@ -29,6 +29,7 @@ from journeyflow.db.tasks import UNTOUCHED
 from journeyflow.services import members
 from journeyflow.services.publish import put
 
+STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
 EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "20"))
 several = settings(max_examples=EXAMPLES // 2, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -28,6 +28,7 @@ from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
 
+STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
 EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "20"))
 WHOLE = 1_000
 AFTERMATH = timedelta(days=2)

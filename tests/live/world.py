@@ -1,15 +1,17 @@
-"""The live engine on SQLite with a clock that the test moves, fed with what a simulation is fed with."""
+"""The live engine with a clock that the test moves, fed with what a simulation is fed with."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from tests.live import stores
 
 from journeyflow.bootstrap import Installation, open_installation
 from journeyflow.channels.outlet import Outlet
@@ -18,7 +20,7 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
-from journeyflow.db import aliases, calls, codes, inbox, tables, trail
+from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.store import read, write
 from journeyflow.services import call
@@ -31,7 +33,7 @@ TURNS_MAX = 100_000
 
 
 class LiveWorld:
-    """One installation.
+    """One installation, on a database of the store that is chosen (:mod:`tests.live.stores`).
 
     ``limit`` is how many inputs and timers a turn takes at most. Unless ``delivering``, messages stay in the outbox.
     """
@@ -47,9 +49,9 @@ class LiveWorld:
         self.now = start
         self.limit = limit
         self.delivering = delivering
-        self.installation: Installation = open_installation(
-            Settings(database_url=str(directory / "live.db")), lambda: self.now
-        )
+        self._database = ExitStack()
+        url = self._database.enter_context(stores.database(directory))
+        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
         self.engine = self.installation.engine
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
@@ -64,8 +66,12 @@ class LiveWorld:
                 if source.kind == "coupon_pool" and source.data["codes"] == "uploaded":
                     codes.add(connection, source.id, [f"{source.id}-{number}" for number in range(500)], start)
 
+        with read(self.engine) as connection:
+            self.groups = claims.groups(connection)
+
     def close(self) -> None:
         self.engine.dispose()
+        self._database.close()
 
     def feed(self, inputs: Iterable[tuple[str, Input]], until: datetime) -> None:
         """Hand every input in at its instant, letting timers fire at theirs, up to an instant (included)."""
@@ -125,9 +131,13 @@ class LiveWorld:
         return len(made)
 
     def turn(self) -> Done:
-        """One turn; what it queued is delivered at once, as in a simulation, or not at all."""
-        with write(self.engine) as connection:
-            done = take_turn(connection, self.installation.cache, self.now, self.limit, self.installation.make_code)
+        """One turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
+        done = Done()
+        for group in self.groups:
+            with write(self.engine) as connection:
+                one = self.installation
+                part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+            done = added_up(done, part)
         while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
             pass
         return done
@@ -210,6 +220,23 @@ def refused(records: Iterable[TrailRecord], people: Mapping[str, str]) -> Counte
         (people.get(one.contact, one.contact), one.journey, str(one.detail["reason"]))
         for one in records
         if one.run is None
+    )
+
+
+def added_up(one: Done, two: Done) -> Done:
+    """What both turns did."""
+    return Done(
+        contacts=one.contacts + two.contacts,
+        inputs=one.inputs + two.inputs,
+        timers=one.timers + two.timers,
+        tasks=one.tasks + two.tasks,
+        more=one.more or two.more,
+        alerts=(*one.alerts, *two.alerts),
+        messages=one.messages + two.messages,
+        calls=one.calls + two.calls,
+        pools_low=(*one.pools_low, *two.pools_low),
+        now=two.now,
+        trail=[*one.trail, *two.trail],
     )
 
 

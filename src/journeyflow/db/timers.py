@@ -61,7 +61,7 @@ def next_due(connection: Connection, groups: Iterable[Group] = (WHOLE,)) -> date
 
 def first_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[int, int]:
     """When the earliest timer of each group is due (microseconds), by the group's first shard."""
-    begins = dict(connection.execute(select(claims.c.shard, claims.c.timers_from)).tuples().all())
+    begins: dict[int, int] = dict(connection.execute(select(claims.c.shard, claims.c.timers_from)).all())
     parts = [
         select(literal(group.first).label("first"), func.min(timers.c.due_at).label("due_at")).where(
             group.of(timers), timers.c.due_at >= begins.get(group.first, 0)
