@@ -20,7 +20,8 @@ def run_on(connection: Connection) -> None:
 
 def run_as_sql() -> None:
     """Print the statements instead."""
-    context.configure(dialect_name="sqlite", target_metadata=metadata, literal_binds=True, transactional_ddl=True)
+    dialect = context.config.attributes.get("dialect", "sqlite")
+    context.configure(dialect_name=dialect, target_metadata=metadata, literal_binds=True, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -52,13 +52,6 @@ def _make_runtime_directory() -> None:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))
 
 
-def _make_runtime_directory() -> None:
-    """The wheel keeps a lock there, and warns where there is none."""
-    directory = Path(gettempdir()) / f"journeyflow-runtime-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))
-
-
 @contextmanager
 def _connection(url: URL) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:

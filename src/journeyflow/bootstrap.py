@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -17,7 +17,7 @@ from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.schema_version import is_current
-from journeyflow.db.store import open_engine, write
+from journeyflow.db.store import one_at_a_time, open_engine, write
 from journeyflow.services import keys
 from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from journeyflow.rendering.renderer import LiquidRenderer
     from journeyflow.services.dispatch import Postmaster
     from journeyflow.services.letters import Letters
+
+
+FIRST_START: Final = "first start"
 
 
 @dataclass
@@ -79,6 +82,7 @@ class Installation:
         They come into force when the block ends: a process that dies before has made none, and the next start does.
         """
         with write(self.engine) as connection:
+            one_at_a_time(connection, FIRST_START)
             yield _first_keys(connection, self.settings, self.clock)
 
     def webhooks(self) -> WebhookChannel:
@@ -105,6 +109,7 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
 
         migrate(engine)
     with write(engine) as connection:
+        one_at_a_time(connection, FIRST_START)
         secret = _secret(connection, settings)
     return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret))
 

@@ -13,7 +13,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYFLOW_", toml_file="journeyflow.toml", extra="ignore")
 
-    database_url: str = Field(default="journeyflow.db", description="SQLite: a path, or sqlite:///path")
+    database_url: str = Field(
+        default="journeyflow.db",
+        description="SQLite: a path, or sqlite:///path; or postgresql://user:password@host/database",
+    )
     host: str = Field(default="127.0.0.1", description="the address that serve listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="the port that serve listens on")
     admin_key: SecretStr | None = Field(

@@ -17,7 +17,7 @@ from journeyflow.bootstrap import Installation, open_installation
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.inputs import Input
+from journeyflow.core.inputs import Input, Merge
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
@@ -82,10 +82,19 @@ class LiveWorld:
             self.now = at
             group = [one for one in coming if one[1].at <= at]
             coming = coming[len(group) :]
-            with write(self.engine) as connection:
-                inbox.put(connection, group)
-            self.settle()
+            for some in self._together(group):
+                with write(self.engine) as connection:
+                    inbox.put(connection, some)
+                self.settle()
         self.advance(until, included=True)
+
+    def _together(self, group: list[tuple[str, Input]]) -> list[list[tuple[str, Input]]]:
+        """What arrives at one instant. Between claim groups a merge is two turns: what comes for the other contact at
+        that very instant may have its turn in between, so that here one arrives after the other.
+        """
+        if len(self.groups) > 1 and any(isinstance(item, Merge) for _, item in group):
+            return [[one] for one in group]
+        return [group]
 
     def pile_up(self, inputs: Iterable[tuple[str, Input]], until: datetime, every: int) -> None:
         """Hand inputs in while the engine is down; it comes up for a moment after so many, and at the end."""

@@ -179,8 +179,9 @@ def _in_process(settings: Settings, absent: Absent, decides: bool) -> Iterator[h
     from journeyflow.clock import now
 
     database = database_file(settings)
-    imagined = absent == "empty" and not database.exists()
-    if absent == "refused" and not database.exists():
+    missing = database is not None and not database.exists()
+    imagined = absent == "empty" and missing
+    if absent == "refused" and missing:
         hint = "journeyflow serve makes one; --database-url or --server name another"
         raise SystemFailure(f"there is no database {settings.database_url}; {hint}")
     if imagined:

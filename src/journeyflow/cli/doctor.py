@@ -117,10 +117,11 @@ def _is_ours(variable: str) -> bool:
 def _look(settings: Settings) -> list[Finding]:
     from journeyflow.clock import now
     from journeyflow.db.sqlite import path_of
+    from journeyflow.db.store import postgresql_url
     from journeyflow.services import doctor as checks
 
     try:
-        path = path_of(settings.database_url)
+        path = None if postgresql_url(settings.database_url) else path_of(settings.database_url)
         found = checks.check_database(settings.database_url, path, now())
     except JourneyflowError as error:
         path, found = None, [checks.Finding("wrong", "database", str(error))]

@@ -30,13 +30,16 @@ class Borrowed:
     wake: Callable[[], None]
 
 
-def database_file(settings: Settings) -> Path:
-    """The file of the database.
+def database_file(settings: Settings) -> Path | None:
+    """The file of the database; ``None`` for PostgreSQL.
 
     :raises InvalidValue: when it is in memory.
     """
     from journeyflow.db.sqlite import path_of
+    from journeyflow.db.store import postgresql_url
 
+    if postgresql_url(settings.database_url) is not None:
+        return None
     path = path_of(settings.database_url)
     if path is None:
         raise InvalidValue("a database in memory lasts as long as its process; give a file with --database-url")
@@ -45,7 +48,7 @@ def database_file(settings: Settings) -> Path:
 
 @contextmanager
 def sole_engine(database: Path | None, now: datetime, advice: str | None = None) -> Iterator[None]:
-    """Keep every other process from being the engine.
+    """Keep every other process from being the engine on a SQLite database; PostgreSQL (``None``) takes any number.
 
     :param advice: what to do about it where another one is.
     :raises SystemFailure: when another one is; names it.
@@ -64,7 +67,7 @@ def sole_engine(database: Path | None, now: datetime, advice: str | None = None)
 
 
 @contextmanager
-def borrowed_engine(settings: Settings, database: Path, clock: Clock, *, decides: bool) -> Iterator[Borrowed]:
+def borrowed_engine(settings: Settings, database: Path | None, clock: Clock, *, decides: bool) -> Iterator[Borrowed]:
     """The installation, to put inputs in; with ``decides`` they are handled here, unless another process does so.
 
     Nothing is sent: messages wait in the outbox for ``serve``.
@@ -87,7 +90,7 @@ def borrowed_engine(settings: Settings, database: Path, clock: Clock, *, decides
         yield Borrowed(installation, ingest, wake)
 
 
-def _take_if_free(stack: ExitStack, database: Path, now: datetime) -> bool:
+def _take_if_free(stack: ExitStack, database: Path | None, now: datetime) -> bool:
     try:
         stack.enter_context(sole_engine(database, now))
     except SystemFailure:

@@ -29,6 +29,7 @@ from journeyflow.cli import (
     send_test,
     serve,
     simulate,
+    worker,
 )
 from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure, Unavailable
 
@@ -96,6 +97,7 @@ def root(
 
 
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("plan")(publish.plan)

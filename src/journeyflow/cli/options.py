@@ -11,7 +11,11 @@ import typer
 
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database-url", metavar="URL", help="A SQLite file; JOURNEYFLOW_DATABASE_URL, else journeyflow.db."),
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="A SQLite file, or postgresql://...; JOURNEYFLOW_DATABASE_URL, else journeyflow.db.",
+    ),
 ]
 Server = Annotated[
     str | None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Event as Flag
 from types import FrameType
 from typing import Final
 
@@ -14,18 +15,11 @@ import uvicorn
 
 from journeyflow.api.app import create_app
 from journeyflow.bootstrap import Installation
-from journeyflow.channels.factory import open_channel, open_short_channel
-from journeyflow.channels.outlet import Outlet
-from journeyflow.db.outbox import Outcome
+from journeyflow.cli.roles import ROLES, Role, start_engine, tell_others
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
 from journeyflow.services.stream import Stream
-from journeyflow.services.turn import Done
-from journeyflow.worker.caller import Caller
-from journeyflow.worker.dispatcher import Dispatcher
-from journeyflow.worker.schedule import Schedule
-from journeyflow.worker.turns import TurnLoop
 
 log = structlog.get_logger()
 
@@ -67,7 +61,7 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
     with ExitStack() as stack:
         collect_rarely()
         metrics, happenings = Metrics(), Stream()
-        wake = _start_engine(stack, installation, metrics, happenings) if engine else _nobody
+        wake = start_engine(stack, installation, metrics, happenings) if engine else tell_others(stack, installation)
         ingest = Ingest(installation.engine, wake)
         ingest.start()
         stack.callback(ingest.stop)
@@ -87,41 +81,20 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
     log.info("stopped")
 
 
-def _start_engine(
-    stack: ExitStack, installation: Installation, metrics: Metrics, happenings: Stream
-) -> Callable[[], None]:
-    """Turns, deliveries and what happens periodically; what wakes the turns."""
-    one = installation
-    outlet = Outlet(
-        open_channel(one.settings.email_url.get_secret_value()),
-        open_short_channel(one.settings.sms_url.get_secret_value()),
-        open_short_channel(one.settings.push_url.get_secret_value()),
-    )
-
-    def on_outcome(outcome: Outcome, redelivered: bool) -> None:
-        metrics.on_outcome(outcome, redelivered)
-        happenings.on_outcome(outcome)
-
-    dispatcher = Dispatcher(one.engine, one.postmaster, outlet, one.clock, on_outcome)
-
-    def on_turn(done: Done, seconds: float) -> None:
-        metrics.on_turn(done, seconds)
-        happenings.on_turn(done)
-        if done.messages:
-            dispatcher.wake()
-        if done.calls:
-            caller.wake()
-
-    loop = TurnLoop(one.engine, one.cache, one.clock, one.make_code, on_turn)
-    caller = Caller(one.engine, one.webhooks(), one.clock, metrics.on_call, loop.wake)
-    for part in (dispatcher, caller, loop, Schedule(one.engine, one.clock)):
-        part.start()
-        stack.callback(part.stop)
-    return loop.wake
-
-
-def _nobody() -> None:
-    """Another process is the engine; it looks for itself."""
+def work(installation: Installation, roles: Collection[Role] = ROLES) -> None:
+    """Be an engine until SIGTERM or SIGINT; the turn, and the messages, that were begun are finished then."""
+    told = Flag()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in STOPPING}
+    try:
+        with ExitStack() as stack:
+            collect_rarely()
+            start_engine(stack, installation, Metrics(), Stream(), roles)
+            log.info("working", roles=",".join(roles))
+            told.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    log.info("stopped")
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def serve(
     logs.take_over(settings.log_format, settings.log_level)
     # Whatever can be wrong is looked at first: keys that a first start makes are shown once, and must be shown.
     checked = None if flows is None else _checked(flows)
-    _try_settings(settings)
+    try_settings(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(bind(settings.host, settings.port))
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
@@ -60,7 +60,7 @@ def serve(
         run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
 
 
-def _try_settings(settings: Settings) -> None:
+def try_settings(settings: Settings) -> None:
     """Find out before anything is made whether what goes out can.
 
     :raises InvalidValue: when a setting does not allow it.

@@ -123,7 +123,7 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     may have been made already.
     """
     due = select(calls).where(calls.c.due_at <= to_micros(now)).order_by(calls.c.due_at).limit(limit)
-    taken = [_call(row) for row in connection.execute(due)]
+    taken = [_call(row) for row in connection.execute(due.with_for_update(skip_locked=True))]
     for call in taken:
         connection.execute(
             update(calls)

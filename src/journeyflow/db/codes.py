@@ -32,6 +32,7 @@ class Stock:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._open: dict[str, Iterator[str]] = {}
+        self._taken: set[tuple[str, str]] = set()
 
     def take(self, pool: str) -> str | None:
         """The next free code; ``None`` when there is none."""
@@ -40,16 +41,27 @@ class Stock:
         return next(self._open[pool], None)
 
     def _left(self, pool: str) -> Iterator[str]:
-        after: Place = (-1, "")
-        while found := left(self._connection, pool, after, READ_AT_ONCE, taking=True):
-            yield from (code for _, code in found)
-            after = found[-1]
+        for waiting in (False, True):  # who sees none that nobody else holds asks once more, and waits for the others
+            after: Place = (-1, "")
+            while found := left(self._connection, pool, after, READ_AT_ONCE, taking=True, waiting=waiting):
+                yield from (code for _, code in found if (pool, code) not in self._taken)
+                self._taken.update((pool, code) for _, code in found)
+                after = found[-1]
 
 
-def left(connection: Connection, pool: str, after: Place, limit: int | None, *, taking: bool = False) -> list[Place]:
+def left(
+    connection: Connection,
+    pool: str,
+    after: Place,
+    limit: int | None,
+    *,
+    taking: bool = False,
+    waiting: bool = False,
+) -> list[Place]:
     """Free codes behind a place, in the order in which they came.
 
     :param taking: keep others from taking them, too, where several take at once.
+    :param waiting: for those that others keep; else these are left out.
     """
     query = (
         select(codes.c.number, codes.c.code)
@@ -57,7 +69,7 @@ def left(connection: Connection, pool: str, after: Place, limit: int | None, *, 
         .order_by(codes.c.number, codes.c.code)
         .limit(limit)
     )
-    rows = connection.execute(query.with_for_update(skip_locked=True) if taking else query)
+    rows = connection.execute(query.with_for_update(skip_locked=not waiting) if taking else query)
     return [(number, code) for number, code in rows.all()]
 
 

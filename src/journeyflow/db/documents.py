@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import BigInteger, Connection, Text, cast, delete, exists, func, select, update
@@ -22,6 +22,9 @@ from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
+
+PUBLISHING: Final = "publish"
+"""What one does after the other: changing documents, and how journeys stand."""
 
 
 @dataclass(frozen=True, slots=True)

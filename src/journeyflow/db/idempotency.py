@@ -13,6 +13,7 @@ from journeyflow.core.errors import Conflict
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import aliases, bulk
+from journeyflow.db.store import one_at_a_time
 from journeyflow.db.tables import seen
 
 INSTALLATION: Final = ""
@@ -43,6 +44,7 @@ def claim(connection: Connection, contact: str, token: Token, now: datetime) -> 
     :raises Conflict: when its name came before with another request.
     """
     contact = aliases.resolve(connection, contact)  # one that was merged took its requests along
+    one_at_a_time(connection, f"request {contact}\x1f{token.prefix}")
     mine = (seen.c.shard == shard_of(contact)) & (seen.c.contact == contact)
     begins = (seen.c.message_id > token.prefix) & (seen.c.message_id < f"{token.prefix}~")
     known = connection.execute(select(seen.c.message_id, seen.c.at).where(mine, begins)).first()

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
@@ -96,6 +96,12 @@ def remove(connection: Connection, arrived: Sequence[Arrived]) -> None:
         bulk.delete(connection, inbox, [(one.id, shard_of(one.contact), one.contact) for one in arrived])
     elif arrived:
         connection.execute(delete(inbox).where(inbox.c.id <= arrived[-1].id))
+
+
+def waiting_groups(connection: Connection, groups: Iterable[Group]) -> set[int]:
+    """The first shards of the groups for which something has arrived."""
+    parts = [select(literal(group.first)).where(exists().where(group.of(inbox))) for group in groups]
+    return set(connection.scalars(union_all(*parts)))
 
 
 def waits(connection: Connection, contact: str, id_: int) -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, inspect
 from journeyflow.core.errors import SystemFailure
 from journeyflow.db import schema_version
 from journeyflow.db.schema_version import is_current
-from journeyflow.db.store import ReadConnection, write
+from journeyflow.db.store import ReadConnection, on_postgresql, one_at_a_time, write
+from journeyflow.db.tables import metadata
 
 NEWEST = "head"
 
@@ -28,16 +29,24 @@ def migrate(engine: Engine) -> None:
     if is_current(engine):
         return
     with write(engine) as connection:
+        if on_postgresql(connection):  # however long the other one needs
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        one_at_a_time(connection, "migrate")
         _check_origin(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, NEWEST)
 
 
-def sql() -> str:
-    """The statements that make the newest schema out of an empty database, for whoever runs them by hand."""
+def sql(dialect: str = "sqlite") -> str:
+    """The statements that make the newest schema out of an empty database, for whoever runs them by hand.
+
+    :param dialect: ``sqlite`` or ``postgresql``.
+    """
     printed = StringIO()
-    command.upgrade(_config(printed), NEWEST, sql=True)
+    config = _config(printed)
+    config.attributes["dialect"] = dialect
+    command.upgrade(config, NEWEST, sql=True)
     return printed.getvalue()
 
 
@@ -54,9 +63,13 @@ def _check_origin(connection: ReadConnection) -> None:
         raise SystemFailure(
             f"a newer journeyflow made this database (schema {schema}); install that version or a later one"
         )
-    if not heads and (tables := inspect(connection).get_table_names()):
+    tables = inspect(connection).get_table_names() if not heads else []
+    if on_postgresql(connection):  # a server's extensions, and other programs, may have tables of other names there
+        tables = [name for name in tables if name in metadata.tables]
+    if tables:
         raise SystemFailure(
-            f"another program made this database (it has a table {tables[0]}); name a file of journeyflow, or a new one"
+            f"another program made this database (it has a table {tables[0]}); "
+            "name a database of journeyflow, or a new one"
         )
 
 

@@ -118,10 +118,8 @@ def _due(connection: Connection, channel: str, now: datetime, limit: int) -> lis
     if limit <= 0:
         return []
     mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
-    return [
-        from_row(row)
-        for row in connection.execute(select(messages).where(mine).order_by(messages.c.due_at).limit(limit))
-    ]
+    query = select(messages).where(mine).order_by(messages.c.due_at).limit(limit)
+    return [from_row(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
 
 
 def _channels_waiting(connection: Connection) -> Iterator[str]:

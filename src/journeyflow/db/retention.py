@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from journeyflow.core.values import to_micros
+from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import SHARD, calls, events, firings, messages, refusals, seen, trail
 from journeyflow.db.turns import DAY_US
 
@@ -58,5 +59,6 @@ def _expired(name: str, before: datetime) -> ColumnElement[bool]:
 
 
 def optimize(connection: Connection) -> None:
-    """Let the database renew its statistics where they have become wrong; the planner chooses by them."""
-    connection.exec_driver_sql("PRAGMA optimize")
+    """Let SQLite renew its statistics where they have become wrong; PostgreSQL does so by itself."""
+    if not on_postgresql(connection):
+        connection.exec_driver_sql("PRAGMA optimize")

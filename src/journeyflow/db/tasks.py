@@ -168,6 +168,11 @@ def _in_journey(connection: Connection, claim: Claim, task: Task, limit: int) ->
     return [*found], place
 
 
+def waiting_groups(connection: Connection) -> set[int]:
+    """The first shards of the groups that have tasks."""
+    return set(connection.scalars(select(tasks.c.shard).distinct()))
+
+
 def is_last(connection: Connection, task: Task) -> bool:
     """Whether no other group still has to do what a task that has ended asked for.
 

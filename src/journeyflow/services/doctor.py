@@ -22,7 +22,7 @@ from journeyflow.db.history import current_workspace, engine_clock
 from journeyflow.db.lock import EngineLock
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import database_path
-from journeyflow.db.store import open_engine, read, write
+from journeyflow.db.store import is_postgresql, open_engine, postgresql_url, read, write
 
 Verdict = Literal["ok", "hint", "wrong"]
 
@@ -45,16 +45,17 @@ class Finding:
 
 def check_database(url: str, path: Path | None, now: datetime) -> list[Finding]:
     """Whether the database opens, is migrated and can be written, has room, and has an engine that keeps up."""
-    if path is None:
+    if path is None and postgresql_url(url) is None:
         return [Finding("hint", "database", "it is in memory, and gone when its process ends")]
-    if not path.exists():
+    if path is not None and not path.exists():
         return [_new_database(path), *_room(path)]
     try:
         engine = open_engine(url)
     except JourneyflowError as error:
         return [Finding("wrong", "database", str(error))]
     try:
-        return [*_opened(engine, now), *_room(path), *_engine(path, now)]
+        found = _opened(engine, now)
+        return [*found] if path is None else [*found, *_room(path), *_engine(path, now)]
     except JourneyflowError as error:
         return [Finding("wrong", "database", str(error))]
     finally:
@@ -75,7 +76,8 @@ def _opened(engine: Engine, now: datetime) -> Iterator[Finding]:
         return
     with write(engine):  # the lock for writing is what can fail
         pass
-    yield Finding("ok", "database", f"{database_path(engine)} opens, has the newest schema, can be written")
+    name = engine.url.render_as_string(hide_password=True) if is_postgresql(engine) else database_path(engine)
+    yield Finding("ok", "database", f"{name} opens, has the newest schema, can be written")
     with read(engine) as connection:
         yield from _inside(connection, now)
 

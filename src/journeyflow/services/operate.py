@@ -14,6 +14,7 @@ from journeyflow.core.journey import Journey
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.db import claims, documents, runs, tasks
 from journeyflow.db.documents import JourneyRow
+from journeyflow.db.store import one_at_a_time
 
 OVERDUE_AFTER: Final = timedelta(days=1)
 """By more than this a run has to be overdue to count as such (rule 8.2)."""
@@ -39,6 +40,7 @@ def pause(connection: Connection, journey: str, clock: datetime, entries_only: b
     :raises NotFound: when there is no such journey.
     :raises Conflict: when it is not live; when runs stand still that would go on, and are overdue by more than a day.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     row = row_of(connection, journey)
     if row.state not in ("live", "entries_paused", "paused"):
         raise Conflict(f"journey {journey} is {row.state}; only a live one can be paused")
@@ -69,6 +71,7 @@ def resume(
     :raises NotFound: when there is no such journey.
     :raises Conflict: when it is not paused.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     row = row_of(connection, journey)
     if row.state not in ("entries_paused", "paused"):
         raise Conflict(f"journey {journey} is {row.state}, not paused")
@@ -107,6 +110,7 @@ def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow
 
     :raises NotFound: when there is no such journey.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     row = row_of(connection, journey)
     if row.state == "archived":
         return row

@@ -21,6 +21,7 @@ from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
+from journeyflow.db.store import one_at_a_time
 from journeyflow.services.check import check_data
 
 
@@ -148,6 +149,7 @@ def apply(
     :raises InvalidDocuments: when documents and installation together are wrong; nothing is changed.
     :raises Conflict: when something is in the way of a change (``Change.blocked``); nothing is changed.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     changes = plan(connection, sources, prune)
     removed = {(change.kind, change.id) for change in changes if change.what == "removed"}
     kept = [(one.kind, one.document) for one in documents.newest(connection) if (one.kind, one.id) not in removed]
@@ -175,6 +177,7 @@ def put(
     :raises Conflict: when another version was published meanwhile, or something else is in its way.
     :raises InvalidDocuments: when it, or what refers to it, is wrong.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     kept = [(one.kind, one.document) for one in documents.newest(connection)]
     source = check_data([data], kept, renderer, errors_only=True).demand().sources[0]
     history = documents.versions(connection, source.kind, source.id)
@@ -199,6 +202,7 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
     :raises NotFound: when there is none.
     :raises Conflict: when another document needs it, or runs are on it.
     """
+    one_at_a_time(connection, documents.PUBLISHING)
     rest = [(one.kind, one.document) for one in documents.newest(connection)]
     left = [(one, document) for one, document in rest if (one, str(document[one])) != (kind, id_)]
     if len(left) == len(rest):

@@ -18,6 +18,7 @@ from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Absorb, Forget, Merge
 from journeyflow.core.meeting import MICROSECOND, Item, meet
 from journeyflow.core.triggers import ScheduleTrigger
+from journeyflow.core.values import to_micros
 from journeyflow.db import claims, codes, documents, failures, inbox, tasks, timers
 from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.documents import FlowsCache
@@ -180,6 +181,17 @@ def next_due(connection: Connection, flows: Flows, now: datetime) -> datetime | 
         schedules.next_firing(connection, flows, now),
     )
     return firing if timer is None or (firing is not None and firing < timer) else timer
+
+
+def groups_with_work(connection: Connection, flows: Flows, now: datetime, groups: Sequence[Group]) -> list[Group]:
+    """The groups that have something to do."""
+    at = to_micros(now)
+    first = {group.first: group for group in groups}
+    found = {one for one, due_at in timers.first_of_groups(connection, groups).items() if due_at <= at}
+    found |= inbox.waiting_groups(connection, groups) | tasks.waiting_groups(connection)
+    coming = schedules.next_by_group(connection, flows, now, groups)
+    found |= {group.first for group, fire_at in coming.items() if fire_at <= now}
+    return [first[one] for one in sorted(found) if one in first]
 
 
 def _decide(connection: Connection, flows: Flows, batch: _Batch, claim: Claim, make_code: CodeMaker) -> TurnStage:

@@ -37,7 +37,7 @@ class Caller(Loop):
         channel: WebhookChannel,
         clock: Clock,
         on_outcome: Callable[[CallOutcome], None],
-        on_reply: Callable[[], None],
+        on_reply: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_outcome`` gets each ended attempt; ``on_reply`` is called when runs have got replies."""
         super().__init__("caller")
@@ -45,7 +45,7 @@ class Caller(Loop):
         self._channel = channel
         self._clock = clock
         self._on_outcome = on_outcome
-        self._on_reply = on_reply
+        self.on_reply = on_reply
         self._going: set[asyncio.Task[CallOutcome]] = set()
 
     async def work_off(self) -> int:
@@ -84,7 +84,7 @@ class Caller(Loop):
         for outcome in outcomes:
             self._on_outcome(outcome)
         if replies:
-            self._on_reply()
+            self.on_reply()
 
     async def _call(self, call: StoredCall) -> CallOutcome:
         request = Request(

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import structlog
 from sqlalchemy import Engine
 
 from journeyflow.clock import Clock, stopwatch
+from journeyflow.core.errors import Overloaded, SystemFailure
+from journeyflow.db.claims import Group, groups
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import CodeMaker
 from journeyflow.db.store import read, write
-from journeyflow.services.turn import Done, isolate, next_due, take_turn
+from journeyflow.services.turn import Done, groups_with_work, isolate, next_due, take_turn
 from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
 
 TURN_SECONDS: Final = 0.05
 """How long a turn should take on SQLite, where ingestion shares the writer."""
+TURN_SECONDS_OF_A_GROUP: Final = 0.1
+"""Where there are several claim groups, each turn locks but one of them."""
 LIMITS: Final = (20, 5_000)
 NAP_SECONDS_MAX: Final = 0.5
 """What another process puts into the database is seen after so long at the latest."""
+BUSY_SECONDS: Final = 0.01
+"""Others work on all groups that have something to do; they may be done after so long."""
 
 
 class TurnLoop(Loop):
@@ -42,19 +50,58 @@ class TurnLoop(Loop):
         self._make_code = make_code
         self._on_turn = on_turn
         self._limit = 500
+        self._groups: tuple[Group, ...] = ()
+        self._ready: deque[Group] = deque()
 
     def turn(self) -> Done:
-        """One turn; where it fails, the contacts at fault are set aside and the others go on."""
+        """One turn, of a claim group that has something to do and that nobody else works on.
+
+        Where it fails, the contacts at fault are set aside and the others go on.
+        """
+        done = Done()
+        for group in self._candidates():
+            done = self._turn_of(group)
+            if not done.busy:
+                break
+        return done
+
+    def _candidates(self) -> Iterator[Group]:
+        """The groups that may have something to do, those last that have had a turn."""
+        if not self._groups:
+            with read(self._engine) as connection:
+                self._groups = groups(connection)
+        if len(self._groups) == 1:  # to look whether there is something to do takes as long as to begin with it
+            yield self._groups[0]
+            return
+        if not self._ready:
+            with read(self._engine) as connection:
+                flows = self._cache.current(connection)
+                waiting = groups_with_work(connection, flows, self._clock(), self._groups)
+            place = os.getpid() % (len(waiting) or 1)  # each process begins with another one
+            self._ready.extend([*waiting[place:], *waiting[:place]])
+        while self._ready:
+            yield self._ready.popleft()
+
+    def _turn_of(self, group: Group) -> Done:
         began = stopwatch()
         try:
             with write(self._engine) as connection:
-                done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code)
+                done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code, group)
+        except Overloaded as error:
+            log.info("a turn was in another's way, and is taken again", reason=str(error))
+            return Done(more=True)
+        except SystemFailure:
+            raise
         except Exception:
             log.exception("a turn failed; its contacts are tried one by one")
             with write(self._engine) as connection:
-                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit)
+                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, group)
             log.error("inputs were set aside", contacts=failed)
             return Done(more=True)
+        if done.busy:
+            return done
+        if done.more and len(self._groups) > 1:
+            self._ready.append(group)
         self._adapt(done, stopwatch() - began)
         for alert in done.alerts:
             log.warning(alert)
@@ -65,7 +112,8 @@ class TurnLoop(Loop):
 
     def _adapt(self, done: Done, seconds: float) -> None:
         if done.contacts >= self._limit // 2:
-            fitting = int(self._limit * TURN_SECONDS / max(seconds, 0.001))
+            wanted = TURN_SECONDS if len(self._groups) == 1 else TURN_SECONDS_OF_A_GROUP
+            fitting = int(self._limit * wanted / max(seconds, 0.001))
             self._limit = max(LIMITS[0], min(LIMITS[1], (self._limit + fitting) // 2))
 
     def _work(self) -> None:
@@ -77,7 +125,9 @@ class TurnLoop(Loop):
                 log.exception("the engine can't reach its database; it tries again")
                 self._woken.wait(1.0)
                 continue
-            if not done.more and not done.contacts:
+            if done.busy:
+                self._woken.wait(BUSY_SECONDS)
+            elif not done.more and not done.contacts and not self._ready:
                 self._woken.wait(self._nap())
 
     def _nap(self) -> float:

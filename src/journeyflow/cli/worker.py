@@ -1,0 +1,38 @@
+"""``journeyflow worker``: an engine without the API; as many as one likes on one PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from journeyflow.cli.configuration import load_settings
+from journeyflow.cli.engine import database_file, sole_engine
+from journeyflow.cli.options import DatabaseUrl
+from journeyflow.cli.serve import try_settings
+
+Roles = Annotated[
+    str,
+    typer.Option(metavar="ROLES", help="What it does, with commas: turns, dispatch (mail, calls), schedule (tidying)."),
+]
+
+
+def worker(database_url: DatabaseUrl = None, roles: Roles = "turns,dispatch,schedule") -> None:
+    """Be an engine: decide, deliver, tidy up; SIGTERM or Ctrl-C stops it in order."""
+    from journeyflow.bootstrap import open_installation
+    from journeyflow.cli import logs
+    from journeyflow.cli.process import work
+    from journeyflow.cli.roles import read_roles
+    from journeyflow.clock import now
+
+    chosen = read_roles(roles)
+    settings = load_settings(database_url=database_url)
+    logs.configure(settings.log_format, settings.log_level, tracebacks=True)
+    logs.take_over(settings.log_format, settings.log_level)
+    try_settings(settings)
+    with ExitStack() as stack:
+        stack.enter_context(sole_engine(database_file(settings), now(), "stop it first"))
+        installation = open_installation(settings)
+        stack.callback(installation.engine.dispose)
+        work(installation, chosen)
