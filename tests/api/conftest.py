@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
+
+ALL = stores.BOTH if os.environ.get("ALLSTORES") else ("sqlite",)
 
 
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of a shop that has just been opened; making one takes long."""
     folder = tmp_path_factory.mktemp("shop")
-    open_shop(folder).installation.engine.dispose()
+    open_shop(str(folder / DATABASE)).installation.engine.dispose()
     return folder / DATABASE
 
 
+@pytest.fixture(scope="module", autouse=True)
+def store(request: pytest.FixtureRequest) -> Iterator[stores.Store]:
+    with stores.chosen(request.param):
+        yield request.param
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What differs between the stores is asked of both; the rest of the API is above them."""
+    named = getattr(metafunc.module, "STORES", ALL)
+    metafunc.parametrize("store", named, indirect=True, scope="module")
+
+
 @pytest.fixture
-def shop(tmp_path: Path, new_database: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, new_database: Path, store: stores.Store) -> Iterator[Shop]:
     """A shop without documents."""
-    shutil.copy(new_database, tmp_path / DATABASE)
-    opened = open_shop(tmp_path)
-    opened.ingest.start()
-    yield opened
-    opened.app.state.context.simulations.close()
-    opened.ingest.stop()
-    opened.installation.engine.dispose()
+    if store == "sqlite":
+        shutil.copy(new_database, tmp_path / DATABASE)
+    with stores.database(tmp_path, DATABASE) as url:
+        opened = open_shop(url)
+        opened.ingest.start()
+        yield opened
+        opened.app.state.context.simulations.close()
+        opened.ingest.stop()
+        opened.installation.engine.dispose()
 
 
 @pytest.fixture

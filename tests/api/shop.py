@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -181,7 +180,7 @@ class Shop:
         return found
 
 
-def open_shop(folder: Path) -> Shop:
+def open_shop(url: str) -> Shop:
     clock = Hands()
-    settings = Settings(database_url=str(folder / DATABASE), base_url="https://shop.example")
+    settings = Settings(database_url=url, base_url="https://shop.example")
     return Shop(open_installation(settings, clock), clock)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from tests import stores
 from tests.api.shop import DOCUMENTS, Client, JSONObject, Shop, open_shop
 
 from journeyflow.db import aliases, tables
@@ -17,12 +18,13 @@ from journeyflow.db.store import read
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop with a journey that begins with a mail."""
-    shop = open_shop(tmp_path)
-    shop.ingest.start()
-    shop.publish(*DOCUMENTS)
-    yield shop
-    shop.ingest.stop()
-    shop.installation.engine.dispose()
+    with stores.database(tmp_path) as url:
+        shop = open_shop(url)
+        shop.ingest.start()
+        shop.publish(*DOCUMENTS)
+        yield shop
+        shop.ingest.stop()
+        shop.installation.engine.dispose()
 
 
 def send(client: Client, path: str, **body: Any) -> JSONObject:  # Any: JSON

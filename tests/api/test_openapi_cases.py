@@ -63,7 +63,7 @@ def open_for_business(tmp_path_factory: pytest.TempPathFactory, new_database: Pa
     """A shop in which something has happened."""
     folder = tmp_path_factory.mktemp("cases")
     shutil.copy(new_database, folder / DATABASE)
-    shop = open_shop(folder)
+    shop = open_shop(str(folder / DATABASE))
     shop.ingest.start()
     shop.publish(*DOCUMENTS)
     shop.identify("ann", email="ann@example.com", first_name="Ann")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.live import stores
+from tests import stores
 
 
 @pytest.fixture(scope="module", autouse=True)

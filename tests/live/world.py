@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from tests.live import stores
+from tests import stores
 
 from journeyflow.bootstrap import Installation, open_installation
 from journeyflow.channels.outlet import Outlet
@@ -141,14 +141,18 @@ class LiveWorld:
 
     def turn(self) -> Done:
         """One turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
+        done = self._turns()
+        while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
+            pass
+        return done
+
+    def _turns(self) -> Done:
         done = Done()
         for group in self.groups:
             with write(self.engine) as connection:
                 one = self.installation
                 part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
             done = added_up(done, part)
-        while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
-            pass
         return done
 
     def trail(self) -> list[TrailRecord]:

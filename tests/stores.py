@@ -27,10 +27,10 @@ def chosen(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def database(directory: Path) -> Iterator[str]:
-    """The URL of a new database of the chosen kind."""
+def database(directory: Path, name: str = "live.db") -> Iterator[str]:
+    """The URL of a new database of the chosen kind; of SQLite it is a file of that name."""
     if _chosen == "sqlite":
-        yield str(directory / "live.db")
+        yield str(directory / name)
     else:
         with postgres.database() as url:
             yield url
