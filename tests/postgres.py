@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -21,6 +22,7 @@ from journeyflow.db import migrations
 from journeyflow.db.store import open_engine
 from journeyflow.db.tables import metadata
 
+INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 GIVEN = "JOURNEYFLOW_TEST_POSTGRES_URL"
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
 _HASTY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")

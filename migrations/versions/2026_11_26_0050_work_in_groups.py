@@ -60,7 +60,8 @@ def _compare_by_code_points() -> None:
             SELECT table_name, column_name FROM information_schema.columns
             WHERE table_schema = current_schema() AND data_type = 'character varying' AND table_name IN ({names})
           LOOP
-            EXECUTE format('ALTER TABLE %I ALTER COLUMN %I TYPE text COLLATE "C"', one.table_name, one.column_name);
+            EXECUTE 'ALTER TABLE ' || quote_ident(one.table_name) || ' ALTER COLUMN ' || quote_ident(one.column_name)
+              || ' TYPE text COLLATE "C"';
           END LOOP;
         END $$
         """

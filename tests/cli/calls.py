@@ -110,9 +110,15 @@ class Serving:
 @contextmanager
 def serving(*arguments: object) -> Iterator[Serving]:
     """``journeyflow serve`` on a free port, killed at the end if it is still there."""
-    command = [sys.executable, "-c", "from journeyflow.cli.main import app; app()", "serve", "--port", "0"]
+    with running("serve", "--port", "0", *arguments) as process:
+        yield process
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[Serving]:
+    """A command as a process of its own, killed at the end if it is still there."""
     process = subprocess.Popen(
-        [*command, *map(str, arguments)],
+        [sys.executable, "-c", "from journeyflow.cli.main import app; app()", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from tests.cli.calls import call, data, done
 
 from journeyflow.db.lock import EngineLock
@@ -73,9 +74,16 @@ def test_migrate_can_print_the_statements(workplace: Path) -> None:
     assert list(workplace.iterdir()) == []
 
 
-def test_postgresql_is_said_to_come_later() -> None:
-    result = call("migrate", "--database-url", "postgresql://ann:secret@localhost/shop")
+def test_migrate_prints_the_statements_for_postgresql_without_asking_for_it() -> None:
+    statements = done("migrate", "--sql", "--database-url", "postgresql://ann:secret@localhost/shop")
+
+    assert "CREATE TABLE inbox_0000 PARTITION OF inbox" in statements
+
+
+@pytest.mark.parametrize("command", [["backup", "b.db"], ["restore", "b.db"]])
+def test_postgresql_has_tools_of_its_own_for_backups(command: list[str]) -> None:
+    result = call(*command, "--database-url", "postgresql://ann:secret@localhost/shop")
 
     assert result.exit_code == 1
-    assert "PostgreSQL comes with a later version" in result.stderr
+    assert "PostgreSQL has pg_dump and pg_restore" in result.stderr
     assert "secret" not in result.stderr

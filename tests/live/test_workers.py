@@ -218,4 +218,4 @@ def test_rule_10_4_what_comes_for_an_alias_is_handed_on_to_where_its_person_is(c
     crowd.settle()
 
     assert {record.contact for record in crowd.trail()} == {"ann"}
-    assert [record.kind for record in crowd.trail()][0] == "entered"
+    assert crowd.trail()[0].kind == "entered"

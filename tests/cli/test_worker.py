@@ -1,0 +1,71 @@
+"""``worker``: engines beside an API on one PostgreSQL, or the one engine of a SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import postgres
+from tests.cli.calls import call, data, done, running, serving
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with postgres.database() as url:
+        monkeypatch.setenv("JOURNEYFLOW_DATABASE_URL", url)
+        yield url
+
+
+@pytest.mark.usefixtures("database")
+def test_workers_do_the_work_of_an_api_that_has_no_engine_and_end_in_order(flows: Path) -> None:
+    with serving("--flows", flows, "--no-engine") as api, running("worker") as one, running("worker") as two:
+        write_key, admin_key = api.told("write key: "), api.told("admin key: ")
+        people = [f"contact-{number}" for number in range(40)]
+        batch = [{"type": "track", "userId": key, "event": "Signed Up", "messageId": key} for key in people]
+        assert api.send("/v1/batch", write_key, batch=batch).status_code == 200
+        for key in people:  # answers when what came before has been handled
+            assert api.send(f"/v1/contacts/{key}/tags", admin_key, add=["seen"]).status_code == 200
+        stats = done("journeys", "stats", "welcome", "--json", "--server", api.address, "--key", admin_key)
+
+        assert '"entered":40' in stats.replace(" ", "")
+        assert [worker.stop() for worker in (one, two)] == [0, 0]
+        assert api.stop() == 0
+
+
+@pytest.mark.usefixtures("database")
+def test_serve_on_postgresql_is_api_and_engine_and_others_may_be_engines_beside_it(flows: Path) -> None:
+    with serving("--flows", flows) as first, serving() as second:
+        admin_key = first.told("admin key: ")
+        assert first.send("/v1/contacts/ann/tags", admin_key, add=["seen"]).status_code in (200, 404)
+        write_key = first.told("write key: ")
+        assert second.send("/v1/track", write_key, userId="ann", event="Signed Up").status_code == 200
+        assert second.send("/v1/contacts/ann/tags", admin_key, add=["seen"]).status_code == 200
+        assert (first.stop(), second.stop()) == (0, 0)
+
+    assert data("contacts", "show", "ann", "--json")["tags"] == ["seen"]
+
+
+def test_on_sqlite_a_second_engine_is_refused_and_told_of_the_first(flows: Path) -> None:
+    with serving("--flows", flows) as first:
+        assert first.address
+
+        result = call("worker")
+
+        assert result.exit_code == 3
+        assert f"process {first.process.pid} on " in result.stderr
+
+
+def test_a_role_that_is_none_is_wrong_usage() -> None:
+    result = call("worker", "--roles", "turns,dance")
+
+    assert result.exit_code == 2
+    assert "dance" in result.stderr
+
+
+def test_a_server_that_is_away_is_a_failure_of_the_system() -> None:
+    result = call("worker", "--database-url", "postgresql://ann:secret@127.0.0.1:1/shop")
+
+    assert result.exit_code == 3
+    assert "can't be reached" in result.stderr
+    assert "secret" not in result.stderr
