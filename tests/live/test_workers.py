@@ -81,6 +81,7 @@ def apart(inputs: Arrivals) -> Arrivals:
 
 def assert_like_a_simulation(world: LiveWorld, some: Sequence[Document], inputs: Arrivals) -> None:
     records, simulation = simulated(some, inputs)
+    world.settle()  # what was published is in force before anything arrives, as in a simulation
     world.feed(inputs, simulation.end)
     balance(world)
     if decided_by_lost_messages(world, inputs):

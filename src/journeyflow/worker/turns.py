@@ -63,6 +63,7 @@ class TurnLoop(Loop):
             done = self._turn_of(group)
             if not done.busy:
                 break
+        done.more = done.more or bool(self._ready)
         return done
 
     def _candidates(self) -> Iterator[Group]:
@@ -127,7 +128,7 @@ class TurnLoop(Loop):
                 continue
             if done.busy:
                 self._woken.wait(BUSY_SECONDS)
-            elif not done.more and not done.contacts and not self._ready:
+            elif not done.more and not done.contacts:
                 self._woken.wait(self._nap())
 
     def _nap(self) -> float:
