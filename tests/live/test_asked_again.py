@@ -21,6 +21,7 @@ from journeyflow.core.inputs import Event, Identify, SetTags
 from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
 from journeyflow.core.standing import Standing, standing_of
+from journeyflow.core.values import JSON
 from journeyflow.core.workspace import Workspace
 from journeyflow.services.simulate import simulate_inputs
 
@@ -51,8 +52,8 @@ def on_anything(question: Question) -> Question:
 def everything_is_asked() -> Iterator[None]:
     """Each definition is asked whatever has changed."""
 
-    def of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
-        found = standing_of(workspace, segments)
+    def of(workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON) -> Standing:
+        found = standing_of(workspace, segments, tracked)
         return replace(
             found,
             segments=tuple(one._replace(question=on_anything(one.question)) for one in found.segments),

@@ -191,6 +191,7 @@ class Flows:
         self.library.tracking.update(
             (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
         )
+        self.library.stand()
         spans = [cap.per for cap in workspace.frequency_caps]
         for published in self.versions.values():
             self.channels.update(

@@ -120,9 +120,12 @@ class Standing:
         return StageReached(self.stages_key, None, earliest, rests_on)
 
 
-def standing_of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
-    """The definitions that a workspace and its segments make."""
-    reader = _Reader(workspace, segments)
+def standing_of(workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON = None) -> Standing:
+    """The definitions that a workspace and its segments make.
+
+    :param tracked: what templates and journeys say of tracking, by which conditions on messages are read.
+    """
+    reader = _Reader(workspace, segments, tracked)
     definitions = tuple(
         Definition(name, f"{name}:{reader.digest([segments[name].when])}", reader.question(segments[name].when))
         for name in sorted(segments)
@@ -191,8 +194,9 @@ def _refs(operators: Operators) -> Iterator[str]:
 class _Reader:
     """Follows what definitions refer to; a reference in a circle, which ``check`` refuses, is followed once."""
 
-    def __init__(self, workspace: Workspace, segments: Mapping[str, Segment]) -> None:
+    def __init__(self, workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON) -> None:
         self._workspace = workspace
+        self._tracked = tracked
         self._segments = segments
         self._stages = [stage.when for stage in workspace.stages if stage.when is not None]
 
@@ -226,6 +230,10 @@ class _Reader:
             [[topic.id, topic.default] for topic in workspace.topics],
             workspace.retention.events.total_seconds(),
         ]
+        asked = [*conditions, *found.values(), *(self._stages if staged else ())]
+        if any(isinstance(leaf, MessageCondition) for one in asked for leaf in leaves(one)):
+            data.append(workspace.retention.messages.total_seconds())
+            data.append([workspace.tracking.opens, workspace.tracking.clicks, self._tracked])
         return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
     def question(self, condition: Condition) -> Question:

@@ -138,8 +138,16 @@ class Library:
     _topics: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.standing = standing_of(self.workspace, self.segments)
+        self.stand()
         self._topics = {topic.id: topic.default == "subscribed" for topic in self.workspace.topics}
+
+    def stand(self) -> None:
+        """Prepare the definitions by which contacts are judged, as everything stands that they are read by."""
+        said: dict[str, JSON] = {
+            f"template:{name}": _said(one.tracking) for name, one in self.templates.items() if one.tracking is not None
+        }
+        said.update((f"journey:{name}", _said(tracking)) for name, tracking in self.tracking.items())
+        self.standing = standing_of(self.workspace, self.segments, said)
 
     def topic_default(self, topic: str) -> bool:
         """Whether who has said nothing is subscribed to the topic."""
@@ -153,6 +161,10 @@ class Library:
             return bool(getattr(self.workspace.tracking, what))
         said = nearest(None if stored is None else stored.tracking, of_journey, self.workspace.tracking)
         return bool(getattr(said, what))
+
+
+def _said(tracking: Tracking) -> JSON:
+    return tracking.model_dump(exclude_unset=True)
 
 
 class View:
