@@ -77,12 +77,16 @@ class Actor:
         Timers after ``until`` wait: inputs that came before them may still be on their way.
         """
         self._set_timer(self.take(inputs, self.now if until is None else until))
+        unjudged = self.decision.judge is None and bool(self.flows.library.standing)  # as long as nothing has begun
+        self.contact.met = None if unjudged else self.flows
         if self.contact.exists:
             self.effects.contacts[self.contact.key] = self.contact
 
     def take(self, inputs: Sequence[Input | Absorb], until: datetime) -> datetime | None:
         """The same for a contact that more will be handled of before it is kept; when time next has work for it."""
-        self._settle()
+        if self.contact.met is not self.flows:
+            self._meet_flows()
+        self._tidy_runs()
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
@@ -419,9 +423,8 @@ class Actor:
         if isinstance(trigger, TopicTrigger):
             return [] if trigger.topic in turned else None
         view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
-        path = f"triggers[{entrance.place}]"
         because: Because = []
-        return because if trigger.fits(event, view, path, because) else None
+        return because if trigger.fits(event, view, f"triggers[{entrance.place}]", because) else None
 
     def _offer(
         self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
@@ -440,27 +443,29 @@ class Actor:
 
     # --- what the journeys' states ask for ----------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3).
+    def _tidy_runs(self) -> None:
+        """Runs that have ended go, as soon as neither a goal nor a withdrawal can concern them."""
+        runs, now = self.contact.runs, self.now
+        for run in runs:
+            if run.ended_at is not None and not _concerned(run, now):
+                self.contact.runs = [one for one in runs if one.active or _concerned(one, now)]
+                return
 
-        How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+    def _meet_flows(self) -> None:
+        """The contact is handled by these flows for the first time, or loaded anew.
+
+        Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3). How those go on
+        that a pause held is :meth:`_resume`'s affair, until all have followed its end.
         """
-        if self.contact.created_at is not None:
+        self.contact.reckoned.clear()
+        if self.contact.exists:
             if self.decision.judge is not None:
                 self.decision.judge.settle()
             if self.flows.invitations:
                 self._welcome_members()
         states = self.flows.states
-        unsettled: list[Run] = []
-        over = False
-        for run in self.contact.runs:
-            if run.status != "active":
-                over = over or not _concerned(run, self.now)
-            elif run.held is not None or states.get(run.journey) == "archived":
-                unsettled.append(run)
-        if over:
-            self.contact.runs = [run for run in self.contact.runs if run.active or _concerned(run, self.now)]
-        for run in self._ranked(unsettled):
+        unsettled = [run for run in self.contact.runs if run.held is not None or states.get(run.journey) == "archived"]
+        for run in self._ranked([run for run in unsettled if run.active]):
             if not run.active:  # what another of them did has ended it
                 continue
             if states.get(run.journey) == "archived":

@@ -51,7 +51,8 @@ TimedTrigger = InactivityTrigger | DateTrigger | ScheduleTrigger
 class Timed(NamedTuple):
     """A trigger that time fires, since when it watches, and the key of what it was last handled for.
 
-    ``tables`` are the timetables of a schedule, by zone; ``zone`` where it is not each contact's own.
+    ``tables`` are the timetables of a schedule, by zone; ``zone`` where it is not each contact's own. ``steady`` tells
+    that time alone does not change when it next fires.
     """
 
     published: Published
@@ -61,6 +62,7 @@ class Timed(NamedTuple):
     key: str
     zone: ZoneInfo | None
     tables: dict[ZoneInfo, Timetable]
+    steady: bool
 
     def table(self, local: ZoneInfo | None = None) -> Timetable:
         """When the schedule comes; a ``local`` one for a contact that is there."""
@@ -119,10 +121,8 @@ class Flows:
     """Those of them that come for all contacts at one instant."""
     dated: bool = False
     """Whether any of them is a date or a schedule."""
-    silenced: set[str] = field(default_factory=set)
-    """The names of events whose absence some trigger waits for."""
-    steady: bool = True
-    """Whether only what happens to a contact, not time alone, changes when they next fire."""
+    silenced: dict[str, list[str]] = field(default_factory=dict)
+    """By the names of events whose absence some triggers wait for the keys of these."""
     invitations: list[Invitation] = field(default_factory=list)
     """Those of closed journeys too: who comes into being meanwhile is not among the members."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
@@ -207,13 +207,14 @@ class Flows:
         fixed = None
         if isinstance(trigger, ScheduleTrigger) and not trigger.local:
             fixed = zone(trigger.timezone, published.journey.timezone, self.library.workspace.timezone)
-        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {})
+        steady = not isinstance(trigger, InactivityTrigger) or all(one.aggregate_key for one in trigger.watched)
+        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {}, steady)
         self.timed.append(timed)
         if fixed is not None:
             self.schedules.append(timed)
         if isinstance(trigger, InactivityTrigger):
-            self.silenced.update(one.event for one in trigger.watched)
-            self.steady = self.steady and all(one.aggregate_key is not None for one in trigger.watched)
+            for one in trigger.watched:
+                self.silenced.setdefault(one.event, []).append(timed.key)
         else:
             self.dated = True
 
