@@ -42,6 +42,7 @@ from journeyflow.core.outcomes import convert, exit_on
 from journeyflow.core.resume import follow
 from journeyflow.core.triggers import TopicTrigger
 from journeyflow.core.values import JSON
+from journeyflow.core.view import View
 from journeyflow.core.walk import Walker
 
 Continuation = tuple[Run, Callable[[], None]]
@@ -316,11 +317,12 @@ class Actor:
             self.facts.forget_silences(event)
         moving: list[Continuation] = []
         if self.contact.runs:
-            runs = self._ranked(self.contact.runs)
-            for run in runs:  # 2.2
-                exit_on(self.walker, run, event)
-            for run in runs:  # 2.3
-                convert(self.walker, run, event)
+            if event.name in self.flows.ending:
+                runs = self._ranked(self.contact.runs)
+                for run in runs:  # 2.2
+                    exit_on(self.walker, run, event)
+                for run in runs:  # 2.3
+                    convert(self.walker, run, event)
             if not too_old:
                 moving = self._reconsider(event)  # 2.4
         if too_old:
@@ -405,32 +407,33 @@ class Actor:
     def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
-        for entrance in entrances:
-            if entrance.published.id in matched:
+        view = self.decision.view.of(None, event.properties, None)
+        for published, place, trigger in entrances:
+            if published.id in matched:
                 continue
-            because = self._fits(entrance, event, turned)
-            if because is not None:
-                matched.add(entrance.published.id)
-                properties = event.properties
-                if isinstance(entrance.trigger, TopicTrigger):
-                    properties = {**properties, "topic": entrance.trigger.topic}
-                begun.extend(self._offer(entrance.published, entrance.place, properties, because))
+            if view.timezone != published.journey.timezone:
+                view = self.decision.view.of(None, event.properties, published.journey.timezone)
+            because: Because = []
+            if isinstance(trigger, TopicTrigger):
+                if trigger.topic in turned:
+                    matched.add(published.id)
+                    properties: dict[str, JSON] = {**event.properties, "topic": trigger.topic}
+                    begun.extend(self._offer(published, place, properties, because))
+            elif trigger.fits(event, view, f"triggers[{place}]", because):  # silently, where not (rule 3.1)
+                matched.add(published.id)
+                begun.extend(self._offer(published, place, event.properties, because, view))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
-        """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
-        trigger = entrance.trigger
-        if isinstance(trigger, TopicTrigger):
-            return [] if trigger.topic in turned else None
-        view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
-        because: Because = []
-        return because if trigger.fits(event, view, f"triggers[{entrance.place}]", because) else None
-
     def _offer(
-        self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
+        self,
+        published: Published,
+        index: int | None,
+        properties: dict[str, JSON],
+        because: Because,
+        view: View | None = None,
     ) -> list[Continuation]:
         doorman = Doorman(self.decision, self.walker)
-        run = doorman.carry_out(doorman.judge(published, index, properties, because))
+        run = doorman.carry_out(doorman.judge(published, index, properties, because, view))
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:
@@ -447,8 +450,8 @@ class Actor:
         """Runs that have ended go, as soon as neither a goal nor a withdrawal can concern them."""
         runs, now = self.contact.runs, self.now
         for run in runs:
-            if run.ended_at is not None and not _concerned(run, now):
-                self.contact.runs = [one for one in runs if one.active or _concerned(one, now)]
+            if run.ended_at is not None and not run.concerned(now):
+                self.contact.runs = [one for one in runs if one.active or one.concerned(now)]
                 return
 
     def _meet_flows(self) -> None:
@@ -491,8 +494,3 @@ class Actor:
                 properties: dict[str, JSON] = {"segment": invitation.segment}
                 self._walk(self._offer(invitation.published, invitation.place, properties, []))
                 self._drain()
-
-
-def _concerned(run: Run, now: datetime) -> bool:
-    """Whether a goal or a withdrawal can still concern an ended run."""
-    return run.open_until is not None and run.open_until >= now

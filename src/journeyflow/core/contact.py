@@ -114,6 +114,10 @@ class Run:
     def active(self) -> bool:
         return self.status == "active"
 
+    def concerned(self, now: datetime) -> bool:
+        """Whether a goal or a withdrawal can still concern it once it has ended."""
+        return self.open_until is not None and self.open_until >= now
+
 
 @dataclass(slots=True)
 class Entry:

@@ -125,6 +125,8 @@ class Flows:
     """By the names of events whose absence some triggers wait for the keys of these."""
     invitations: list[Invitation] = field(default_factory=list)
     """Those of closed journeys too: who comes into being meanwhile is not among the members."""
+    ending: set[str] = field(default_factory=set)
+    """The names of events that end runs, or are the goal of some."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     """The names of events whose history some condition reads."""
@@ -154,6 +156,9 @@ class Flows:
         self._look_at_messages()
         self.library.standing = heard(self.library.standing, (one.journey for one in self.versions.values()))
         for published in self.versions.values():
+            self.ending.update(match.event for match in published.journey.exit_on)
+            if published.journey.goal is not None:
+                self.ending.add(published.journey.goal.event)
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
         for published in self.current.values():

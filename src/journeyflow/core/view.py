@@ -136,6 +136,7 @@ class Library:
     begins: datetime = EARLIEST
     standing: Standing = field(init=False)
     _topics: dict[str, bool] = field(default_factory=dict)
+    _tracked_alike: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.stand()
@@ -147,6 +148,7 @@ class Library:
             f"template:{name}": _said(one.tracking) for name, one in self.templates.items() if one.tracking is not None
         }
         said.update((f"journey:{name}", _said(tracking)) for name, tracking in self.tracking.items())
+        self._tracked_alike = not said
         self.standing = standing_of(self.workspace, self.segments, said)
 
     def topic_default(self, topic: str) -> bool:
@@ -155,6 +157,8 @@ class Library:
 
     def tracks(self, what: Literal["opens", "clicks"], journey: str | None, template: str | None) -> bool:
         """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
+        if self._tracked_alike:
+            return self.workspace.tracking.opens if what == "opens" else self.workspace.tracking.clicks
         stored = None if template is None else self.templates.get(template)
         of_journey = None if journey is None else self.tracking.get(journey)
         if (stored is None or stored.tracking is None) and of_journey is None:
