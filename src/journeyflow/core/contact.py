@@ -150,6 +150,7 @@ class Contact:
     trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
+    ``kept_email`` is the e-mail attribute by which the store can find the contact.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
     (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
     """
@@ -173,6 +174,7 @@ class Contact:
     stage: StageReached | None = None
     stage_set: str | None = None
     seen_at: datetime | None = None
+    kept_email: JSON = None
     known: bool = False
     server: bool = False
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -54,6 +55,16 @@ Slug = Annotated[
     Field(description="an id: lower-case letters, digits and dashes, at most 64"),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _no_star(name: str) -> str:
+    if "*" in name:
+        raise ValueError("expected the whole name of an event: only the name in an event trigger may end in *")
+    return name
+
+
+EventName = Annotated[Name, AfterValidator(_no_star)]
+"""The one event of that name; ``*`` would be mistaken for a pattern, which only a trigger's name can be."""
 NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 """What a node saves a value as: a name that Liquid and a path can say."""

@@ -32,6 +32,7 @@ from journeyflow.db.tables import (
     calls,
     contacts,
     coupons,
+    emails,
     entries,
     events,
     messages,
@@ -114,6 +115,7 @@ def move(connection: Connection, moves: Sequence[Joining]) -> None:
     _move_entries(connection, moves)
     _move_refusals(connection, moves)
     _delete(connection, moved, contacts)
+    _delete(connection, moved, emails)
     due = [(to_micros(one.timer_at), shard_of(one.key), one.key) for one, _, _ in moves if one.timer_at is not None]
     bulk.delete(connection, timers, due)
     for one, two, _ in moves:

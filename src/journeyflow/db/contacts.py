@@ -90,6 +90,7 @@ def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> 
         stage=_stage(state["stage"]) if "stage" in state else None,
         stage_set=state.get("stage_set"),
         seen_at=instant(state.get("seen_at")),
+        kept_email=state["attributes"].get("email"),
         known="anonymous" not in state,
         server="server" in state,
     )

@@ -126,6 +126,15 @@ contacts = _table(
     rowid=True,
 )
 
+emails = _table(
+    "emails",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _must("address", String(64)),  # as in addresses: the hash of its normal form
+)
+Index("ix_emails_address", emails.c.address)
+
 aliases = _table(
     "aliases",
     "distributed",

@@ -12,7 +12,7 @@ from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk_sqlite as bulk
-from journeyflow.db import calls, codes
+from journeyflow.db import calls, codes, emails
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
 from journeyflow.db.tables import (
@@ -83,6 +83,7 @@ def next_due(connection: Connection) -> datetime | None:
 def save(connection: Connection, effects: Effects, now: datetime) -> None:
     """Write all that a turn decided, in bulk."""
     bulk.put(connection, contacts, [contact_row(contact) for contact in effects.contacts.values()])
+    emails.keep(connection, effects.contacts.values())
     bulk.put(connection, runs, [run_row(contact, run) for contact, run in effects.runs.values()])
     bulk.insert(connection, trail, trail_rows(effects.trail))
     _save_events(connection, effects)

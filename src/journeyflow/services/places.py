@@ -21,13 +21,14 @@ Schema = dict[str, JSON]
 _REFERENCE: Final = "#/$defs/"
 
 
-def real_path(location: Location, data: JSON, *, missing: bool = False) -> tuple[PathKeys, int | None]:
+def real_path(location: Location, data: JSON, *, to_key: bool = False) -> tuple[PathKeys, int | None]:
     """The location without the names of union members.
 
     The second part is how many keys stood before the first such name that is no key of the document, as those have
-    that a discriminator chose; ``None`` where there is none. ``missing``: the last key is not there.
+    that a discriminator chose; ``None`` where there is none. ``to_key``: the last part is a key of the document, or one
+    that it lacks, whatever members are called.
     """
-    if missing:
+    if to_key:
         path, union = real_path(location[:-1], data)
         return (*path, location[-1]), union
     return _Search(location).best(0, data)

@@ -130,9 +130,9 @@ def _wrong(errors: Iterable[ErrorDetails], data: JSON) -> Iterator[tuple[PathKey
     for error in errors:
         location, missing = error["loc"], error["type"] == "missing"
         if location[-1:] == ("[key]",):
-            yield real_path(location[:-1], data)[0], True
+            yield real_path(location[:-1], data, to_key=True)[0], True
             continue
-        path, union = real_path(location, data, missing=missing)
+        path, union = real_path(location, data, to_key=missing or error["type"] == "extra_forbidden")
         if union is not None:
             path = path[:union]  # it fits none of several forms: nobody knows which one it was to have
         elif missing and path not in _NEEDED:

@@ -183,9 +183,9 @@ def _located(source: Source, error: ValidationError) -> Iterator[_Located]:
     for one in error.errors(include_url=False):
         # Half surrogates were told of when the text was read.
         if one["type"] != "string_unicode":
-            missing = one["type"] == "missing"
+            to_key = one["type"] in ("missing", "extra_forbidden") or _of_key(one)
             location = one["loc"][:-1] if _of_key(one) else one["loc"]
-            path, union = real_path(location, source.data, missing=missing)
+            path, union = real_path(location, source.data, to_key=to_key)
             if one["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(one["input"], dict):
                 path = (*path, str(one.get("ctx", {}).get("discriminator")).strip("'"))
             yield _Located(one, path, None if union is None else path[:union])
