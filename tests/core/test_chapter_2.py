@@ -454,3 +454,22 @@ def test_an_increment_by_what_is_no_number_says_which() -> None:
 
     told = [record.detail["unchanged"] for record in world.trail() if record.kind == "ran"]
     assert told == [{"points": 'type mismatch: "many"'}, {"points": "missing"}]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{type: emit, event: Go, properties: {x: {in: {ref: trigger.x}}}, next: keep}",
+        "{type: update, set: {x.in: {ref: contact.x}}, next: keep}",
+        "{type: enroll, journey: walk, properties: {x: [{ref: trigger.x}]}, next: keep}",
+    ],
+)
+def test_a_value_that_is_put_into_itself_again_and_again_ends_before_nobody_could_keep_it(node: str) -> None:
+    nodes = f"hour: {{type: wait, for: 1h, next: more}}\nmore: {node}\nkeep: {{type: tag, add: [kept], next: hour}}"
+    world = World(flow(nodes, "reentry: {policy: always}", "on_duplicate: restart", name="walk"))
+    world.track("ann", "Go", x=[1]).identify("ann", x=[1])
+
+    world.after("400h")
+
+    orjson.dumps([list(record) for record in world.trail()], default=str)
+    assert len([record for record in world.trail() if record.kind == "ran"]) > 300

@@ -292,9 +292,11 @@ def _path_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a path such as address.city or items[0].sku")
     try:
-        parse_path(value)
+        keys = parse_path(value)
     except InvalidValue as error:
         raise ValueError(str(error)) from None
+    if len(keys) > DEPTH_MAX:
+        raise ValueError(f"expected a path of at most {DEPTH_MAX} steps")
     return value
 
 
@@ -404,3 +406,23 @@ def texts_inside(path: str, value: object) -> Iterator[tuple[str, str]]:
 def number_or_none(value: object) -> int | float | None:
     """The number, or ``None`` for what is not one (booleans and text are not)."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+DEPTH_MAX: Final = 64
+"""So many lists and mappings may lie inside each other in what comes in."""
+
+
+def too_deep(value: JSON, left: int = DEPTH_MAX) -> bool:
+    """Whether more than ``left`` lists and mappings lie inside each other."""
+    if isinstance(value, dict):
+        inner: Iterable[JSON] = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return False
+    if left == 0:
+        return True
+    for one in inner:  # noqa: SIM110  # every event comes through here; any() over a generator takes twice as long
+        if isinstance(one, dict | list) and too_deep(one, left - 1):
+            return True
+    return False

@@ -38,7 +38,7 @@ class UpdateNode(ActionNode):
         set_: dict[str, JSON] = {}
         unchanged: dict[str, JSON] = {}
         for path, wanted in self.set.items():
-            value = visit.value(wanted)
+            value = visit.filled(wanted) if isinstance(wanted, Ref) else visit.value(wanted)
             if not isinstance(value, Missing) and value is not None:
                 changes.append((parse_path(path), value))
                 set_[path] = value
