@@ -21,7 +21,7 @@ from benchmarks.five_node_start import (
     prepare,
     take_stock,
 )
-from benchmarks.measure import measured
+from benchmarks.measure import Cost, measured
 from journeyflow.db.documents import FlowsCache, JourneyRow, add, put_journey, raise_epoch
 from journeyflow.db.sqlite import open_engine, write
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -50,6 +50,19 @@ def turns(engine: Engine, cache: FlowsCache, now: datetime, batch: int) -> None:
             moved = take_turn(connection, cache, now, batch, lambda *_: None).contacts
 
 
+def play(file: Path, contacts: int, batch: int) -> Cost:
+    """Prepare, and let everybody enter and wake."""
+    prepare(file, contacts)
+    engine = open_engine(str(file))
+    publish(engine)
+    cache = FlowsCache(LiquidRenderer())
+    with measured() as cost:
+        turns(engine, cache, ENTERING_AT, batch)
+        turns(engine, cache, WAKING_AT, batch)
+    engine.dispose()
+    return cost
+
+
 def main() -> None:
     """Prepare, run, print the cost."""
     parser = argparse.ArgumentParser()
@@ -58,15 +71,8 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "engine.db"
-        prepare(file, options.contacts)
-        engine = open_engine(str(file))
-        publish(engine)
-        cache = FlowsCache(LiquidRenderer())
         collect_rarely()  # as serve does
-        with measured() as cost:
-            turns(engine, cache, ENTERING_AT, options.batch)
-            turns(engine, cache, WAKING_AT, options.batch)
-        engine.dispose()
+        cost = play(file, options.contacts, options.batch)
         take_stock(file, cost)
     cost.print()
 

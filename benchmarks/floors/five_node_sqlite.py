@@ -62,8 +62,8 @@ END_RUN: Final = """
 ADD_TRAIL: Final = "INSERT INTO trail (shard, contact, number, at, records) VALUES (?, ?, ?, ?, ?)"
 ADD_MESSAGE: Final = """
     INSERT INTO messages (shard, contact, id, journey, version, node, run, channel, template, template_version, "to",
-        transactional, status, queued_at, expires_at, due_at, attempts, "values", overrides)
-    VALUES (?, ?, ?, 'five-node', 1, ?, ?, 'email', ?, 1, ?, 0, 'queued', ?, ?, ?, 0, ?, '{}')"""
+        transactional, status, queued_at, expires_at, due_at, attempts, "values", overrides, number)
+    VALUES (?, ?, ?, 'five-node', 1, ?, ?, 'email', ?, 1, ?, 0, 'queued', ?, ?, ?, 0, ?, '{}', ?)"""
 ADD_TIMER: Final = "INSERT INTO timers (due_at, shard, contact) VALUES (?, ?, ?)"
 COUNT: Final = """
     INSERT INTO statistics (shard, journey, version, node, kind, day, count) VALUES (0, 'five-node', 1, ?, ?, ?, ?)
@@ -79,11 +79,13 @@ def derived_id(namespace: bytes, name: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-def message_row(shard: int, contact: str, id_: str, node: str, run: str, template: str, values: Row, at: int) -> Row:
-    """Parameters of ``ADD_MESSAGE``; ``values`` are address, first name and plan."""
+def message_row(
+    shard: int, contact: str, id_: str, node: str, run: str, template: str, values: Row, at: int, number: int
+) -> Row:
+    """Parameters of ``ADD_MESSAGE``; ``values`` are address, first name and plan, ``number`` its trail record's."""
     address, first_name, plan = values
     shown = orjson.dumps({"contact": {"first_name": first_name}, "trigger": {"plan": plan}}).decode()
-    return (shard, contact, id_, node, run, template, address, at, at + EXPIRES_AFTER, at, shown)
+    return (shard, contact, id_, node, run, template, address, at, at + EXPIRES_AFTER, at, shown, number)
 
 
 # --- a turn of each kind ---------------------------------------------------------------------------------------------
@@ -110,6 +112,7 @@ def enter(connection: sqlite3.Connection, batch: int) -> int:
         state["events"], state["records"] = 1, 3
         state["counts"] = {"Signed Up": (1, at, at)}
         state["entries"] = {"five-node": (ENTERING, ENTERING, 1)}
+        state["server"] = True
         records = [
             ("five-node", 1, run, 0, "entered", None, None, {"trigger": 0, "properties": properties}),
             ("five-node", 1, run, 1, "message", "greet", "email", queued("hello", address)),
@@ -133,7 +136,7 @@ def enter(connection: sqlite3.Connection, batch: int) -> int:
         runs.append((shard, contact, run, WAKING, ENTERING, orjson.dumps(run_state).decode()))
         trail.append((shard, contact, 0, ENTERING, orjson.dumps(records).decode()))
         values = (address, attributes["first_name"], properties["plan"])
-        messages.append(message_row(shard, contact, message, "greet", run, "hello", values, ENTERING))
+        messages.append(message_row(shard, contact, message, "greet", run, "hello", values, ENTERING, 1))
         timers.append((WAKING, shard, contact))
     connection.execute(FORGET_ARRIVED, (arrived[-1][0],))
     saved = {SAVE_CONTACT: contacts, ADD_EVENT: events, ADD_SEEN: seen, ADD_RUN: runs, ADD_TRAIL: trail}
@@ -168,7 +171,7 @@ def wake(connection: sqlite3.Connection, batch: int) -> int:
         else:
             message = derived_id(bytes.fromhex(run.replace("-", "")), "remind\x1f0")
             values = (address, attributes["first_name"], run_state["trigger"]["plan"])
-            messages.append(message_row(shard, contact, message, "remind", run, "again", values, WAKING))
+            messages.append(message_row(shard, contact, message, "remind", run, "again", values, WAKING, 5))
             run_state["queued"].append((message, "remind", "email", "again", address))
             run_state["last_message"] = message
             last = ("remind", "email")

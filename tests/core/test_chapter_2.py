@@ -389,6 +389,31 @@ def test_rule_2_7_what_follows_the_fifty_first_is_dropped_too() -> None:
     assert world.story(journey="late") == []
 
 
+STAGED = "workspace: shop\nstages:\n  - {id: new, when: {all: []}}\n  - {id: tagged, when: {tag: t0}}\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("listener", "made"),
+    [
+        ("{type: event, event: Elsewhere}", 51),
+        ("{type: event, event: Stage Changed}", 50),
+        ("{type: event, event: Elsewhere, where: {event: Stage Changed}}", 50),
+        ("{type: event, event: Elsewhere, where: {attribute: stage, eq: new}}", 50),
+    ],
+)
+def test_rule_2_7_what_nobody_listens_to_is_written_down_and_is_no_link_of_a_chain(listener: str, made: int) -> None:
+    """So a simulation, which does not even judge by such stages and segments, comes to the same."""
+    names = ", ".join(f"t{number}" for number in range(50))
+    world = World(STAGED, flow(f"mark: {{type: tag, add: [{names}]}}"), marking("listener", listener))
+    world.appear("ann").after("1m")
+
+    world.track("ann", "Go")
+
+    own = [name for name, _ in world.made() if name in ("Tag Added", "Stage Changed")]
+    assert len(own) == made
+    assert ("Stage Changed" in own) is (made == 51)
+
+
 def test_rule_2_7_every_input_begins_a_chain_of_its_own() -> None:
     world = World(COUNTING)
     world.appear("ann").after("1m")

@@ -121,6 +121,7 @@ def stays_the_same(contact: Asked, asked: Condition, now: datetime, parts: list[
     """Check that nothing changes before the next change, and return that instant."""
     change = asked.next_change(contact.view(now))
     answer = contact.holds(asked, now)
+    assert asked.answer(contact.view(now)) == (answer, change)
     assert change is None or change > now
     end = now + timedelta(days=12) if change is None else change - MICROSECOND
     span = min(end, now + timedelta(days=40)) - now

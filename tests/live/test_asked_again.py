@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -16,7 +17,8 @@ from tests.live.world import START
 from journeyflow.core import view
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.inputs import SetTags
+from journeyflow.core.inputs import Event, Identify, SetTags
+from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
 from journeyflow.core.standing import Standing, standing_of
 from journeyflow.core.workspace import Workspace
@@ -31,14 +33,31 @@ def simulated(some: list[Document], inputs: Arrivals) -> list[TrailRecord]:
     return records
 
 
+class Anything(frozenset[str]):
+    """Every change there can be."""
+
+    def isdisjoint(self, other: Iterable[object], /) -> bool:
+        return not any(True for _ in other)
+
+
+ANYTHING = Anything()
+
+
+def on_anything(question: Question) -> Question:
+    return question._replace(rests_on=ANYTHING, parts=tuple(map(on_anything, question.parts)))
+
+
 @contextmanager
 def everything_is_asked() -> Iterator[None]:
     """Each definition is asked whatever has changed."""
 
     def of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
         found = standing_of(workspace, segments)
-        asked = tuple(one._replace(asked_on=None) for one in found.segments)
-        return Standing(asked, found.stages, found.stages_key, None)
+        return replace(
+            found,
+            segments=tuple(one._replace(question=on_anything(one.question)) for one in found.segments),
+            steps=tuple(one._replace(question=on_anything(one.question), rests_on=ANYTHING) for one in found.steps),
+        )
 
     with patch.object(view, "standing_of", of):
         yield
@@ -50,7 +69,7 @@ def test_asking_again_in_between_changes_nothing(
     some: list[Document], inputs: Arrivals, again: list[tuple[str, int]]
 ) -> None:
     """An empty change lets every wait and every definition be asked; what was due before has been noticed before."""
-    made = {key: item.at for key, item in reversed(inputs)}
+    made = {key: item.at for key, item in reversed(inputs) if isinstance(item, Event | Identify | SetTags)}
     last = max(item.at for _, item in inputs)
     asked: Arrivals = []
     for key, minute in again:

@@ -83,7 +83,7 @@ class Actor:
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
-        due = self.next_due()
+        fact, due = (None, None) if self.facts.nothing_comes(until) else self.facts.coming()
         reached: datetime | None = None
         while True:
             if upcoming is not None and (due is None or upcoming.at <= due):
@@ -94,30 +94,18 @@ class Actor:
                 upcoming = next(waiting, None)
             elif due is not None and due <= until:
                 self.decision.begin_input(due)
-                self._pass_time(due)
+                self._pass_time(due, fact)
                 self.facts.saw(due)
             else:
                 break
             self._drain()
             self._reconsider_messages()
-            due = self.next_due()
+            fact, due = self.facts.coming()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
         return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
-
-    def next_due(self) -> datetime | None:
-        """The earliest instant at which time alone has work for this contact."""
-        earliest = self.facts.next()
-        for run in self.contact.runs:
-            due = run.due_at
-            if due is not None and (earliest is None or due < earliest):
-                earliest = due
-        if self.flows.resumptions:
-            ends = [one.at for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
-            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
-        return earliest
 
     def _set_timer(self, due: datetime | None) -> None:
         """One timer a contact: an earlier one is set, a later one waits for the earlier to fire."""
@@ -126,11 +114,10 @@ class Actor:
             contact.timer_at = due
             self.effects.timers.append((contact.key, due))
 
-    def _pass_time(self, due: datetime) -> None:
+    def _pass_time(self, due: datetime, fact: datetime | None) -> None:
         """Ends of pauses; then facts, together, then one run (rule 1.4)."""
         if self.flows.resumptions and self._resume(due):
             return
-        fact = self.facts.next()
         if fact is not None and fact <= due:
             self._look_at_facts(due)
             return
@@ -149,7 +136,7 @@ class Actor:
                 else:
                     moving.append((run, partial(self.walker.take, run, None, case)))
         if self.decision.judge is not None:
-            self.decision.judge.pass_time(due)
+            self.decision.judge.due = due
             self.decision.compare()
         entered: set[str] = set()
         for timed, occasion in self.facts.take(due):
@@ -356,10 +343,12 @@ class Actor:
             decision.compare()
             if decision.made:
                 made = decision.made.popleft()
-                if isinstance(made, Event):
+                if isinstance(made, Run):
+                    self._walk([(made, partial(self.walker.begin, made))])
+                elif made.heard:
                     self._step(made)
                 else:
-                    self._walk([(made, partial(self.walker.begin, made))])
+                    store(decision, self.flows, made)
             elif decision.moved_journeys and self.flows.followed:
                 decision.moved_journeys = False
                 self._walk(self._reconsider())
@@ -450,18 +439,22 @@ class Actor:
 
         How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
         """
-        if self.decision.judge is not None and self.contact.exists:
-            self.decision.judge.settle()
-        if self.flows.invitations and self.contact.exists:
-            self._welcome_members()
-        runs = self.contact.runs
-        if not runs:
-            return
-        if any(run.status != "active" for run in runs):
-            self.contact.runs = runs = [run for run in runs if run.active or _concerned(run, self.now)]
+        if self.contact.created_at is not None:
+            if self.decision.judge is not None:
+                self.decision.judge.settle()
+            if self.flows.invitations:
+                self._welcome_members()
         states = self.flows.states
-        unsettled = [run for run in runs if run.held is not None or states.get(run.journey) == "archived"]
-        for run in self._ranked([run for run in unsettled if run.active]):
+        unsettled: list[Run] = []
+        over = False
+        for run in self.contact.runs:
+            if run.status != "active":
+                over = over or not _concerned(run, self.now)
+            elif run.held is not None or states.get(run.journey) == "archived":
+                unsettled.append(run)
+        if over:
+            self.contact.runs = [run for run in self.contact.runs if run.active or _concerned(run, self.now)]
+        for run in self._ranked(unsettled):
             if not run.active:  # what another of them did has ended it
                 continue
             if states.get(run.journey) == "archived":
@@ -477,8 +470,9 @@ class Actor:
         """Who was in a segment when a trigger with ``include_members`` was published is let in, once."""
         for invitation in self.flows.invitations:
             armed_at = invitation.armed_at
-            open_ = self.flows.states.get(invitation.published.id) == "live"
-            if not open_ or not self.contact.exists or self.now < armed_at or invitation.key in self.contact.fired:
+            if invitation.key in self.contact.fired or not self.contact.exists or self.now < armed_at:
+                continue
+            if self.flows.states.get(invitation.published.id) != "live":
                 continue
             self.contact.fired[invitation.key] = armed_at
             if self.decision.view.in_segment(invitation.segment):

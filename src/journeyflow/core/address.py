@@ -27,8 +27,11 @@ def written(attributes: Mapping[str, JSON], channel: Channel) -> str | None:
 
 def first_written(attributes: Mapping[str, JSON]) -> tuple[Channel, str] | None:
     """The address by which a contact is known first of all: its e-mail, else another one, with its channel."""
-    found = ((channel, written(attributes, channel)) for channel in ATTRIBUTES)
-    return next(((channel, text) for channel, text in found if text is not None), None)
+    for channel in ATTRIBUTES:
+        text = written(attributes, channel)
+        if text is not None:
+            return channel, text
+    return None
 
 
 def reachable(text: str | None, channel: Channel) -> str | None:

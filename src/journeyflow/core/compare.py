@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Final, Protocol
@@ -115,8 +116,20 @@ class Operators(Model):
         """The operators that the author wrote, with their values."""
         return tuple((name, getattr(self, name)) for name in self.names if name in self.model_fields_set)
 
+    @cached_property
+    def _of_numbers(self) -> tuple[Callable[[float, float], bool], float] | None:
+        """The comparison with a number, where it is no more than that: counts and sums ask this and little else."""
+        if len(self.given) != 1:
+            return None
+        name, wanted = self.given[0]
+        number = number_or_none(wanted)
+        return None if number is None or name not in _NUMERIC else (_NUMERIC[name], number)
+
     def compare(self, seen: JSON | Missing, view: Sight) -> tuple[bool, bool]:
         """Whether all operators hold of the value seen, and whether a kind did not fit."""
+        if self._of_numbers is not None and (type(seen) is int or type(seen) is float):
+            holds, number = self._of_numbers
+            return holds(seen, number), False
         mismatch = False
         for name, wanted in self.given:
             try:
@@ -139,6 +152,9 @@ class Operators(Model):
         return min(edges, default=None)
 
 
+_NUMERIC: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "eq": operator.eq, "ne": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+}  # fmt: skip
 _HOLD_WHEN_UNLIKE: Final = frozenset({"ne", "not_in"})
 _OF_TEXT: Final = frozenset({"eq", "ne", "in_", "not_in", "contains", "starts_with", "ends_with"})
 

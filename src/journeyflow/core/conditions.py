@@ -21,6 +21,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from journeyflow.core.compare import Operators
 from journeyflow.core.contact import Aggregate, PastEvent
 from journeyflow.core.leaf import (
+    Answer,
     AttributeCondition,
     BeenInJourneyCondition,
     Count,
@@ -52,6 +53,7 @@ from journeyflow.core.values import (
     parse_path,
 )
 
+_NEVER: Final = Aggregate()
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """An event may claim to be this far in the future (rule 1.10)."""
 
@@ -132,12 +134,12 @@ class EventCondition(Leaf, Operators):
     def _aggregate(self, view: Sight) -> Aggregate:
         contact = view.contact
         if self.by_name:
-            return contact.counts.get(self.event) or Aggregate()
+            return contact.counts.get(self.event, _NEVER)
         key = self.aggregate_key
         if key is None:
             return self.collect(view, self._window_start(view))
         if self.event not in contact.counts:
-            return Aggregate()
+            return _NEVER
         if key not in contact.leaves:
             contact.leaves[key] = self.collect(view, None)
         return contact.leaves[key]
@@ -168,13 +170,17 @@ class EventCondition(Leaf, Operators):
         return self.compare(seen, view) if self.measured is not None else (seen != 0, False)
 
     def next_change(self, view: Sight) -> datetime | None:
+        return None if self.aggregate_key is not None else self.answer(view)[1]
+
+    def answer(self, view: Sight) -> Answer:
         if self.aggregate_key is not None:
-            return None
+            return self.holds(view), None
         start = self._window_start(view)
         if not _plain(self.where) or self.avg is not None or self.min is not None or self.max is not None:
-            return self._first_edge(view, start)
-        past = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
-        counted = [one for one in past if self._after_entry(one, view)]
+            return self.holds(view), self._first_edge(view, start)
+        counted = [one for one in view.past(self.event, start - CLOCK_TOLERANCE) if one.occurred_at > start]
+        if self.since is not None:
+            counted = [one for one in counted if self._after_entry(one, view)]
         if self.where is not None:
             probe = view.probe()
             counted = [one for one in counted if self.takes(one.properties, probe)]
@@ -199,8 +205,10 @@ class EventCondition(Leaf, Operators):
         if edge is not None:
             yield edge
 
-    def _flip(self, counted: Sequence[PastEvent], view: Sight, length: timedelta) -> datetime | None:
-        """The instant at which the answer changes as these events begin and cease to count one after the other."""
+    def _flip(self, counted: Sequence[PastEvent], view: Sight, length: timedelta) -> Answer:
+        """The answer, and the instant at which it changes as these events begin and cease to count one by one."""
+        if self.measured is None and all(one.occurred_at <= view.now for one in counted):
+            return self._count_down(sorted(one.occurred_at for one in counted), view, length)
         found = Aggregate()
         edges: list[tuple[datetime, int, float | None]] = []
         for one in counted:
@@ -218,8 +226,19 @@ class EventCondition(Leaf, Operators):
                 found.count += step
                 found.total += 0.0 if number is None else step * number
             if self._holds_of(found, view) != held:
-                return at
-        return None
+                return held, at
+        return held, None
+
+    def _count_down(self, times: list[datetime], view: Sight, length: timedelta) -> Answer:
+        """The same where events only cease to count, which is nearly always."""
+        left = len(times)
+        held = self._compared(left, view)[0]
+        for place, at in enumerate(times, start=1):
+            if place < left and times[place] == at:  # they cease together
+                continue
+            if self._compared(left - place, view)[0] != held:
+                return held, at + length
+        return held, None
 
     def _holds_of(self, found: Aggregate, view: Sight) -> bool:
         return self._compared(self._answer(found), view)[0]
@@ -247,7 +266,7 @@ def canonical(condition: Condition) -> JSON:
         return {"any": [canonical(part) for part in condition.any]}
     if isinstance(condition, Not):
         return {"not": canonical(condition.not_)}
-    return condition._document
+    return condition.document
 
 
 class All(Model):
@@ -262,7 +281,10 @@ class All(Model):
         return True
 
     def next_change(self, view: Sight) -> datetime | None:
-        return _next_change(self.all, view, deciding=False)
+        return self.answer(view)[1]
+
+    def answer(self, view: Sight) -> Answer:
+        return _answer(self.all, view, deciding=False)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.all)
@@ -280,7 +302,10 @@ class Any_(Model):
         return False
 
     def next_change(self, view: Sight) -> datetime | None:
-        return _next_change(self.any, view, deciding=True)
+        return self.answer(view)[1]
+
+    def answer(self, view: Sight) -> Answer:
+        return _answer(self.any, view, deciding=True)
 
     def parts(self) -> Iterator[Condition]:
         return iter(self.any)
@@ -297,28 +322,30 @@ class Not(Model):
     def next_change(self, view: Sight) -> datetime | None:
         return self.not_.next_change(view)
 
+    def answer(self, view: Sight) -> Answer:
+        held, edge = self.not_.answer(view)
+        return not held, edge
+
     def parts(self) -> Iterator[Condition]:
         yield self.not_
 
 
-def _next_change(parts: tuple[Condition, ...], view: Sight, *, deciding: bool) -> datetime | None:
-    """When the answer can change that every part whose answer is ``deciding`` gives alone.
+def _answer(parts: tuple[Condition, ...], view: Sight, *, deciding: bool) -> Answer:
+    """The answer, and when it can change that every part whose own is ``deciding`` gives alone.
 
     As long as one of these has not changed, nothing has; where there is none, any change of any part can be one.
     """
+    earliest: datetime | None = None
     last: datetime | None = None
     for part in parts:
-        if part.holds(view) == deciding:
-            edge = part.next_change(view)
+        held, edge = part.answer(view)
+        if held == deciding:
             if edge is None:
-                return None
+                return deciding, None
             last = edge if last is None else max(last, edge)
-    return _earliest(parts, view) if last is None else last
-
-
-def _earliest(parts: tuple[Condition, ...], view: Sight) -> datetime | None:
-    edges = [edge for part in parts if (edge := part.next_change(view)) is not None]
-    return min(edges, default=None)
+        elif edge is not None:
+            earliest = edge if earliest is None else min(earliest, edge)
+    return (not deciding, earliest) if last is None else (deciding, last)
 
 
 KINDS: Final = (

@@ -125,18 +125,24 @@ class Entry:
 
 
 class Membership(NamedTuple):
-    """Whether a contact is in a segment, and when time alone can next change that."""
+    """Whether a contact is in a segment, when time alone can next change that, and what else can.
+
+    ``rests_on`` are changes of the contact, as :mod:`journeyflow.core.standing` names them; ``None``, when it was not
+    kept, stands for all that the definition reads.
+    """
 
     inside: bool
     check_at: datetime | None
+    rests_on: frozenset[str] | None = None
 
 
 class StageReached(NamedTuple):
-    """The stage that a contact is in, by which definition of the stages, and when time alone can next change it."""
+    """The stage that a contact is in, by which definition of the stages, and what can change it, as of a membership."""
 
     key: str
     stage: str | None
     check_at: datetime | None
+    rests_on: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -151,6 +157,8 @@ class Contact:
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
     ``kept_email`` is the e-mail attribute by which the store can find the contact.
+    ``reckoned`` is when triggers that time fires next do so, for the flows that it was reckoned for, as long as nothing
+    that they look at has changed; it is not kept.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
     (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
     """
@@ -174,9 +182,10 @@ class Contact:
     stage: StageReached | None = None
     stage_set: str | None = None
     seen_at: datetime | None = None
-    kept_email: JSON = None
+    kept_email: JSON = field(default=None, compare=False, repr=False)
     known: bool = False
     server: bool = False
+    reckoned: tuple[object, datetime | None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from journeyflow.core.contact import Memory, PastMessage
@@ -29,14 +30,13 @@ class Correspondence:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def since(self, instant: datetime | None) -> Iterator[PastMessage]:
+    def since(self, instant: datetime | None) -> Iterable[PastMessage]:
         """The messages queued after an instant, oldest first."""
-        for message in self._memory.messages(self._contact, instant):
-            if message.id not in self._gone:
-                yield self._as_it_stands(message)
-        for message in self._fresh:
-            if instant is None or message.queued_at > instant:
-                yield self._as_it_stands(message)
+        stored = self._memory.messages(self._contact, instant)
+        if not (self._fresh or self._gone or self._opened or self._clicked):
+            return stored
+        fresh = (one for one in self._fresh if instant is None or one.queued_at > instant)
+        return [self._as_it_stands(one) for one in chain(stored, fresh) if one.id not in self._gone]
 
     def find(self, message: str) -> PastMessage | None:
         """The message of that id."""

@@ -154,6 +154,7 @@ class Decision:
     def create(self, created_at: datetime, announced: bool = True) -> None:
         """Rule 1.6: the contact comes into being."""
         self.contact.created_at = created_at
+        self.contact.reckoned = None
         if announced:
             self.make("Contact Created", {})
             if self.judge is not None:
@@ -163,6 +164,7 @@ class Decision:
         """Change attributes; ``null`` takes one away. False where a chain was cut."""
         found: list[tuple[str, JSON, JSON]] = []
         changes = [*changes]
+        self.contact.reckoned = None
         for keys, value in changes:
             before = _plain(look_up(self.contact.attributes, keys))
             _assign(self.contact.attributes, keys, value)
@@ -233,13 +235,17 @@ class Decision:
     def compare(self, *, silently: bool = False) -> None:
         """Where the contact stands now, against before: the events that this makes follow what the step made."""
         judge = self.judge
-        if judge is None or not self.contact.exists:
+        if judge is None or not (judge.changes or judge.due or silently) or not self.contact.exists:
             return
         if silently:
             judge.settle()
-        for name, properties in judge.compare():
-            if not silently:
+        for name, properties, heard in judge.compare():
+            if silently:
+                continue
+            if heard:
                 self.make(name, properties)
+            else:
+                self.made.append(Event(self.now, name, self.now, properties, own=True, heard=False))
 
 
 def _plain(value: JSON | Missing) -> JSON:

@@ -112,4 +112,6 @@ class Documents:
             for trigger in one.journey.triggers
             if trigger.key is not None
         }
-        return Flows(self.library(renderer, since), current, versions, states, armed)
+        flows = Flows(self.library(renderer, since), current, versions, states, armed)
+        flows.library.standing = flows.library.standing.only_heard()
+        return flows

@@ -41,6 +41,29 @@ class Facts:
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
+    def coming(self) -> tuple[datetime | None, datetime | None]:
+        """When a fact next comes, and the earliest instant at which time alone has any work for this contact."""
+        fact = earliest = self.next()
+        runs = self.contact.runs
+        for run in runs:
+            due = run.due_at
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        if self.flows.resumptions:
+            ends = [one.at for run in runs if (one := self.flows.resumption(run)) is not None]
+            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
+        return fact, earliest
+
+    def nothing_comes(self, until: datetime) -> bool:
+        """Whether the timer that is set, which never is late, says that time has no work up to an instant.
+
+        It does not know what other flows than those it was set by would do, nor what happens to all at once.
+        """
+        contact, flows = self.contact, self.flows
+        if flows.resumptions or self.firings or contact.timer_at is None or contact.timer_at <= until:
+            return False
+        return contact.reckoned is not None and contact.reckoned[0] is flows
+
     def next(self) -> datetime | None:
         """When time alone next brings something about."""
         contact = self.contact
@@ -51,12 +74,29 @@ class Facts:
             due = run.check_at
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
-        for timed in self.flows.timed:
-            occasion = self._occasion(timed)
-            if occasion is not None and (earliest is None or occasion.at < earliest):
-                earliest = occasion.at
+        if self.flows.timed:
+            occasion = self._next_occasion()
+            if occasion is not None and (earliest is None or occasion < earliest):
+                earliest = occasion
         stands = self._next_standing()
         return stands if earliest is None or (stands is not None and stands < earliest) else earliest
+
+    def _next_occasion(self) -> datetime | None:
+        """When a trigger next fires, as it was reckoned before where that has not come and nothing has changed."""
+        contact, flows = self.contact, self.flows
+        reckoned = contact.reckoned
+        if reckoned is not None and reckoned[0] is flows and not self.firings:
+            at = reckoned[1]
+            if at is None or at > self.decision.now:
+                return at
+        at = min((one.at for timed in flows.timed if (one := self._occasion(timed)) is not None), default=None)
+        contact.reckoned = (flows, at) if flows.steady else None
+        return at
+
+    def _take_mark(self, key: str, mark: datetime) -> None:
+        """A trigger was handled for what is marked so."""
+        self.contact.fired[key] = mark
+        self.contact.reckoned = None
 
     def _next_standing(self) -> datetime | None:
         judge = self.decision.judge
@@ -79,7 +119,7 @@ class Facts:
             occasion = self._occasion(timed)
             if occasion is None or occasion.at > due:
                 continue
-            self.contact.fired[timed.key] = occasion.mark
+            self._take_mark(timed.key, occasion.mark)
             trigger = timed.trigger
             if not isinstance(trigger, ScheduleTrigger) or self._attends(trigger, occasion):
                 yield timed, occasion
@@ -131,7 +171,7 @@ class Facts:
             if isinstance(trigger, InactivityTrigger) and any(one.event == event.name for one in trigger.watched):
                 silence = self._silence(timed, trigger)
                 if silence is not None and silence.at <= now and silence.mark == event.occurred_at:
-                    self.contact.fired[timed.key] = event.occurred_at
+                    self._take_mark(timed.key, event.occurred_at)
 
     # --- schedules ----------------------------------------------------------------------------------------------------
 
@@ -171,7 +211,7 @@ class Facts:
         for key, instants in (self.firings or {}).items():
             before = [fire_at for fire_at in instants if fire_at < at]
             if before:
-                self.contact.fired[key] = before[-1]
+                self._take_mark(key, before[-1])
 
 
 def _mark(trigger: ScheduleTrigger, coming: Coming) -> datetime:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from journeyflow.core.conditions import Condition, EventCondition, leaves
 from journeyflow.core.contact import Run
+from journeyflow.core.hearing import heard
 from journeyflow.core.journey import Journey
 from journeyflow.core.leaf import BeenInJourneyCondition, InJourneyCondition
 from journeyflow.core.local_time import zone
@@ -117,6 +118,10 @@ class Flows:
     """Those of them that come for all contacts at one instant."""
     dated: bool = False
     """Whether any of them is a date or a schedule."""
+    silenced: set[str] = field(default_factory=set)
+    """The names of events whose absence some trigger waits for."""
+    steady: bool = True
+    """Whether only what happens to a contact, not time alone, changes when they next fire."""
     invitations: list[Invitation] = field(default_factory=list)
     """Those of closed journeys too: who comes into being meanwhile is not among the members."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
@@ -140,6 +145,7 @@ class Flows:
             for index, trigger in enumerate(published.journey.triggers):
                 self._listen(Entrance(published, index, trigger))
         self._look_at_messages()
+        self.library.standing = heard(self.library.standing, (one.journey for one in self.versions.values()))
         for published in self.versions.values():
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
@@ -197,7 +203,11 @@ class Flows:
         self.timed.append(timed)
         if fixed is not None:
             self.schedules.append(timed)
-        self.dated = self.dated or not isinstance(trigger, InactivityTrigger)
+        if isinstance(trigger, InactivityTrigger):
+            self.silenced.update(one.event for one in trigger.watched)
+            self.steady = self.steady and all(one.aggregate_key is not None for one in trigger.watched)
+        else:
+            self.dated = True
 
     def _invite(self, published: Published) -> None:
         for place, trigger in enumerate(published.journey.triggers):

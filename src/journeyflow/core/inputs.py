@@ -32,7 +32,8 @@ class Event:
     """Something the contact did, or that happened to it.
 
     ``claimed_at`` is the time of an event that pretended to come from the future (rule 1.10). ``own`` marks the
-    engine's own events (rule 2.7), ``imported`` history that moves nothing (rule 1.11). ``known`` says that the contact
+    engine's own events (rule 2.7), ``heard`` those of them that can make a difference to anybody; ``imported`` marks
+    history that moves nothing (rule 1.11). ``known`` says that the contact
     was named by its user id, ``guarded`` that a browser says so.
     """
 
@@ -46,6 +47,7 @@ class Event:
     imported: bool = False
     known: bool = False
     guarded: bool = False
+    heard: bool = True
 
 
 @dataclass(slots=True, frozen=True)

@@ -24,7 +24,7 @@ from journeyflow.core.nodes.update import UpdateNode
 from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.nodes.webhook import WebhookNode
-from journeyflow.core.triggers import Trigger
+from journeyflow.core.triggers import InactivityTrigger, SegmentTrigger, Trigger
 from journeyflow.core.values import (
     Duration,
     EventName,
@@ -122,6 +122,20 @@ class Journey(Model):
     holdout: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100, description="per cent, 0 to 100")] = 0
     start: NodeName
     nodes: Annotated[dict[NewName, Node], Field(min_length=1, max_length=NODES_MAX)]
+
+    def events(self) -> Iterator[str]:
+        """The names of the events that it listens to, apart from those that conditions count."""
+        for trigger in self.triggers:
+            if not isinstance(trigger, SegmentTrigger):  # it listens to one segment's alone
+                yield from trigger.names()
+            if isinstance(trigger, InactivityTrigger):
+                yield from (one.event for one in trigger.watched)
+        yield from (match.event for match in self.exit_on)
+        if self.goal is not None:
+            yield self.goal.event
+        for node in self.nodes.values():
+            if isinstance(node, WaitForNode):
+                yield from (case.event for case in node.cases if case.event is not None)
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """Every condition of the document with its path."""

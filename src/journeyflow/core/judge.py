@@ -5,28 +5,32 @@ from __future__ import annotations
 from datetime import datetime
 
 from journeyflow.core.contact import Contact, Membership, StageReached
-from journeyflow.core.standing import EVERYTHING, Definition, Standing
+from journeyflow.core.standing import EVERYTHING, Standing
 from journeyflow.core.values import JSON
 from journeyflow.core.view import View
 
-Change = tuple[str, dict[str, JSON]]
-"""The name and the properties of an event of the engine's own."""
+Change = tuple[str, dict[str, JSON], bool]
+"""The name and the properties of an event of the engine's own, and whether anybody listens to it."""
 
 
 class Judge:
     """Judges one contact within one decision.
 
-    ``changes`` collects what has changed since it was judged last; only definitions that this can concern are asked.
+    ``changes`` collects what has changed since it was judged last, and ``due`` up to when time has passed; only
+    definitions that this can concern are asked.
+
+    :param view: the contact from nowhere, because a definition means the same wherever it is asked: no run, no event,
+        no journey's time zone.
     """
 
-    __slots__ = ("_due", "_standing", "_view", "changes", "contact")
+    __slots__ = ("_standing", "_view", "changes", "contact", "due")
 
     def __init__(self, contact: Contact, view: View, standing: Standing) -> None:
         self.contact = contact
         self._view = view
         self._standing = standing
         self.changes: set[str] = set()
-        self._due: datetime | None = None
+        self.due: datetime | None = None
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
@@ -39,10 +43,6 @@ class Judge:
             if check_at is not None and (earliest is None or check_at < earliest):
                 earliest = check_at
         return earliest
-
-    def pass_time(self, due: datetime) -> None:
-        """What can have changed by an instant is asked at the next comparison."""
-        self._due = due
 
     # --- judging ------------------------------------------------------------------------------------------------------
 
@@ -57,64 +57,49 @@ class Judge:
         """Judge silently by what is new or was edited, and forget what is there no longer."""
         contact, standing = self.contact, self._standing
         known = contact.segments
-        if len(known) != len(standing.segments) or any(one.key not in known for one in standing.segments):
-            seen = self._plain()
+        if known.keys() != standing.segment_keys:
             contact.segments = {
-                one.key: known[one.key] if one.key in known else _membership(one, seen) for one in standing.segments
+                one.key: known[one.key] if one.key in known else standing.judge(one, self._view)
+                for one in standing.segments
             }
         if not standing.stages:
             contact.stage = None
         elif contact.stage is None or contact.stage.key != standing.stages_key:
-            contact.stage = self._stage(self._plain())
+            contact.stage = standing.stage(contact.stage_set, self._view)
 
     def compare(self) -> list[Change]:
         """What has changed since the last comparison: the stage, then segments by id."""
-        changes, due = self.changes, self._due
-        if not changes and due is None:
-            return []
-        self.changes, self._due = set(), None
-        seen = self._plain()
+        changes, due = self.changes, self.due
+        self.changes, self.due = set(), None
+        standing, segments = self._standing, self.contact.segments
         found: list[Change] = []
-        if self._standing.stages:
-            found.extend(self._compare_stage(seen, changes, due))
-        for one in self._standing.segments:
-            before = self.contact.segments[one.key]
-            if _concerns(one.asked_on, changes) or _is_due(before.check_at, due):
-                after = self.contact.segments[one.key] = _membership(one, seen)
+        if standing.stages:
+            found.extend(self._compare_stage(changes, due))
+        for one in standing.segments:
+            before = segments[one.key]
+            _, check_at, rests_on = before
+            if rests_on is None:
+                rests_on = one.question.rests_on
+            if not rests_on.isdisjoint(changes) or _is_due(check_at, due):
+                after = segments[one.key] = standing.judge(one, self._view)
                 if after.inside != before.inside:
                     name = "Segment Entered" if after.inside else "Segment Left"
-                    found.append((name, {"segment": one.id}))
+                    found.append((name, {"segment": one.id}, one.heard))
         return found
 
-    def _compare_stage(self, seen: View, changes: set[str], due: datetime | None) -> list[Change]:
+    def _compare_stage(self, changes: set[str], due: datetime | None) -> list[Change]:
         before = self.contact.stage
         assert before is not None, "settle and begin give every contact a stage where there are stages"
-        if not (
-            "stage" in changes
-            or _concerns(self._standing.stages_asked_on, changes)
-            or _is_due(before.check_at, due)
-        ):  # fmt: skip
+        rests_on = before.rests_on
+        if rests_on is None:
+            rests_on = self._standing.steps[-1].rests_on if self._standing.steps else frozenset()
+        if "stage" not in changes and rests_on.isdisjoint(changes) and not _is_due(before.check_at, due):
             return []
-        after = self.contact.stage = self._stage(seen)
+        after = self.contact.stage = self._standing.stage(self.contact.stage_set, self._view)
         if after.stage == before.stage:
             return []
         changes.add("attribute:stage")
-        return [("Stage Changed", {"from": before.stage, "to": after.stage})]
-
-    def _stage(self, seen: View) -> StageReached:
-        return StageReached(self._standing.stages_key, seen.stage(), seen.stage_change())
-
-    def _plain(self) -> View:
-        """A definition means the same wherever it is asked: no run, no event, no journey's time zone."""
-        return self._view.of(None, None, None)
-
-
-def _membership(one: Definition, seen: View) -> Membership:
-    return Membership(one.when.holds(seen), one.when.next_change(seen))
-
-
-def _concerns(asked_on: frozenset[str] | None, changes: set[str]) -> bool:
-    return bool(changes) and (asked_on is None or not asked_on.isdisjoint(changes))
+        return [("Stage Changed", {"from": before.stage, "to": after.stage}, self._standing.stages_heard)]
 
 
 def _is_due(check_at: datetime | None, due: datetime | None) -> bool:

@@ -33,6 +33,8 @@ from journeyflow.core.values import (
 )
 
 Because = list[JSON]
+Answer = tuple[bool, datetime | None]
+"""Whether a condition holds, and when time alone can next change that."""
 
 
 class Leaf(Model):
@@ -48,14 +50,26 @@ class Leaf(Model):
             made._document = data
         return made
 
+    @cached_property
+    def document(self) -> JSON:
+        """The condition as its author wrote it."""
+        return self._document
+
     def note(self, because: Because | None, path: str, value: JSON, held: bool) -> bool:
         """Write down what was seen, where somebody asked for it."""
         if because is not None:
-            because.append({"path": path, "leaf": self._document, "value": value, "held": held})
+            because.append({"path": path, "leaf": self.document, "value": value, "held": held})
         return held
 
     def next_change(self, view: Sight) -> datetime | None:
         return None
+
+    def answer(self, view: Sight) -> Answer:
+        """Both at once: whether it holds, and when time alone can next change that."""
+        return self.holds(view), self.next_change(view)
+
+    def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
+        raise NotImplementedError
 
     # Any: a condition; what a condition can be is said where all of them are known
     def parts(self) -> Iterator[Any]:

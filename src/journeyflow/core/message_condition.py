@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -10,12 +9,14 @@ from pydantic import Field, model_validator
 
 from journeyflow.core.channel import Channel
 from journeyflow.core.contact import PastMessage
-from journeyflow.core.leaf import Because, Count, Leaf, shown
+from journeyflow.core.leaf import Answer, Because, Count, Leaf, shown
 from journeyflow.core.sight import Sight
 from journeyflow.core.values import Duration, Model, PositiveDuration, Slug
 
 SETTLED: Final = timedelta(hours=48)
 """A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
+EDGES_MAX: Final = 4
+"""So many instants at which a message begins or ceases to be looked at are looked at in advance."""
 
 
 class MessageChoice(Model):
@@ -59,8 +60,28 @@ class MessageCondition(Leaf):
         return self
 
     def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
+        return self._holds(self._chosen(view), view.now, view, path, because)
+
+    def answer(self, view: Sight) -> Answer:
+        """Looks ahead to where messages begin and cease to be looked at, as far as it changes the answer."""
+        chosen = self._chosen(view)
+        held = self._holds(chosen, view.now, view, "", None)
         last = self.message.last
-        found = [one for one in self._chosen(view) if one.queued_at <= view.now - self.message.age]
+        if last is not None and len(chosen) < last:  # never enough of them, however old they get
+            return held, None
+        lengths = (self.message.age, self.span(view.kept))
+        edges = sorted({edge for one in chosen for length in lengths if (edge := one.queued_at + length) > view.now})
+        for edge in edges[:EDGES_MAX]:
+            if self._holds(chosen, edge, view, "", None) != held:
+                return held, edge
+        return held, edges[EDGES_MAX] if len(edges) > EDGES_MAX else None
+
+    def _holds(
+        self, chosen: list[PastMessage], now: datetime, view: Sight, path: str, because: Because | None
+    ) -> bool:  # fmt: skip
+        last = self.message.last
+        begin, end = now - self.span(view.kept), now - self.message.age
+        found = [one for one in chosen if begin < one.queued_at <= end]
         if last is not None and len(found) < last:
             return self.note(because, path, f"{len(found)} of {last} messages", held=False)
         looked_at = found if last is None else found[-last:]
@@ -69,8 +90,8 @@ class MessageCondition(Leaf):
         what: Literal["opened", "clicked"] = "opened" if self.opened is not None else "clicked"
         asked = self.opened or self.clicked
         assert asked is not None
-        unknown = sum(not view.tracks(what, one.channel, one.journey, one.template) for one in looked_at)
-        seen = sum(getattr(one, what) for one in looked_at if view.tracks(what, one.channel, one.journey, one.template))
+        watched = [one for one in looked_at if view.tracks(what, one.channel, one.journey, one.template)]
+        seen, unknown = sum(getattr(one, what) for one in watched), len(looked_at) - len(watched)
         tracked = view.tracks(what, self.message.channel, self.message.journey, self.message.template)
         # What nobody watched may have been anything: it holds only where it holds whatever that was.
         if not tracked or not all(asked.compare(seen + more, view)[0] for more in range(1, unknown + 1)):
@@ -81,17 +102,13 @@ class MessageCondition(Leaf):
         held, mismatch = asked.compare(seen, view)
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
 
-    def _chosen(self, view: Sight) -> Iterator[PastMessage]:
-        return (one for one in view.correspondence.since(view.now - self.span(view.kept)) if self.message.takes(one))
+    def _chosen(self, view: Sight) -> list[PastMessage]:
+        takes = self.message.takes
+        return [one for one in view.correspondence.since(view.now - self.span(view.kept)) if takes(one)]
 
     def span(self, kept: timedelta) -> timedelta:
         """How far back it looks, where messages are kept for so long."""
         return kept if self.message.within is None else min(self.message.within, kept)
 
     def next_change(self, view: Sight) -> datetime | None:
-        age, span = self.message.age, self.span(view.kept)
-        last = self.message.last
-        if last is not None and sum(1 for _ in self._chosen(view)) < last:  # never enough of them, however old they get
-            return None
-        edges = (edge for one in self._chosen(view) for edge in (one.queued_at + age, one.queued_at + span))
-        return min((edge for edge in edges if edge > view.now), default=None)
+        return self.answer(view)[1]

@@ -5,7 +5,7 @@ Conditions stand inside the workspace (stages) and inside segments, which a view
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -78,7 +78,7 @@ class Sight(Protocol):
         """A literal as it is, a reference looked up."""
         ...
 
-    def past(self, name: str, since: datetime | None) -> Iterator[PastEvent]:
+    def past(self, name: str, since: datetime | None) -> Iterable[PastEvent]:
         """The contact's events of that name handled after ``since``."""
         ...
 

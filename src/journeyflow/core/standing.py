@@ -7,8 +7,9 @@ nobody has been judged yet, and editing fires nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ import orjson
 from journeyflow.core.address import ATTRIBUTES
 from journeyflow.core.compare import Operators
 from journeyflow.core.conditions import All, Any_, Condition, EventCondition, Not, canonical, leaves
+from journeyflow.core.contact import Membership, StageReached
 from journeyflow.core.leaf import (
     AttributeCondition,
     BeenInJourneyCondition,
@@ -29,32 +31,45 @@ from journeyflow.core.leaf import (
     VariableCondition,
 )
 from journeyflow.core.message_condition import MessageCondition
+from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
+from journeyflow.core.sight import Sight
 from journeyflow.core.stage import Stage
 from journeyflow.core.values import JSON, Ref
 from journeyflow.core.workspace import Workspace
 
 EVERYTHING: Final = "*"
 """The change of a contact that comes into being."""
+NOTHING: Final = frozenset[str]()
 
 
 class Definition(NamedTuple):
-    """One segment: ``asked_on`` are the changes that can make a difference; ``None`` stands for any."""
+    """One segment; ``heard`` tells whether some journey can notice that a contact enters or leaves it."""
 
     id: str
     key: str
-    when: Condition
-    asked_on: frozenset[str] | None
+    question: Question
+    heard: bool = True
+
+
+class Step(NamedTuple):
+    """One stage that a condition brings a contact into; ``rests_on``: that it is this one, and none of those above."""
+
+    id: str
+    question: Question
+    rests_on: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All definitions, segments by id."""
+    """All definitions: segments by id, and stages, of which the last that holds counts, the last one first."""
 
     segments: tuple[Definition, ...]
-    stages: tuple[Stage, ...]
+    stages: frozenset[str]
+    steps: tuple[Step, ...]
     stages_key: str
-    stages_asked_on: frozenset[str] | None
+    segment_keys: frozenset[str]
+    stages_heard: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.segments or self.stages)
@@ -62,21 +77,75 @@ class Standing:
     @property
     def keys(self) -> frozenset[str]:
         """What there is to be judged by."""
-        return frozenset([*(one.key for one in self.segments), *([self.stages_key] if self.stages else [])])
+        return self.segment_keys | {self.stages_key} if self.stages else self.segment_keys
+
+    def conditions(self) -> Iterator[Condition]:
+        """Everything that contacts are judged by."""
+        yield from (one.question.condition for one in self.segments)
+        yield from (one.question.condition for one in self.steps)
+
+    def heard(self, segments: Collection[str] | None, *, stages: bool) -> Standing:
+        """The same, knowing that only these segments (``None``: all of them) are listened to, and stages or not."""
+        marked = (one._replace(heard=segments is None or one.id in segments) for one in self.segments)
+        return replace(self, segments=tuple(marked), stages_heard=stages)
+
+    def only_heard(self) -> Standing:
+        """Only what somebody listens to."""
+        kept = tuple(one for one in self.segments if one.heard)
+        return replace(
+            self,
+            segments=kept,
+            segment_keys=frozenset(one.key for one in kept),
+            stages=self.stages if self.stages_heard else NOTHING,
+            steps=self.steps if self.stages_heard else (),
+        )
+
+    def judge(self, definition: Definition, view: Sight) -> Membership:
+        """Whether the contact is in a segment."""
+        return Membership(*definition.question.ask(view))
+
+    def stage(self, wanted: str | None, view: Sight) -> StageReached:
+        """The stage that a node set, as long as there is such a one, else the last whose condition holds."""
+        if wanted is not None and wanted in self.stages:
+            return StageReached(self.stages_key, wanted, None, NOTHING)
+        earliest: datetime | None = None
+        rests_on = NOTHING
+        for step in self.steps:  # what comes before the stage that holds makes no difference while it does
+            held, edge, _ = step.question.ask(view)
+            rests_on = step.rests_on
+            if edge is not None and (earliest is None or edge < earliest):
+                earliest = edge
+            if held:
+                return StageReached(self.stages_key, step.id, earliest, rests_on)
+        return StageReached(self.stages_key, None, earliest, rests_on)
 
 
 def standing_of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
     """The definitions that a workspace and its segments make."""
     reader = _Reader(workspace, segments)
     definitions = tuple(
-        Definition(name, f"{name}:{reader.digest([segments[name].when])}", segments[name].when, reader.asked_on(name))
+        Definition(name, f"{name}:{reader.digest([segments[name].when])}", reader.question(segments[name].when))
         for name in sorted(segments)
     )
     stages = workspace.stages
     whens = [stage.when for stage in stages if stage.when is not None]
     named: JSON = [[stage.id, stage.when is None] for stage in stages]
-    key = f"stages:{reader.digest(whens, named)}"
-    return Standing(definitions, stages, key, reader.asked_on_of(whens))
+    return Standing(
+        segments=definitions,
+        stages=frozenset(stage.id for stage in stages),
+        steps=tuple(_steps(stages, reader)),
+        stages_key=f"stages:{reader.digest(whens, named)}",
+        segment_keys=frozenset(one.key for one in definitions),
+    )
+
+
+def _steps(stages: Sequence[Stage], reader: _Reader) -> Iterator[Step]:
+    rests_on = NOTHING
+    for stage in reversed(stages):
+        if stage.when is not None:
+            question = reader.question(stage.when)
+            rests_on |= question.rests_on
+            yield Step(stage.id, question, rests_on)
 
 
 def referred(condition: Condition) -> Iterator[str]:
@@ -159,14 +228,17 @@ class _Reader:
         ]
         return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
-    def asked_on(self, segment: str) -> frozenset[str]:
-        return self.asked_on_of([self._segments[segment].when])
+    def question(self, condition: Condition) -> Question:
+        """The condition taken apart, with what each part rests on."""
+        parts = () if isinstance(condition, EventCondition) else tuple(map(self.question, condition.parts()))
+        deciding = isinstance(condition, Any_) if isinstance(condition, All | Any_) else None
+        return Question(condition, self._rests_on(condition), parts, deciding)
 
-    def asked_on_of(self, conditions: list[Condition]) -> frozenset[str]:
+    def _rests_on(self, condition: Condition) -> frozenset[str]:
         """The changes that can make a difference; where the contact is matters to many comparisons, so always that."""
-        found, staged = self._closure(conditions)
+        found, staged = self._closure([condition])
         changes = {EVERYTHING, "attribute:timezone"}
-        for condition in [*conditions, *found.values(), *(self._stages if staged else ())]:
-            for leaf in leaves(condition):
+        for one in [condition, *found.values(), *(self._stages if staged else ())]:
+            for leaf in leaves(one):
                 changes.update(_own_changes(leaf))
         return frozenset(changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
@@ -263,12 +263,17 @@ class View:
         """A literal as it is, a reference looked up."""
         return self.find(value.ref) if isinstance(value, Ref) else value  # type: ignore[return-value]  # JSON by model
 
-    def past(self, name: str, since: datetime | None) -> Iterator[PastEvent]:
+    def past(self, name: str, since: datetime | None) -> Iterable[PastEvent]:
         """The contact's events of that name handled after ``since``, those of the present turn included."""
-        yield from self.memory.events(self.contact.key, name, since)
-        for stored in self.fresh:
-            if stored.name == name and (since is None or stored.handled_at > since):
-                yield PastEvent(stored.number, stored.occurred_at, stored.handled_at, stored.properties)
+        stored = self.memory.events(self.contact.key, name, since)
+        if not self.fresh:
+            return stored
+        fresh = [
+            PastEvent(one.number, one.occurred_at, one.handled_at, one.properties)
+            for one in self.fresh
+            if one.name == name and (since is None or one.handled_at > since)
+        ]
+        return [*stored, *fresh] if fresh else stored
 
     @property
     def retention(self) -> timedelta:

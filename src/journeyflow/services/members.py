@@ -89,7 +89,8 @@ def _decided(
     if asked is None:
         return _in_order(people, keys)
     memory = TurnMemory(connection, people, {}, Effects(), _no_code)
-    return [one for one in _in_order(people, keys) if asked.when.holds(View(one, now, library, memory, Effects()))]
+    when = asked.question.condition
+    return [one for one in _in_order(people, keys) if when.holds(View(one, now, library, memory, Effects()))]
 
 
 def _in_order(people: dict[str, Contact], keys: Iterable[str]) -> list[Contact]:

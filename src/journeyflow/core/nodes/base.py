@@ -40,7 +40,8 @@ class Leave(NamedTuple):
 Move = Go | Stand | Leave
 
 
-LIQUID_ROOTS: Final = ("contact", "trigger", "event", "vars", "journey", "run", "now", "timezone", "locale", "currency")
+MAPPINGS: Final = ("contact", "trigger", "event", "vars", "journey", "run")
+LIQUID_ROOTS: Final = (*MAPPINGS, "now", "timezone", "locale", "currency")
 
 
 class Case(NamedTuple):
@@ -112,7 +113,7 @@ class Visit:
         match name:
             case "contact":
                 made = {} if contact.created_at is None else {"created_at": iso(contact.created_at)}
-                stage = {"stage": self.view.of(None, None, None).stage()} if library.workspace.stages else {}
+                stage = {"stage": self._stage()} if library.workspace.stages else {}
                 return {**made, **contact.attributes, **stage, "id": contact.key, "tags": [*contact.tags]}
             case "trigger":
                 return run.trigger
@@ -133,6 +134,19 @@ class Visit:
             case "currency":
                 return library.workspace.currency
         return None
+
+    def member(self, root: str, key: str) -> JSON | Missing:
+        """One value inside such a root; :data:`MISSING` where it is not there, or the root is nothing to look into."""
+        if root == "contact":
+            if key == "stage" and self.decision.library.workspace.stages:
+                return self._stage()
+            if key not in ("id", "tags", "created_at"):
+                return self.decision.contact.attributes.get(key, MISSING)
+        holder = self.root(root)
+        return holder.get(key, MISSING) if isinstance(holder, dict) else MISSING
+
+    def _stage(self) -> str | None:
+        return self.view.of(None, None, None).stage()
 
     def fill(self, text: str) -> str:
         """A Liquid text of this node, filled in.

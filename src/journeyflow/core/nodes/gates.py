@@ -8,9 +8,9 @@ from typing import Final, Literal, NamedTuple
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.local_time import in_window, quiet_end
-from journeyflow.core.nodes.base import Node, Visit
+from journeyflow.core.nodes.base import MAPPINGS, Node, Visit
 from journeyflow.core.nodes.coupon import CouponNode
-from journeyflow.core.values import JSON
+from journeyflow.core.values import JSON, Missing
 from journeyflow.core.view import CompiledMessage
 from journeyflow.core.workspace import Channel, FrequencyCap, Workspace
 
@@ -127,21 +127,18 @@ def _fill(visit: Visit, template: CompiledMessage) -> Pass | Skip:
 
 def chosen(visit: Visit, reads: tuple[tuple[str, ...], ...]) -> dict[str, JSON]:
     """Of the values that Liquid sees, only what the template reads."""
-    roots: dict[str, JSON] = {}
     picked: dict[str, JSON] = {}
-    for path in reads:
-        name = path[0]
-        if name not in roots:
-            roots[name] = visit.root(name)
-        root = roots[name]
-        if root is None:
+    for name, *keys in reads:
+        if not keys or name not in MAPPINGS:
+            root = visit.root(name)
+            if root is not None:
+                picked[name] = root
             continue
-        if len(path) == 1 or not isinstance(root, dict):
-            picked[name] = root
-        elif path[1] in root:
+        value = visit.member(name, keys[0])
+        if not isinstance(value, Missing):
             holder = picked.setdefault(name, {})
             if isinstance(holder, dict):
-                holder[path[1]] = root[path[1]]
+                holder[keys[0]] = value
     return picked
 
 
