@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.world import World, flow
 
+from journeyflow.core.local_time import moved
+
 MINUTE = timedelta(minutes=1)
 ODD_DAYS: list[tuple[str, date]] = [
     ("Europe/Warsaw", date(2026, 3, 29)),
@@ -68,6 +70,13 @@ def test_rule_5_1_a_message_waits_for_the_first_minute_that_is_not_quiet(
     assert [(one.kind, one.at) for one in found.trail()[-2:]] == [("message", end), ("completed", end)]
 
 
+def local_time_by_search(place: ZoneInfo, day: date, at: time) -> datetime:
+    """Rule 4.4 word for word: the first minute at which the clock there shows that time, or is past it."""
+    wanted = datetime.combine(day, at)
+    begin = wanted.replace(tzinfo=UTC) - timedelta(hours=15)
+    return first(begin, lambda instant: instant.astimezone(place).replace(tzinfo=None) >= wanted)
+
+
 @settings(max_examples=60)
 @given(places_and_instants(), times)
 def test_rule_4_4_a_wait_for_a_time_of_day_ends_when_the_clock_first_shows_it_or_is_past_it(
@@ -76,9 +85,7 @@ def test_rule_4_4_a_wait_for_a_time_of_day_ends_when_the_clock_first_shows_it_or
     place, now = where
 
     def when(day: date) -> datetime:
-        wanted = datetime.combine(day, at)
-        begin = wanted.replace(tzinfo=UTC) - timedelta(hours=15)
-        return first(begin, lambda instant: instant.astimezone(place).replace(tzinfo=None) >= wanted)
+        return local_time_by_search(place, day, at)
 
     today = now.astimezone(place).date()
     due = min(one for days in range(-2, 4) if (one := when(today + timedelta(days=days))) >= now)
@@ -113,3 +120,34 @@ def test_rule_3_7_a_local_time_wakes_who_waits_for_it_at_its_first_minute(
     assert ended == (
         end if not any(inside(now + MINUTE * number) for number in range(3 * 1440)) else first(now, inside)
     )
+
+
+# --- rule 4.5: a date, so many days before or after, at a time --------------------------------------------------------
+
+
+@given(places_and_instants(), st.integers(-4, 4), times)
+def test_rule_4_5_days_before_a_date_at_a_time_agree_with_a_search(
+    where: tuple[ZoneInfo, datetime], days: int, at: time
+) -> None:
+    place, date_ = where
+
+    day = date_.astimezone(place).replace(tzinfo=None).date() + timedelta(days=1) * days
+
+    assert moved(date_, place, timedelta(days=1) * days, at) == local_time_by_search(place, day, at)
+
+
+@given(places_and_instants(), st.integers(-4, 4).filter(bool))
+def test_rule_4_5_days_before_a_date_are_at_its_own_local_time(where: tuple[ZoneInfo, datetime], days: int) -> None:
+    place, date_ = where
+    there = date_.astimezone(place).replace(tzinfo=None)
+
+    assert moved(date_, place, timedelta(days=1) * days, None) == local_time_by_search(
+        place, there.date() + timedelta(days=1) * days, there.time()
+    )
+
+
+@given(places_and_instants(), st.integers(-3000, 3000).filter(lambda minutes: minutes % 1440 != 0))
+def test_rule_4_5_hours_before_a_date_are_so_much_time(where: tuple[ZoneInfo, datetime], length: int) -> None:
+    place, date_ = where
+
+    assert moved(date_, place, MINUTE * length, None) == date_ + MINUTE * length

@@ -98,7 +98,7 @@ def numbers(world: LiveWorld) -> dict[str, JSON]:
 def test_everything_that_names_the_contact_is_in_some_table_before(world: LiveWorld) -> None:
     left = {"contacts", "events", "seen", "entries", "runs", "trail", "refusals", "coupons", "failures", "timers"}
 
-    assert tables_that_name(world, ANN) == left | {"messages", "calls"}
+    assert tables_that_name(world, ANN) == left | {"messages", "calls", "emails"}
 
 
 def test_nothing_that_names_the_contact_is_left_after(world: LiveWorld) -> None:

@@ -130,6 +130,7 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     "coupons": _coupons,
     "answers": lambda known, other: {**other.answers, **known.answers},
     "runs": _runs,
+    "kept_email": lambda known, other: known.kept_email,
     "events": lambda known, other: known.events + other.events,
     "records": lambda known, other: known.records + other.records,
     "timer_at": lambda known, other: known.timer_at,
