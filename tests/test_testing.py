@@ -268,6 +268,55 @@ def test_everything_wrong_in_the_folder_is_told_at_once(journey: Begin, flows: P
     assert "worse.yaml" in str(caught.value)
 
 
+FAILING = """
+def test_folder(journey):
+    journey("bad")
+
+def test_key(journey):
+    run = journey("good")
+    run.contact("ann")
+    run.messages("an")
+
+def test_time(journey):
+    journey("good", at="2026-03-02T10:00Z").advance("a while")
+
+def test_words(journey):
+    run = journey("good", only="greeting")
+    run.contact("ann", email="ann@example.com", first_name="Ann")
+    run.track("ann", "Came", number=7)
+    assert run.messages("ann") == []
+"""
+
+
+SHOWN = (
+    "1 error in the documents\nbad/a.yaml:",
+    """\
+>       run.messages("an")
+E       journeyflow.core.errors.NotFound: no contact 'an' in this test; there are ann
+""",
+    """\
+>       journey("good", at="2026-03-02T10:00Z").advance("a while")
+E       journeyflow.core.errors.InvalidValue: expected a duration""",
+    "subject='Hello Ann'",
+)
+HIDDEN = ("rehearsal.py", "told_plainly.py", "check.py", 'journey("bad")', "<p>Your number")
+
+
+def test_a_failure_shows_the_line_of_the_test_and_what_was_wrong(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "good" / "all.yaml").write_text(DOCUMENTS)
+    (tmp_path / "bad" / "a.yaml").write_text("journey: bad\nstart: here\n")
+    (tmp_path / "test_it.py").write_text(FAILING)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_it.py", "-vv"]
+
+    told = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path).stdout
+
+    assert "4 failed" in told
+    assert [shown for shown in SHOWN if shown not in told] == []
+    assert [hidden for hidden in HIDDEN if hidden in told] == []
+
+
 def test_a_visitor_who_is_merged_is_one_with_the_known_contact(journey: Begin, flows: Path) -> None:
     run = journey(flows, only="greeting")
     run.identify("visitor", email="ann@example.com")

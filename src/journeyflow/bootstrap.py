@@ -5,39 +5,68 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from secrets import token_urlsafe
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from journeyflow.channels.webhook import WebhookChannel, read_secret
 from journeyflow.clock import Clock, now
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.migrations import migrate
+from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import open_engine, write
-from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services import keys
-from journeyflow.services.dispatch import Postmaster
-from journeyflow.services.letters import Letters
 from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
 
+if TYPE_CHECKING:
+    from journeyflow.channels.webhook import WebhookChannel
+    from journeyflow.rendering.renderer import LiquidRenderer
+    from journeyflow.services.dispatch import Postmaster
+    from journeyflow.services.letters import Letters
 
-@dataclass(slots=True)
+
+@dataclass
 class Installation:
-    """Everything that works on one database."""
+    """Everything that works on one database.
+
+    What renders and sends is made, and loaded, when it is first wanted: most commands only read.
+    """
 
     settings: Settings
     engine: Engine
     clock: Clock
-    renderer: LiquidRenderer
-    cache: FlowsCache
     signer: Signer
     codes: CodeFactory
-    letters: Letters
-    postmaster: Postmaster
+
+    @cached_property
+    def renderer(self) -> LiquidRenderer:
+        """The template language."""
+        from journeyflow.rendering.renderer import LiquidRenderer
+
+        return LiquidRenderer()
+
+    @cached_property
+    def cache(self) -> FlowsCache:
+        """The flows for the engine."""
+        return FlowsCache(self.renderer)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """What messages say."""
+        from journeyflow.services.letters import Letters
+
+        return Letters(self.renderer, self.signer, self.settings.links)
+
+    @cached_property
+    def postmaster(self) -> Postmaster:
+        """Who picks messages up."""
+        from journeyflow.services.dispatch import Postmaster
+
+        return Postmaster(FlowsCache(self.renderer), self.letters)
 
     def make_code(self, connection: Connection, pool: CouponPool, contact: str) -> str | None:
         """A fresh coupon code."""
@@ -57,6 +86,8 @@ class Installation:
 
         :raises InvalidValue: when the secret is none.
         """
+        from journeyflow.channels.webhook import WebhookChannel, read_secret
+
         secret = self.settings.webhook_secret
         key = None if secret is None else read_secret(secret.get_secret_value())
         return WebhookChannel(key, self.settings.webhook_private_hosts)
@@ -69,16 +100,13 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
     :raises InvalidValue: when a setting makes no sense.
     """
     engine = open_engine(settings.database_url)
-    migrate(engine)
-    renderer = LiquidRenderer()
-    cache = FlowsCache(renderer)
+    if not is_current(engine):
+        from journeyflow.db.migrations import migrate
+
+        migrate(engine)
     with write(engine) as connection:
         secret = _secret(connection, settings)
-    signer = Signer(secret)
-    codes = CodeFactory(secret)
-    letters = Letters(renderer, signer, settings.links)
-    postmaster = Postmaster(FlowsCache(renderer), letters)
-    return Installation(settings, engine, clock, renderer, cache, signer, codes, letters, postmaster)
+    return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret))
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

@@ -18,7 +18,8 @@ for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,20 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What is wrong in a folder of journeys is told as ``journeyflow check`` tells it, not as a traceback."""
+    report = yield
+    if call.excinfo is not None and report.failed and _is_of_documents(call.excinfo.value):
+        report.longrepr = str(call.excinfo.value)
+    return report
+
+
+def _is_of_documents(error: BaseException) -> bool:
+    problem = sys.modules.get("journeyflow.core.check.problem")  # where it is not loaded, it can't have been raised
+    return problem is not None and isinstance(error, problem.InvalidDocuments)
+
+
 @pytest.fixture
 def journey(request: pytest.FixtureRequest) -> Callable[..., JourneyTest]:
     """Begins a test of a folder's journeys; takes what :class:`JourneyTest` takes.
@@ -49,6 +64,7 @@ def journey(request: pytest.FixtureRequest) -> Callable[..., JourneyTest]:
 
     # Any keyword that JourneyTest takes; it checks them
     def begin(flows: str | Path, **given: object) -> JourneyTest:
+        __tracebackhide__ = True
         folder = Path(flows)
         if not folder.exists() and (request.config.rootpath / folder).exists():
             folder = request.config.rootpath / folder

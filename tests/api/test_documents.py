@@ -228,7 +228,34 @@ def test_a_plan_tells_that_an_archived_journey_stays_so(busy_shop: Shop) -> None
 
     planned = busy_shop.client("admin").post("/v1/documents:plan", json={"documents": [JOURNEY]}).json()["changes"]
 
-    assert planned[0]["blocked"] == "it is archived, and stays so (rule 8.1); give the new one another id"
+    assert planned[0]["blocked"].startswith("it is archived, and stays so (rule 8.1); give the new one another id")
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_rule_8_1_a_journey_archived_by_hand_is_told_where_its_unchanged_text_says_live(
+    busy_shop: Shop, verb: str
+) -> None:
+    admin = busy_shop.client("admin")
+    unarchived = admin.post(f"/v1/documents:{verb}", json={"documents": DOCUMENTS}).json()
+    assert admin.post("/v1/journeys/welcome/archive").status_code == 200
+
+    told = admin.post(f"/v1/documents:{verb}", json={"documents": DOCUMENTS}).json()
+
+    assert unarchived["notes"] == []
+    assert told["changes"] == []
+    (note,) = told["notes"]
+    assert note.startswith("journey welcome was archived by hand; its file says live and will not bring it back")
+    assert "another id" in note
+
+
+def test_a_text_that_says_that_its_archived_journey_is_so_is_taken(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    assert admin.post("/v1/journeys/welcome/archive").status_code == 200
+
+    answer = admin.post("/v1/documents:apply", json={"documents": [JOURNEY | {"status": "archived"}]}).json()
+
+    assert ([one["blocked"] for one in answer["changes"]], answer["notes"]) == ([None], [])
+    assert admin.get("/v1/journeys/welcome").json()["status"] == "archived"
 
 
 def test_a_workspace_takes_the_place_of_another_that_is_pruned(busy_shop: Shop) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from structlog.testing import capture_logs
 from tests.api.shop import Shop
 
 from journeyflow.api import operations
-from journeyflow.core.errors import SystemFailure
+from journeyflow.core.errors import Overloaded, SystemFailure
 
 JSONObject = dict[str, Any]  # Any: JSON
 
@@ -69,6 +69,54 @@ def test_the_metrics_count_events_turns_and_lag(busy_shop: Shop) -> None:
     assert float(values['journeyflow_lag_seconds{what="outbox"}']) == 30
     assert float(values['journeyflow_lag_seconds{what="inbox"}']) == 0
     assert float(values["journeyflow_failures"]) == 0
+
+
+def rejected(shop: Shop) -> float:
+    text = shop.visitor().get("/metrics").text
+    (line,) = [line for line in text.splitlines() if line.startswith('journeyflow_events_total{outcome="rejected"}')]
+    return float(line.rpartition(" ")[2])
+
+
+GOOD: Final = {"type": "track", "userId": "ann", "event": "Signed Up"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "events"),
+    [
+        ("track", {"userId": "ann"}, 400, 1),
+        ("identify", {"traits": {}}, 400, 1),
+        ("t", [], 400, 1),
+        ("batch", {"batch": [GOOD, {}, {}]}, 200, 2),
+        ("batch", {"batch": [{}, {}, {}]}, 400, 3),
+        ("batch", {"batch": [{}] * 2_501}, 413, 2_501),
+        ("batch", {"batch": 7}, 400, 1),
+        ("track", GOOD, 200, 0),
+    ],
+)
+def test_every_refused_event_is_counted(shop: Shop, path: str, body: object, status: int, events: int) -> None:
+    assert shop.client("write").post(f"/v1/{path}", json=body).status_code == status
+
+    assert rejected(shop) == events
+
+
+def test_an_event_with_a_wrong_key_is_counted_as_refused(shop: Shop) -> None:
+    assert shop.visitor().post("/v1/track", json=GOOD).status_code == 401
+    assert shop.client("read").post("/v1/track", json=GOOD).status_code == 403
+    assert shop.visitor().post("/v1/batch", json={"writeKey": "x", "batch": [GOOD, GOOD]}).status_code == 401
+
+    assert rejected(shop) == 4
+
+
+def test_events_that_are_to_be_sent_again_are_not_counted_as_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise Overloaded("too many")
+
+    monkeypatch.setattr(shop.ingest, "submit", full)
+
+    assert shop.client("write").post("/v1/track", json=GOOD).status_code == 503
+    assert rejected(shop) == 0
 
 
 def test_the_first_page_says_where_to_go(shop: Shop) -> None:

@@ -27,10 +27,10 @@ def ann(shop: Shop) -> Shop:
     return shop
 
 
-def links(shop: Shop) -> dict[str, str]:
-    """The path of the link of each answer, by its label."""
+def links(shop: Shop, message: int = 0) -> dict[str, str]:
+    """The path of the link of each answer in one of Ann's messages, by its label."""
     reader = shop.client("read")
-    id_ = reader.get("/v1/messages", params={"contact": "ann"}).json()["items"][0]["id"]
+    id_ = reader.get("/v1/messages", params={"contact": "ann"}).json()["items"][message]["id"]
     html = reader.get(f"/v1/messages/{id_}").json()["html"]
     found = re.findall(r'href="https://shop\.example(/s/[\w-]+)"[^>]*>([^<]+)</a>', html)
     return {unescape(label): path for path, label in found}
@@ -73,6 +73,43 @@ def test_the_page_lets_the_answer_be_changed(ann: Shop) -> None:
     assert "<strong>Coffee &amp; more</strong>" in changed.text
     assert answers(ann) == [{"survey": "taste", "answer": "tea"}, {"survey": "taste", "answer": "coffee"}]
     assert (ann.contact("ann")["tags"], ann.contact("ann")["attributes"]["favourite"]) == (["likes-coffee"], "coffee")
+
+
+def test_opening_the_link_of_an_answer_again_gives_no_second_answer(ann: Shop) -> None:
+    where = links(ann)["Tea"]
+    page = ann.visitor().get(where).text
+    ann.visitor().get(where)
+    ann.settle()
+    ann.later(days=2)
+    ann.visitor().get(where)
+    ann.visitor().post(own_address(page), data={"answer": "tea"})
+
+    assert answers(ann) == [{"survey": "taste", "answer": "tea"}]
+
+
+@pytest.mark.parametrize("working", [True, False])
+def test_an_answer_that_is_changed_and_changed_back_is_three_answers(ann: Shop, working: bool) -> None:
+    tea, coffee = links(ann).values()
+    if not working:
+        ann.rest()
+    for where in (tea, tea, coffee, coffee, tea, tea):
+        ann.visitor().get(where)
+    ann.working = True
+
+    assert [one["answer"] for one in answers(ann)] == ["tea", "coffee", "tea"]
+    assert ann.contact("ann")["tags"] == ["likes-tea"]
+
+
+def test_the_same_answer_to_another_message_is_another_answer(ann: Shop) -> None:
+    first = links(ann)["Tea"]
+    ann.later(days=3)
+    ann.track("ann", "Signed Up")
+    second = links(ann, 1)["Tea"]
+    for where in (first, second, second, first):
+        ann.visitor().get(where)
+
+    assert first != second
+    assert [one["answer"] for one in answers(ann)] == ["tea", "tea"]
 
 
 def test_looking_at_the_page_again_shows_the_answer_and_gives_none(ann: Shop) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from journeyflow.channels.base import Email, Outgoing, ShortMessage
 from journeyflow.channels.factory import open_short_channel
-from journeyflow.channels.mailbox import MailboxChannel
+from journeyflow.channels.mailbox import KEPT, MailboxChannel
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.errors import InvalidValue
 
@@ -50,7 +50,7 @@ def test_a_message_goes_out_by_the_channel_it_is_for() -> None:
 
 
 def test_without_channels_everything_stays_in_the_mailbox() -> None:
-    assert [asyncio.run(Outlet().deliver(message)) for message in (MAIL, SMS, PUSH)] == [None, None, None]
+    assert [asyncio.run(Outlet().deliver(message)) for message in (MAIL, SMS, PUSH)] == [KEPT, KEPT, KEPT]
 
 
 def test_short_messages_have_a_mailbox_and_nothing_else() -> None:

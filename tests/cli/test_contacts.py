@@ -51,6 +51,51 @@ def test_lines_that_cannot_be_taken_are_written_beside_the_file(applied: Path) -
     assert data("contacts", "show", "ann", "--json")["created_at"] == "2024-12-31T23:00:00.000000Z"
 
 
+BIRTHDAY = """
+journey: birthday
+triggers: [{type: date, attribute: birthday, yearly: true}]
+start: label
+nodes: {label: {type: tag, add: [older]}}
+"""
+BAD = "contact,email,timezone,birthday\nann,a@example.com,Europe/Warsaw,1990-12-31\nbob,not an address,,31.12.1990\n"
+BAD += "cat,,Amerika/LA,\n,,,\n"
+UNUSABLE = [
+    "email: 'not an address' is not a usable address: mails to it are skipped (no_address)",
+    "birthday: '31.12.1990' is not a date such as 1990-12-31: journey birthday does not see it come",
+]
+ZONE = "timezone: 'Amerika/LA' is not a time zone such as Europe/Warsaw: local times are those of the journey or the"
+
+
+def test_values_that_can_not_be_used_are_imported_and_told(applied: Path) -> None:
+    (applied / "birthday.yaml").write_text(BIRTHDAY)
+    done("apply", applied)
+    Path("c.csv").write_text(BAD)
+
+    result = call("contacts", "import", "c.csv")
+
+    assert (result.exit_code, result.stdout) == (1, "3 contacts imported, 1 line rejected\n")
+    assert result.stderr.splitlines()[:3] == [
+        "2 lines imported with a value that can't be used",
+        f"c.csv:3: {'; '.join(UNUSABLE)}",
+        f"c.csv:4: {ZONE} workspace",
+    ]
+
+
+def test_a_value_that_can_not_be_used_is_told_of_its_contact(applied: Path) -> None:
+    (applied / "birthday.yaml").write_text(BIRTHDAY)
+    done("apply", applied)
+    Path("c.csv").write_text(BAD)
+    call("contacts", "import", "c.csv")
+
+    for command in (("contacts", "show"), ("explain",)):
+        assert {*UNUSABLE} <= {*done(*command, "bob").splitlines()}
+        assert f"{ZONE} workspace" in done(*command, "cat")
+        assert "is not a" not in done(*command, "ann")
+    assert not {UNUSABLE[1]} & {*done("explain", "bob", "--journey", "welcome").splitlines()}
+    assert data("contacts", "show", "bob", "--json")["unusable"] == UNUSABLE
+    assert "unusable" not in data("contacts", "show", "ann", "--json")
+
+
 def test_a_file_that_is_not_there_is_an_error_and_makes_no_database(workplace: Path) -> None:
     result = call("contacts", "import", "c.csv")
 

@@ -50,7 +50,7 @@ def test_what_was_not_imported_is_written_beside_the_file_and_can_be_imported_ag
 
     assert (result.exit_code, result.stdout) == (
         1,
-        "1 code imported, 2 duplicates, 3 lines rejected; 2 left in the pool\n",
+        "1 code imported, 2 duplicates, 1 other line rejected; 2 left in the pool\n",
     )
     assert result.stderr.splitlines()[1:] == [
         "codes.csv:2: expected a code of 1 to 128 printable characters",
@@ -60,7 +60,7 @@ def test_what_was_not_imported_is_written_beside_the_file_and_can_be_imported_ag
     rejected = Path("codes.csv.rejected").read_text()
     assert rejected.splitlines()[0] == "line,reason,code"
     again = call("coupons", "import", "spring", _file("again.csv", rejected.replace("x" * 200, "A-3")))
-    assert again.stdout == "1 code imported, 2 duplicates, 2 lines rejected; 3 left in the pool\n"
+    assert again.stdout == "1 code imported, 2 duplicates; 3 left in the pool\n"
 
 
 def _file(name: str, text: str) -> Path:

@@ -59,6 +59,15 @@ def test_a_change_is_told_by_its_meaning_and_by_whom_it_concerns(applied: Path) 
     assert "1 run stands at pause" in told
 
 
+def test_a_journey_that_was_archived_by_hand_is_told_by_plan_and_apply(applied: Path) -> None:
+    done("journeys", "archive", "welcome")
+
+    for verb, nothing in (("plan", "nothing to change"), ("apply", "nothing was to be changed")):
+        note, last = done(verb, applied).splitlines()
+        assert note.startswith("! journey welcome was archived by hand; its file says live and will not bring it back")
+        assert last == nothing
+
+
 def test_what_is_not_in_the_folder_goes_only_with_prune(applied: Path) -> None:
     (applied / "welcome.yaml").unlink()
 

@@ -29,6 +29,29 @@ def contacts(workplace: Path) -> Path:
     return path
 
 
+def test_journeys_that_nobody_entered_are_one_line(flows: Path, events: Path) -> None:
+    for name in ("idle", "quiet"):
+        text = f"journey: {name}\ntriggers: [{{type: manual}}]\nstart: a\nnodes: {{a: {{type: end}}}}\n"
+        (flows / f"{name}.yaml").write_text(text)
+
+    lines = done("simulate", flows, "--events", events).splitlines()
+
+    assert [line for line in lines if "idle" in line or "quiet" in line] == ["nobody entered: idle, quiet"]
+    assert any(line.startswith("welcome  ") for line in lines)
+    found = data("simulate", flows, "--events", events, "--json")
+    assert found["journeys"]["idle"]["nodes"] == {"a": {"visits": 0, "waiting": 0}}
+
+
+def test_who_was_refused_is_told_though_nobody_entered(flows: Path, events: Path) -> None:
+    only = (flows / "welcome.yaml").read_text() + "enter_if: {tag: nobody}\n"
+    (flows / "welcome.yaml").write_text(only)
+
+    told = done("simulate", flows, "--events", events)
+
+    assert "welcome (refused: enter_if 3)" in told
+    assert "nobody entered" not in told
+
+
 def test_as_json_it_is_the_object_that_the_design_names(flows: Path, events: Path, contacts: Path) -> None:
     found = data("simulate", flows, "--events", events, "--contacts", contacts, "--json")
 

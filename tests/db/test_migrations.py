@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from journeyflow.core.errors import SystemFailure
-from journeyflow.db import migrations
+from journeyflow.db import migrations, schema_version
 from journeyflow.db.sqlite import ReadConnection, open_engine, read, write
 from journeyflow.db.tables import metadata
 
@@ -76,17 +78,17 @@ def test_the_migrations_make_them_word_for_word(migrated: Engine) -> None:
 
 
 def test_a_new_database_is_not_current_and_a_migrated_one_is(empty: Engine) -> None:
-    before = migrations.is_current(empty)
+    before = schema_version.is_current(empty)
     migrations.migrate(empty)
 
-    assert (before, migrations.is_current(empty)) == (False, True)
+    assert (before, schema_version.is_current(empty)) == (False, True)
 
 
 def test_a_database_in_memory_is_migrated_too() -> None:
     engine = open_engine("sqlite://")
     migrations.migrate(engine)
 
-    assert migrations.is_current(engine)
+    assert schema_version.is_current(engine)
     engine.dispose()
 
 
@@ -113,13 +115,20 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         "from alembic import op\nrevision = 'broken'\ndown_revision = None\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (id INTEGER)')\n    raise RuntimeError\n"
     )
-    monkeypatch.setattr(migrations, "_folder", lambda: broken)
+    monkeypatch.setattr(schema_version, "folder", lambda: broken)
 
     with pytest.raises(RuntimeError):
         migrations.migrate(empty)
 
     with read(empty) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar_one() == 0
+
+
+def test_the_newest_schema_is_found_without_loading_the_migrations() -> None:
+    config = Config(VERSIONS.parent / "alembic.ini")
+    config.set_main_option("script_location", str(VERSIONS.parent))
+
+    assert schema_version.newest() == set(ScriptDirectory.from_config(config).get_heads())
 
 
 def test_a_database_of_a_newer_version_is_left_alone(migrated: Engine) -> None:
@@ -140,7 +149,8 @@ def test_a_database_of_another_program_is_left_alone(empty: Engine) -> None:
 
 MIGRATE = """
 import sys
-from journeyflow.db.migrations import is_current, migrate
+from journeyflow.db.migrations import migrate
+from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import open_engine
 print("ready", flush=True)
 sys.stdin.readline()
@@ -171,7 +181,7 @@ def test_the_printed_statements_make_the_same_database(migrated: Engine, tmp_pat
 
     with read(other) as by_hand, read(migrated) as made:
         assert schema(by_hand) == schema(made)
-    assert migrations.is_current(other)
+    assert schema_version.is_current(other)
     other.dispose()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
 
+from journeyflow.channels.outlet import Outlet
 from journeyflow.core.errors import NotFound
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.sqlite import read, write
 from journeyflow.services.dispatch import write_down
 from journeyflow.services.explain import Explanation, explain
+from journeyflow.worker.dispatcher import Dispatcher
 
 CART: JSONObject = {
     "journey": "cart",
@@ -202,7 +205,7 @@ def test_a_journey_that_never_took_notice_says_what_it_waits_for(shop: Shop) -> 
         "journey cart (it is live) has not let it in, and not refused it in 30 days",
         "it lets in by event Checkout Started",
         "  the contact has had 1 Checkout Started, the last Mon 2 Mar 2026 10:00:00:"
-        " before it was live, too late, or its where did not hold",
+        " before it was live, while it was paused, too late, or its where did not hold",
         "it lets in by hand",
     )
 
@@ -247,6 +250,41 @@ def test_an_event_from_before_the_journey_did_not_come_too_late_for_it(shop: Sho
     shop.publish(CART | {"journey": "newer"})
 
     assert story(shop, "ann", "newer").notes[-1] == "it lets in by hand"
+
+
+@pytest.mark.parametrize("body", [{}, {"entries": True}])
+def test_rule_8_2_an_event_that_came_while_the_journey_is_paused_let_nobody_in(shop: Shop, body: JSONObject) -> None:
+    shop.track("ann", "Checkout Started", id="c0", value=50)
+    shop.later(hours=1)
+    assert shop.client("admin").post("/v1/journeys/cart/pause", json=body).status_code == 200
+    shop.later(hours=1)
+    shop.track("ann", "Page Viewed")
+    assert story(shop, "ann").notes == ()
+
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+
+    assert story(shop, "ann").notes == (
+        "cart: the Checkout Started of Mon 2 Mar 2026 12:00:00 let nobody in: "
+        "the journey is paused since Mon 2 Mar 2026 11:00:00",
+    )
+
+
+def test_rule_8_2_a_run_that_is_resumed_over_a_time_says_when_it_goes_on(shop: Shop) -> None:
+    admin = shop.client("admin")
+    shop.identify("ann", email="ann@example.com")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    assert admin.post("/v1/journeys/cart/pause").status_code == 200
+    shop.later(days=2)
+    assert story(shop, "ann").runs[0].steps[-1].text.startswith("waits for the journey to be resumed")
+
+    assert admin.post("/v1/journeys/cart/resume", json={"mode": "over", "over": "10h"}).status_code == 200
+    shop.settle()
+
+    told = story(shop, "ann").runs[0]
+    assert told.steps[-1].text.startswith("the journey was resumed: this run goes on Wed 4 Mar 2026 ")
+    assert told.status.endswith(told.steps[-1].text.partition("goes on ")[2].removesuffix(" (resume --over)"))
+    shop.later(hours=10)
+    assert any("this run was to go on Wed 4 Mar 2026" in step.text for step in story(shop, "ann").runs[0].steps)
 
 
 def test_somebody_no_journey_knows_is_told_so(shop: Shop) -> None:
@@ -346,6 +384,20 @@ def test_caps_and_what_became_of_messages_are_told_in_words(shop: Shop) -> None:
         "text: sms skipped: frequency_cap (the contact has had as many as the cap allows)",
         "mail: waits for room under the frequency cap until Tue 3 Mar 2026 10:00:00",
     ]
+
+
+def test_a_message_in_the_mailbox_is_said_to_be_there_and_its_status_is_sent(shop: Shop) -> None:
+    shop.identify("ann", email="ann@example.com")
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    one = shop.installation
+    asyncio.run(Dispatcher(one.engine, one.postmaster, Outlet(), one.clock, lambda *_: None).dispatch())
+
+    assert "mail: message hello queued to ann@example.com; kept in the mailbox 11:00:00, sent nowhere" in told(
+        shop, "ann"
+    )
+    timeline = shop.client("read").get("/v1/contacts/ann/timeline").json()["items"]
+    (entry,) = [entry for entry in timeline if entry["kind"] == "message"]
+    assert (entry["message"]["status"], entry["note"]) == ("sent", "kept in the mailbox, sent nowhere")
 
 
 def test_a_message_that_failed_says_why(shop: Shop) -> None:

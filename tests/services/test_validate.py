@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
@@ -313,6 +313,7 @@ anything = st.recursive(
 
 
 @settings(max_examples=50)
+@example("journey", {"[key]": 1})
 @given(st.sampled_from(list(KINDS)), st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=5), anything))
 def test_no_data_makes_validation_raise(kind: str, data: dict[str, JSON]) -> None:
     result = validate_document({kind: "a", **data}, KINDS)

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
-from journeyflow.api import (
-    contacts,
-    coupons,
-    documents,
-    errors,
-    imports,
-    journeys,
-    keys,
-    messages,
-    operations,
-    preferences,
-    reference,
-    runs,
-    segment_protocol,
-    segments,
-    simulations,
-    stream,
-    surveys,
-    templates,
-    tracking,
-)
+from journeyflow.api import errors
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.api.paging import demand_known_parameters
 from journeyflow.bootstrap import Installation
@@ -44,25 +26,10 @@ from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
-    segment_protocol,
-    contacts,
-    imports,
-    documents,
-    journeys,
-    runs,
-    segments,
-    messages,
-    coupons,
-    simulations,
-    keys,
-    preferences,
-    tracking,
-    surveys,
-    templates,
-    operations,
-    stream,
-    reference,
-)
+    "segment_protocol", "contacts", "imports", "documents", "journeys", "runs", "segments", "messages", "coupons",
+    "simulations", "keys", "preferences", "tracking", "surveys", "templates", "operations", "stream", "reference",
+)  # fmt: skip
+"""The modules with endpoints, in the order of the reference; one under ``/v1/NAME`` is called so."""
 
 
 def create_app(
@@ -74,7 +41,21 @@ def create_app(
     metrics: Metrics | None = None,
     happenings: Stream | None = None,
 ) -> FastAPI:
-    """The API of an installation.
+    """The API of an installation."""
+    context = new_context(installation, ingest, wake, trusted=trusted, metrics=metrics, happenings=happenings)
+    return app_of(context, ROUTERS)
+
+
+def new_context(
+    installation: Installation,
+    ingest: Ingest,
+    wake: Callable[[], None],
+    *,
+    trusted: bool = False,
+    metrics: Metrics | None = None,
+    happenings: Stream | None = None,
+) -> Context:
+    """What the endpoints of an installation share.
 
     :param ingest: started by the caller, and stopped after the last request.
     :param wake: tells engine and dispatcher of this process, if there are any, that there is work; from any thread.
@@ -82,7 +63,21 @@ def create_app(
     :param metrics: what the engine of this process feeds as well.
     :param happenings: where the engine of this process tells what happens.
     """
-    running = Simulations(partial(write_files, engine=installation.engine), installation.clock)
+    return Context(
+        installation=installation,
+        ingest=ingest,
+        wake=wake,
+        metrics=Metrics() if metrics is None else metrics,
+        keyring=Keyring(installation.engine),
+        flows=CurrentFlows(lambda: FlowsCache(installation.renderer)),
+        simulations=Simulations(partial(write_files, engine=installation.engine), installation.clock),
+        stream=Stream() if happenings is None else happenings,
+        trusted=trusted,
+    )
+
+
+def app_of(context: Context, routers: Sequence[str]) -> FastAPI:
+    """An app with some of :data:`ROUTERS`; the modules of the others are not loaded."""
     app = FastAPI(
         title="journeyflow",
         version=version("journeyflow"),
@@ -91,27 +86,41 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=lambda _: _until_the_end(running.close),
+        lifespan=lambda _: _until_the_end(context.simulations.close),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.context = Context(
-        installation=installation,
-        ingest=ingest,
-        wake=wake,
-        metrics=Metrics() if metrics is None else metrics,
-        keyring=Keyring(installation.engine),
-        flows=CurrentFlows(FlowsCache(installation.renderer)),
-        simulations=running,
-        stream=Stream() if happenings is None else happenings,
-        trusted=trusted,
-    )
-    for module in ROUTERS:
-        app.include_router(module.router, dependencies=[Depends(demand_known_parameters)])
+    app.state.context = context
+    for name in routers:
+        router: APIRouter = import_module(f"journeyflow.api.{name}").router
+        app.include_router(router, dependencies=[Depends(demand_known_parameters)])
     errors.install(app)
-    app.add_middleware(segment_protocol.EventLane)
+    if "segment_protocol" in routers:
+        from journeyflow.api.segment_protocol import EventLane
+
+        app.add_middleware(EventLane)
     app.add_middleware(errors.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+class Parts:
+    """The API for a command, which asks for one thing or two: only the endpoints of these are loaded."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._apps: dict[tuple[str, ...], FastAPI] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        routers = routers_of(scope["path"])
+        if routers not in self._apps:
+            self._apps[routers] = app_of(self._context, routers)
+        await self._apps[routers](scope, receive, send)
+
+
+def routers_of(path: str) -> tuple[str, ...]:
+    """What of :data:`ROUTERS` it takes to answer a path."""
+    name = path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
+    return (name,) if path.startswith("/v1/") and name in ROUTERS else ROUTERS
 
 
 @asynccontextmanager

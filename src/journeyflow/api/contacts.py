@@ -33,6 +33,8 @@ from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts, members
 from journeyflow.services.contacts import Shape, message_shape
 from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
+from journeyflow.services.explain_steps import was_kept
+from journeyflow.services.unusable import dates_of, unusable
 
 router = APIRouter(tags=["contacts"], route_class=StrictRoute)
 
@@ -131,6 +133,7 @@ def _told(one: Happening) -> Shape:
             told["step"] = refusal_json(refusal)
         case StoredMessage() as message:
             told["message"] = message_shape(message)
+            told["note"] = "kept in the mailbox, sent nowhere" if was_kept(message) else None
     return told
 
 
@@ -159,10 +162,22 @@ def show_topics(here: Here, key: KeyPath) -> Shape:
     return {"topics": describe(here, key)["topics"]}
 
 
-@router.get("/v1/contacts/{key:path}", response_model=shapes.Contact, responses=problems(404), dependencies=[READ])
+@router.get(
+    "/v1/contacts/{key:path}",
+    response_model=shapes.ShownContact,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+    dependencies=[READ],
+)
 def show_contact(here: Here, key: KeyPath) -> Shape:
     """One contact."""
-    return describe(here, key)
+    shape = describe(here, key)
+    with read(here.installation.engine) as connection:
+        dates = dates_of(here.flows.at(connection))
+    attributes = shape["attributes"]
+    assert isinstance(attributes, dict)
+    found = unusable(attributes, dates)
+    return shape | {"unusable": [*found]} if found else shape
 
 
 # --- changing --------------------------------------------------------------------------------------------------------

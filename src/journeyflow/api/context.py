@@ -68,15 +68,18 @@ class Keyring:
 
 
 class CurrentFlows:
-    """What is published, for many threads at once."""
+    """What is published, for many threads at once; read when it is first asked for."""
 
-    def __init__(self, cache: FlowsCache) -> None:
-        self._cache = cache
+    def __init__(self, make_cache: Callable[[], FlowsCache]) -> None:
+        self._make_cache = make_cache
+        self._cache: FlowsCache | None = None
         self._lock = Lock()
 
     def at(self, connection: Connection) -> Flows:
         """The flows as the connection's transaction sees them."""
         with self._lock:
+            if self._cache is None:
+                self._cache = self._make_cache()
             return self._cache.current(connection)
 
 

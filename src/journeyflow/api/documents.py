@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -18,7 +19,7 @@ from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import PreconditionFailed, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
-from journeyflow.core.check.problem import Problem
+from journeyflow.core.check.problem import InvalidDocuments, Problem
 from journeyflow.core.check.source import Source
 from journeyflow.core.errors import InvalidEvent, NotFound
 from journeyflow.core.values import JSON, iso
@@ -26,7 +27,7 @@ from journeyflow.db import documents
 from journeyflow.db.documents import StoredDocument
 from journeyflow.db.sqlite import read, write
 from journeyflow.services import publish
-from journeyflow.services.check import Checked, InvalidDocuments, check_data
+from journeyflow.services.check import Checked, check_data
 from journeyflow.services.contacts import Shape
 from journeyflow.services.folder import read_content
 from journeyflow.services.json_text import read_json
@@ -312,7 +313,8 @@ def plan_documents(here: Here, given: Set) -> Shape:
     """What applying documents would change."""
     with read(here.installation.engine) as connection:
         sources = _checked(connection, here, given).demand().sources
-        return {"changes": [_change(one) for one in publish.plan(connection, sources, given.prune)], "applied": False}
+        planned = publish.plan(connection, sources, given.prune)
+        return _changes(planned, publish.notes(connection, sources), applied=False)
 
 
 @router.post(
@@ -332,10 +334,15 @@ def apply_documents(here: Here, given: Set, once: Once) -> Shape:
     with write(installation.engine) as connection:
         now = installation.clock()
         if repeated(connection, once, now):
-            return {"changes": [], "applied": True}
+            return _changes([], publish.notes(connection, sources), applied=True)
         made = publish.apply(connection, sources, given.prune, now, installation.renderer)
+        notes = publish.notes(connection, sources)
     here.wake()
-    return {"changes": [_change(one) for one in made], "applied": True}
+    return _changes(made, notes, applied=True)
+
+
+def _changes(changes: Sequence[Change], notes: list[str], *, applied: bool) -> Shape:
+    return {"changes": [_change(one) for one in changes], "applied": applied, "notes": [*notes]}
 
 
 def _change(change: Change) -> Shape:

@@ -28,8 +28,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeyflow.api.pages import is_page, sorry
+from journeyflow.core.check.problem import InvalidDocuments, path_text
 from journeyflow.core.check.problem import Problem as DocumentProblem
-from journeyflow.core.check.problem import path_text
 from journeyflow.core.errors import (
     Conflict,
     DeliveryError,
@@ -42,7 +42,7 @@ from journeyflow.core.errors import (
     SystemFailure,
     TemplateError,
 )
-from journeyflow.services.check import InvalidDocuments
+from journeyflow.services.plain_words import plain_words
 
 log = structlog.get_logger()
 
@@ -244,7 +244,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    parts = [ProblemPart(field=_field(one["loc"]), detail=str(one["msg"])) for one in error.errors()]
+    parts = [ProblemPart(field=_field(one["loc"]), detail=plain_words(one, None)) for one in error.errors()]
     detail = "; ".join(f"{part.field}: {part.detail}" for part in parts[:3])
     return answer(request, Problem(title=status.phrase, status=status, detail=detail, errors=parts))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -25,10 +25,13 @@ from journeyflow.db.sqlite import read, write
 from journeyflow.services.data_files import parsed
 from journeyflow.services.imports import LINES_MAX, arrival
 from journeyflow.services.simulate_errors import BadLine
+from journeyflow.services.unusable import dates_of, unusable
 
 BYTES_MAX: Final = 200_000_000
 REJECTED_MAX: Final = 10_000
 """So many rejected lines are told; the others are counted."""
+UNUSABLE_MAX: Final = 100
+"""So many lines with a value that can't be used are told, likewise."""
 WAIT_SECONDS_MAX: Final = 5.0
 POLL_SECONDS: Final = 0.02
 
@@ -37,7 +40,7 @@ _one_at_a_time = Lock()
 
 
 class RejectedLine(BaseModel):
-    """One line that was not taken."""
+    """One line that was not taken, or not all of whose values can be used."""
 
     line: int = Field(description="its number, from 1")
     detail: str
@@ -49,6 +52,8 @@ class Imported(BaseModel):
     imported: int = Field(description="lines that are on disk")
     rejected: int
     rejected_lines: list[RejectedLine]
+    unusable: int = Field(description="lines that were taken with a value that can't be used, such as no address")
+    unusable_lines: list[RejectedLine] = Field(description="the first of them")
     handled: bool
 
 
@@ -66,23 +71,36 @@ async def import_contacts(request: Request, response: Response, here: Here) -> I
         raise Overloaded("another import is on its way; nothing of this one was stored")
     try:
         body = await read_body(request, BYTES_MAX)
-        arrivals, rejected = await run_in_threadpool(_judge, here, body)
-        last = await run_in_threadpool(_store, here, arrivals)
+        judged = await run_in_threadpool(_judge, here, body)
+        last = await run_in_threadpool(_store, here, judged.arrivals)
     finally:
         _one_at_a_time.release()
     handled = last is None or await _had_its_turn(here, *last)
     response.status_code = 200 if handled else 202
     return Imported(
-        imported=len(arrivals), rejected=len(rejected), rejected_lines=rejected[:REJECTED_MAX], handled=handled
+        imported=len(judged.arrivals),
+        rejected=len(judged.rejected),
+        rejected_lines=judged.rejected[:REJECTED_MAX],
+        unusable=len(judged.unusable),
+        unusable_lines=judged.unusable[:UNUSABLE_MAX],
+        handled=handled,
     )
 
 
-def _judge(here: Context, body: bytes) -> tuple[list[tuple[str, Appear]], list[RejectedLine]]:
+class Judged(NamedTuple):
+    """What can be taken of the lines, what can't, and what is taken though not all of it can be used."""
+
+    arrivals: list[tuple[str, Appear]]
+    rejected: list[RejectedLine]
+    unusable: list[RejectedLine]
+
+
+def _judge(here: Context, body: bytes) -> Judged:
     now = here.installation.clock()
     with read(here.installation.engine) as connection:
-        timezone = here.flows.at(connection).library.workspace.timezone
-    arrivals: list[tuple[str, Appear]] = []
-    rejected: list[RejectedLine] = []
+        flows = here.flows.at(connection)
+    timezone, dates = flows.library.workspace.timezone, dates_of(flows)
+    judged = Judged([], [], [])
     known: set[str] = set()
     for number, line in _numbered(body):
         try:
@@ -90,14 +108,17 @@ def _judge(here: Context, body: bytes) -> tuple[list[tuple[str, Appear]], list[R
             key = key_text(named, "contact")
             if key in known:
                 raise BadLine.at("contact", "each contact once", key)
-            if len(arrivals) >= LINES_MAX:
+            if len(judged.arrivals) >= LINES_MAX:
                 raise BadLine(f"expected at most {LINES_MAX:,} contacts at once")
         except (BadLine, InvalidEvent) as error:
-            rejected.append(RejectedLine(line=number, detail=str(error)))
+            judged.rejected.append(RejectedLine(line=number, detail=str(error)))
         else:
             known.add(key)
-            arrivals.append((key, item))
-    return arrivals, rejected
+            judged.arrivals.append((key, item))
+            found = unusable(item.attributes, dates)
+            if found:
+                judged.unusable.append(RejectedLine(line=number, detail="; ".join(found)))
+    return judged
 
 
 def _numbered(body: bytes) -> Iterator[tuple[int, bytes]]:

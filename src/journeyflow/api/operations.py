@@ -14,7 +14,7 @@ from journeyflow.api.context import Context, Here
 from journeyflow.api.errors import open_problems
 from journeyflow.api.pages import page
 from journeyflow.core.errors import JourneyflowError
-from journeyflow.db.migrations import is_current
+from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import read
 from journeyflow.services import metrics
 

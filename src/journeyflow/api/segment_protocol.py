@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from journeyflow.api.bodies import parse_json, read_body
 from journeyflow.api.context import Context, authorize, secret_of
-from journeyflow.api.errors import Problem, ProblemPart, TooLarge, answer, problems, refuse
+from journeyflow.api.errors import Problem, ProblemPart, TooLarge, answer, problems, refuse, status_of
 from journeyflow.api.segment_events import (
     BATCH_MAX,
     EVENT_BYTES_MAX,
@@ -73,6 +74,9 @@ async def _receive(request: Request, type_: Type | None) -> Response:
     data, careful = parse_json(body)
     if not isinstance(data, dict):
         raise InvalidEvent("body", "expected a JSON object")
+    batch = data.get("batch")
+    if type_ is None and isinstance(batch, list):
+        request.state.events = len(batch)
     if scope is None:  # in a browser a header would cost a request more, so its SDK puts the key into the body
         key = data.get("writeKey")
         scope = await authorize(here, key if isinstance(key, str) and key else None, SCOPES)
@@ -224,9 +228,23 @@ _HANDLERS: Final[dict[str, Handler]] = {}
 
 def _handler(type_: Type | None) -> Handler:
     async def take(request: Request) -> Response:
-        return await _receive(request, type_)
+        try:
+            return await _receive(request, type_)
+        except JourneyflowError as error:
+            _count_refused(request, error)
+            raise
 
     return take
+
+
+def _count_refused(request: Request, error: JourneyflowError) -> None:
+    """All events of a request that was refused as a whole; one, where how many they were is not known.
+
+    What is to be sent again, since the server could not take it, is not refused.
+    """
+    if status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        here: Context = request.app.state.context
+        here.metrics.ingested(0, getattr(request.state, "events", 1))
 
 
 def _add(path: str, handler: Handler, summary: str, schema: dict[str, Any]) -> None:

@@ -113,6 +113,7 @@ class Happening(BaseModel):
         default=None, union_mode="left_to_right", description="of kinds `step` and `refusal`"
     )
     message: Message | None = None
+    note: str | None = Field(default=None, description="of a message: what its status does not say")
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------
@@ -130,6 +131,12 @@ class Contact(BaseModel):
     suppressed: bool = Field(description="nothing is sent to its address, not even what is transactional")
     created_at: Instant | None
     runs: list[Run]
+
+
+class ShownContact(Contact):
+    """One contact, and which of its attributes can't be used, where there are any."""
+
+    unusable: list[str] = Field(default=[], description="such as `email`, its value, and what comes of it")
 
 
 class ContactTags(BaseModel):
@@ -238,6 +245,7 @@ class Changes(BaseModel):
 
     changes: list[Change]
     applied: bool
+    notes: list[str] = Field(description="where the installation stands otherwise than unchanged documents say")
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from journeyflow.db import outbox
 from journeyflow.db.sqlite import read
 from journeyflow.services import contacts
 from journeyflow.services.machines import is_machine
+from journeyflow.services.survey_answers import answered
 
 router = APIRouter(tags=["pages for contacts"], default_response_class=HTMLResponse)
 
@@ -38,6 +39,7 @@ class Asked(NamedTuple):
     """
 
     contact: str
+    message: str
     survey: Survey | None
     chosen: Choice | None
     answers: bool
@@ -58,7 +60,7 @@ def _asked(here: Context, data: dict[str, JSON]) -> Asked:
     answers = "a" in data
     wanted = data["a"] if answers else contact.answers.get(id_)
     token = here.installation.signer.sign("survey", {"c": key, "m": data["m"], "s": id_})
-    return Asked(key, survey, None if survey is None else survey.choice(wanted), answers, token)
+    return Asked(key, str(data["m"]), survey, None if survey is None else survey.choice(wanted), answers, token)
 
 
 @router.get("/s/{token}", summary="Answers a survey", responses=open_problems(404, media_type="text/html"))
@@ -98,11 +100,16 @@ async def change_answer(here: Here, token: Token, request: Request) -> HTMLRespo
 
 
 async def _store(here: Context, asked: Asked, choice: Choice) -> None:
-    assert asked.survey is not None
-    now = here.installation.clock()
-    properties: dict[str, JSON] = {"survey": asked.survey.survey, "answer": choice.id}
-    event = Event(now, "Survey Answered", now, properties)
+    event = await run_in_threadpool(_event, here, asked, choice)
     await asyncio.wrap_future(here.ingest.submit([(asked.contact, event)]))
+
+
+def _event(here: Context, asked: Asked, choice: Choice) -> Event:
+    assert asked.survey is not None
+    with read(here.installation.engine) as connection:
+        return answered(
+            connection, asked.contact, asked.message, asked.survey.survey, choice.id, here.installation.clock()
+        )
 
 
 def _shown(asked: Asked) -> HTMLResponse:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from journeyflow.channels.base import Email, Outgoing
 from journeyflow.channels.mime import to_wire
+
+KEPT: Final = "mailbox"
+"""What it calls every message, by which one that was kept can be told from one that was sent."""
 
 
 class MailboxChannel:
@@ -16,7 +21,7 @@ class MailboxChannel:
         """
         if isinstance(message, Email):
             to_wire(message)
-        return None
+        return KEPT
 
     async def check(self) -> str:
         """Nothing can be amiss."""

@@ -174,7 +174,7 @@ def _remote(server: str, key: str | None) -> httpx.AsyncClient:
 def _in_process(settings: Settings, absent: Absent, decides: bool) -> Iterator[httpx.AsyncClient]:
     import httpx
 
-    from journeyflow.api.app import create_app
+    from journeyflow.api.app import Parts, new_context
     from journeyflow.cli.engine import borrowed_engine, database_file
     from journeyflow.clock import now
 
@@ -190,6 +190,6 @@ def _in_process(settings: Settings, absent: Absent, decides: bool) -> Iterator[h
             with engine.installation.first_keys() as made:
                 for scope, secret in made:
                     console.warn(f"{scope} key: {secret}")
-        app = create_app(engine.installation, engine.ingest, engine.wake, trusted=True)
-        transport = httpx.ASGITransport(app=app)
+        parts = Parts(new_context(engine.installation, engine.ingest, engine.wake, trusted=True))
+        transport = httpx.ASGITransport(app=parts)
         yield httpx.AsyncClient(transport=transport, base_url=HERE, timeout=None)

@@ -21,13 +21,14 @@ def load_settings(**given: object) -> Settings:
     """
     from pydantic import ValidationError
 
+    from journeyflow.services.plain_words import plain_words
     from journeyflow.settings import Settings
 
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}  # Any: of many types
     try:
         return Settings(**options)
     except ValidationError as error:
-        lines = [f"{PREFIX}{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        lines = [f"{PREFIX}{str(one['loc'][0]).upper()}: {plain_words(one, None)}" for one in error.errors()]
         raise InvalidValue("\n".join(["a setting makes no sense", *lines])) from None
     except TOMLDecodeError as error:
         raise InvalidValue(f"journeyflow.toml can't be read: {error}") from None

@@ -45,6 +45,8 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     target = write_rejected(found)
     said = f"{console.counted(imported, 'contact')} imported"
     console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
+    if answer is not None:
+        _warn_of_unusable(found, answer)
     if target is not None:
         console.complain(_told(found, target))
         raise typer.Exit(1)
@@ -62,6 +64,17 @@ def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
         line = found.lines[one["line"] - 1]
         found.rejected.append(Rejected(line.number, line.written, one["detail"]))
     found.rejected.sort(key=lambda one: one.number)
+
+
+def _warn_of_unusable(found: ContactFile, answer: Answer) -> None:
+    """Which lines were imported though not all of their values can be used."""
+    if not answer["unusable"]:
+        return
+    console.warn(f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used")
+    for one in answer["unusable_lines"][:LAST]:
+        console.warn(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
+    if answer["unusable"] > LAST:
+        console.warn(f"and {answer['unusable'] - LAST:,} more")
 
 
 def _told(found: ContactFile, target: Path) -> str:
@@ -95,6 +108,8 @@ def show(
     console.say(f"tags: {', '.join(found['tags']) or 'none'}")
     topics = ", ".join(f"{topic} {'yes' if held else 'no'}" for topic, held in found["topics"].items())
     console.say(f"topics: {topics or 'none'}")
+    for line in found.get("unusable", ()):
+        console.say(line, "yellow")
     for title, columns, rows in (
         ("attributes", ("name", "value"), [(name, _text(value)) for name, value in found["attributes"].items()]),
         ("active runs", ("journey", "node", "due_at", "run"), [_run(one) for one in found["runs"]]),
@@ -122,7 +137,8 @@ def happening(one: Answer) -> str:
     if one["kind"] == "message":
         message = one["message"]
         reason = f" ({message['reason']})" if message["reason"] else ""
-        return f"message {message['template']} to {message['to'] or 'nobody'}: {message['status']}{reason}"
+        became = one["note"] or f"{message['status']}{reason}"
+        return f"message {message['template']} to {message['to'] or 'nobody'}: {became}"
     step = one["step"]
     node = f" {step['node']}" if step["node"] else ""
     return f"{step['journey']}{node}: {step['kind']}"

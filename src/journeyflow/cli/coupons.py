@@ -38,12 +38,12 @@ def import_codes(
         answer = client.post(f"/v1/coupons/{path_part(pool)}", {"codes": [line.code for line in found.lines]})
     _add_rejected(found, answer)
     target = write_rejected(found)
-    rejected = len(found.rejected) + answer["rejected"] - len(answer["rejected_lines"])
+    others = len(found.rejected) + answer["rejected"] - len(answer["rejected_lines"]) - answer["duplicates"]
     said = [f"{console.counted(answer['imported'], 'code')} imported"]
     if answer["duplicates"]:
         said.append(console.counted(answer["duplicates"], "duplicate"))
-    if rejected:
-        said.append(f"{console.counted(rejected, 'line')} rejected")
+    if others:
+        said.append(f"{console.counted(others, 'other line' if answer['duplicates'] else 'line')} rejected")
     console.say(f"{', '.join(said)}; {answer['left']:,} left in the pool")
     if target is not None:
         console.complain(_told(found, target))

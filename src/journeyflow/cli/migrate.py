@@ -17,7 +17,7 @@ def migrate(
     sql: Annotated[bool, typer.Option("--sql", help="Print the statements for an empty database.")] = False,
 ) -> None:
     """Bring the database to the newest schema; ``serve`` does so too."""
-    from journeyflow.db import migrations
+    from journeyflow.db import migrations, schema_version
     from journeyflow.db.sqlite import open_engine
 
     if sql:
@@ -26,7 +26,7 @@ def migrate(
     settings = load_settings(database_url=database_url)
     engine = open_engine(settings.database_url)
     try:
-        current = migrations.is_current(engine)
+        current = schema_version.is_current(engine)
         migrations.migrate(engine)
     finally:
         engine.dispose()

@@ -83,6 +83,8 @@ def _tell(answer: Answer, as_json: bool, *, done: bool) -> None:
             console.say(f"    {count:,} {'run stands' if count == 1 else 'runs stand'} at {node}{where}")
         if change["blocked"] is not None:
             console.say(f"    {change['blocked']}", "red")
+    for note in answer["notes"]:
+        console.say(f"! {note}", "yellow")
     counts = [(sum(change["what"] == what for change in changes), what) for what in _SIGNS]
     said = ", ".join(f"{count} {what if done else f'to be {what}'}" for count, what in counts if count)
     console.say(said or ("nothing was to be changed" if done else "nothing to change"))

@@ -93,10 +93,13 @@ def _checked(folder: Path) -> Checked:
 
 def _apply(installation: Installation, checked: Checked) -> None:
     from journeyflow.db.sqlite import write
-    from journeyflow.services.publish import apply
+    from journeyflow.services.publish import apply, notes
 
     with write(installation.engine) as connection:
         apply(connection, checked.sources, False, installation.clock(), installation.renderer)
+        told = notes(connection, checked.sources)
+    for note in told:
+        console.warn(note)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -132,15 +132,25 @@ def _show(found: Simulation) -> None:
     events, contacts = console.counted(found.events, "event"), console.counted(found.contacts, "contact")
     console.say(f"{events}, {contacts}, {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}")
     console.say()
-    columns = ("journey", "entered", "refused", "active", "completed", "exited", "converted")
-    console.tabulate(columns, [_journey_row(name, numbers) for name, numbers in found.journeys.items()])
-    for name, numbers in found.journeys.items():
+    busy = {name: numbers for name, numbers in found.journeys.items() if _had_somebody(numbers)}
+    if busy:
+        columns = ("journey", "entered", "refused", "active", "completed", "exited", "converted")
+        console.tabulate(columns, [_journey_row(name, numbers) for name, numbers in busy.items()])
+    idle = ", ".join(name for name in found.journeys if name not in busy)
+    if idle:
+        console.say(f"nobody entered: {idle}")
+    for name, numbers in busy.items():
         console.say()
         console.say(f"{name}{_reasons(numbers)}", "bold")
         rows = [(node, one.visits, one.waiting) for node, one in numbers.nodes.items()]
         console.tabulate(("node", "visits", "waiting"), rows)
     console.say()
     _show_messages(found)
+
+
+def _had_somebody(numbers: JourneyNumbers) -> bool:
+    """Whether somebody entered, or wanted to."""
+    return bool(numbers.entered or numbers.holdout or numbers.refused)
 
 
 def _journey_row(name: str, numbers: JourneyNumbers) -> tuple[object, ...]:

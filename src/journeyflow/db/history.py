@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
 
 from journeyflow.core.identity import shard_of
-from journeyflow.core.values import JSON, from_micros
+from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db.contacts import instant
 from journeyflow.db.documents import newest
 from journeyflow.db.outbox import StoredMessage, from_row
 from journeyflow.db.tables import claims, contacts, documents, events, messages, refusals, runs
+
+EVENTS_MAX: Final = 1_000
+"""So many of the newest events of a name are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,24 @@ def journey_documents(
     return {(id_, version): orjson.loads(document) for id_, version, document in rows}
 
 
-def event_names(connection: Connection, key: str) -> dict[str, tuple[int, datetime]]:
-    """The names of the events that are kept of a contact: how many, and when the last one was handled."""
+def event_names(connection: Connection, key: str, since: datetime | None = None) -> dict[str, tuple[int, datetime]]:
+    """The names of the events that are kept of a contact (``since`` an instant): how many, and when the last one was
+    handled.
+    """
     mine = and_(events.c.shard == shard_of(key), events.c.contact == key)
+    if since is not None:
+        mine = and_(mine, events.c.handled_at >= to_micros(since))
     rows = connection.execute(
         select(events.c.name, func.count(), func.max(events.c.handled_at)).where(mine).group_by(events.c.name)
     )
     return {name: (count, from_micros(last)) for name, count, last in rows}
+
+
+def event_properties(connection: Connection, key: str, name: str) -> list[dict[str, JSON]]:
+    """The properties of the last events of one name that are kept of a contact, in the order of their turns."""
+    mine = and_(events.c.shard == shard_of(key), events.c.contact == key, events.c.name == name)
+    query = select(events.c.properties).where(mine).order_by(events.c.number.desc()).limit(EVENTS_MAX)
+    return [orjson.loads(properties) for properties in reversed(connection.scalars(query).all())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from io import StringIO
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -13,7 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from journeyflow.core.errors import SystemFailure
-from journeyflow.db.sqlite import ReadConnection, read, write
+from journeyflow.db import schema_version
+from journeyflow.db.schema_version import is_current
+from journeyflow.db.sqlite import ReadConnection, write
 
 NEWEST = "head"
 
@@ -25,9 +25,8 @@ def migrate(engine: Engine) -> None:
 
     :raises SystemFailure: when a newer journeyflow, or another program, made the database.
     """
-    with read(engine) as connection:
-        if _is_newest(connection):
-            return
+    if is_current(engine):
+        return
     with write(engine) as connection:
         _check_origin(connection)
         config = _config()
@@ -35,21 +34,11 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, NEWEST)
 
 
-def is_current(engine: Engine) -> bool:
-    """Whether the database has the newest schema."""
-    with read(engine) as connection:
-        return _is_newest(connection)
-
-
 def sql() -> str:
     """The statements that make the newest schema out of an empty database, for whoever runs them by hand."""
     printed = StringIO()
     command.upgrade(_config(printed), NEWEST, sql=True)
     return printed.getvalue()
-
-
-def _is_newest(connection: ReadConnection) -> bool:
-    return _heads(connection) == set(ScriptDirectory.from_config(_config()).get_heads())
 
 
 def _heads(connection: Connection) -> set[str]:
@@ -72,14 +61,7 @@ def _check_origin(connection: ReadConnection) -> None:
 
 
 def _config(output: StringIO | None = None) -> Config:
-    folder = _folder()
+    folder = schema_version.folder()
     config = Config(folder / "alembic.ini", output_buffer=output)  # without a buffer: standard output
     config.set_main_option("script_location", str(folder))
     return config
-
-
-def _folder() -> Path:
-    """Inside the package where it is installed from a wheel, else that of the repository it lies in."""
-    package = Path(str(files("journeyflow")))
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parents[1] / "migrations"

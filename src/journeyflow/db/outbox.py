@@ -44,6 +44,7 @@ class StoredMessage:
     sent_at: datetime | None
     values: dict[str, JSON]
     overrides: dict[str, JSON]
+    provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
         sent_at=instant(row.sent_at),
         values=orjson.loads(row._mapping["values"]),
         overrides=orjson.loads(row.overrides),
+        provider_id=row.provider_id,
     )
 
 

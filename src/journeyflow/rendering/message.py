@@ -24,6 +24,7 @@ from journeyflow.rendering.liquid import NO_SURVEYS, CompiledText, Kind, Liquid,
 from journeyflow.rendering.markup import Piece, pieces
 from journeyflow.rendering.plain_text import text_source, tidied
 from journeyflow.rendering.survey_tag import Surveys
+from journeyflow.rendering.title import with_title
 from journeyflow.rendering.tokens import Protected
 
 Format = Literal["html", "markdown", "mjml"]
@@ -118,16 +119,20 @@ class CompiledEmail:
             if not part.surely_works(values):
                 _part(name, partial(part.render, seen))
 
-    def render(self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS) -> RenderedEmail:
+    def render(
+        self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS, subject: str | None = None
+    ) -> RenderedEmail:
         """Fill it in.
 
         :param values: what the template reads: ``contact``, ``trigger``, ``event``, ``vars``, ``journey``, ``run``,
             ``now``; and ``timezone``, ``locale``, ``currency`` for the filters ``date`` and ``money``, where known.
         :param surveys: those of :attr:`surveys`, with their links.
+        :param subject: what stands in place of the template's own.
         :raises TemplateError: when it fails; names the part, the line and the cause.
         """
         seen = {**values, **footer.values()}
-        subject = _part("subject", lambda: self._subject.render(seen))
+        shown = _part("subject", lambda: self._subject.render(seen)) if subject is None else subject
+        line = _one_line(shown, SUBJECT_LENGTH_MAX)
         preheader = _part("preheader", lambda: self._preheader.render(seen))
         html = _part("body", lambda: self._html.render(seen, surveys))
         text = _part("text", lambda: self._text.render(seen, surveys))
@@ -137,9 +142,9 @@ class CompiledEmail:
             html = _with_html_footer(html, footer, prints_address=self._prints_address)
             text = _with_text_footer(text, footer)
         return RenderedEmail(
-            subject=_one_line(subject, SUBJECT_LENGTH_MAX),
+            subject=line,
             preheader=_one_line(preheader, PREHEADER_LENGTH_MAX),
-            html=html,
+            html=with_title(html, line),
             text=text,
         )
 

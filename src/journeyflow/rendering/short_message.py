@@ -45,7 +45,9 @@ class CompiledShortMessage:
         if self.can_fail and not self._text.surely_works(values):
             self.render(values, NO_FOOTER)
 
-    def render(self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS) -> RenderedEmail:
+    def render(
+        self, values: Mapping[str, JSON], footer: Footer, surveys: Surveys = NO_SURVEYS, subject: str | None = None
+    ) -> RenderedEmail:
         """Fill it in: there is only ``text``. Nothing is written below it; the links are there to be printed.
 
         :raises TemplateError: when it fails; names the line and the cause.

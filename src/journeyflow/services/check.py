@@ -9,12 +9,11 @@ from pathlib import Path
 from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.lint import warnings
-from journeyflow.core.check.problem import CODES, Problem, printable
+from journeyflow.core.check.problem import CODES, InvalidDocuments, Problem, printable
 from journeyflow.core.check.references import findings
 from journeyflow.core.check.source import Source
 from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents
-from journeyflow.core.errors import InvalidInput
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
 from journeyflow.services.folder import read_folder
@@ -42,16 +41,6 @@ class Checked:
         if self.errors:
             raise InvalidDocuments(self.problems)
         return self
-
-
-class InvalidDocuments(InvalidInput):
-    """Documents have errors; ``problems`` lists them all."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        count = sum(problem.severity == "error" for problem in problems)
-        listed = "\n".join(str(problem) for problem in problems)
-        super().__init__(f"{count} error{'' if count == 1 else 's'} in the documents\n{listed}")
-        self.problems = list(problems)
 
 
 def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:

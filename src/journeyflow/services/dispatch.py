@@ -103,14 +103,13 @@ class Postmaster:
             raise Refused("no sender: set sender in the workspace, or from on the node")
         shown = self._letters.rendered(connection, message, flows, contact)
         reply_to = message.overrides.get("reply_to") or (sender.reply_to if sender else None)
-        subject = message.overrides.get("subject") or shown.subject
         return Email(
             id=message.id,
             to=message.to or "",
             sender_name=sender.name if sender else None,
             sender_email=address,
             reply_to=reply_to if isinstance(reply_to, str) else None,
-            subject=str(subject),
+            subject=shown.subject,
             html=shown.html,
             text=shown.text,
             headers={} if message.transactional else self._list_headers(message),

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine
 
 from journeyflow.channels.base import Channel, Email, ShortMessage
 from journeyflow.core.errors import Conflict, JourneyflowError
-from journeyflow.db import failures, migrations
+from journeyflow.db import failures
 from journeyflow.db.history import current_workspace, engine_clock
 from journeyflow.db.lock import EngineLock
+from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import database_path, open_engine, read, write
 
 Verdict = Literal["ok", "hint", "wrong"]
@@ -68,7 +69,7 @@ def _new_database(path: Path) -> Finding:
 
 
 def _opened(engine: Engine, now: datetime) -> Iterator[Finding]:
-    if not migrations.is_current(engine):
+    if not is_current(engine):
         yield Finding("wrong", "database", "its schema is not the newest; journeyflow migrate brings it there")
         return
     with write(engine):  # the lock for writing is what can fail

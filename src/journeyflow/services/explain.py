@@ -14,23 +14,26 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
-from journeyflow.core.values import JSON, iso
+from journeyflow.core.values import JSON, iso, parse_path
 from journeyflow.db import aliases, calls, contacts, documents, history, trail
 from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.services.explain_old import too_old
+from journeyflow.services.explain_paused import kept_out
 from journeyflow.services.explain_steps import Calls, Messages, Step, steps
 from journeyflow.services.explain_words import (
     REFUSED,
     Document,
     because_lines,
+    event_fits,
     listed,
     local,
     trigger_words,
     watched_events,
 )
+from journeyflow.services.unusable import Dates, unusable
 
 RECORDS_MAX: Final = 5_000
 """So many of the newest trail records are told; also so many messages, runs and refusals."""
@@ -186,9 +189,22 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """What no record tells: events that came too late, and what a journey that was never tried waits for."""
+        """What no record tells: what a journey never tried waits for, events that came late or in a pause, attributes
+        that can't be used.
+        """
         late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
-        return [*self._never_tried(), *late]
+        paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
+        return [*self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates())]
+
+    def _dates(self) -> Dates:
+        """The attributes in which the triggers of journeys wait for a date."""
+        return [
+            (str(trigger["attribute"]), parse_path(str(trigger["attribute"])), one.id)
+            for one in documents.in_force(self._connection)
+            if one.kind == "journey" and self._journey in (None, one.id)
+            for trigger in listed(one.document, "triggers")
+            if isinstance(trigger, dict) and trigger.get("type") == "date"
+        ]
 
     def _never_tried(self) -> list[str]:
         if self._runs or self._refusals:
@@ -205,13 +221,13 @@ class _Historian:
     def _trigger_notes(self, trigger: JSON, had: Mapping[str, tuple[int, datetime]]) -> list[str]:
         lines = [f"it lets in by {trigger_words(trigger)}"]
         for name in watched_events(trigger):
-            alike = [one for one in had if one == name or (name.endswith("*") and one.startswith(name[:-1]))]
+            alike = [one for one in had if event_fits(one, name)]
             if not alike:
                 lines.append(f"  the contact has had no {name}")
             for one in alike:
                 count, last = had[one]
                 when = local(last, self._zone({}))
-                reasons = "before it was live, too late, or its where did not hold"
+                reasons = "before it was live, while it was paused, too late, or its where did not hold"
                 lines.append(f"  the contact has had {count} {one}, the last {when}: {reasons}")
         return lines
 

@@ -7,11 +7,11 @@ from datetime import tzinfo
 
 from sqlalchemy import Connection
 
-from journeyflow.core.values import JSON, duration_text
+from journeyflow.core.values import duration_text
 from journeyflow.core.workspace import Workspace
 from journeyflow.db import documents, history
 from journeyflow.db.documents import StoredDocument
-from journeyflow.services.explain_words import listed, local, watched_events
+from journeyflow.services.explain_words import awaited_events, event_fits, local
 
 
 def too_old(
@@ -30,16 +30,8 @@ def too_old(
 
 def _named(document: StoredDocument, names: dict[str, history.OldEvents]) -> list[str]:
     """Those of the names that an event trigger of the journey listens to."""
-    patterns = [pattern for trigger in listed(document.document, "triggers") for pattern in _patterns(trigger)]
-    return [name for name in names if any(_fits(name, pattern) for pattern in patterns)]
-
-
-def _patterns(trigger: JSON) -> list[str]:
-    return watched_events(trigger) if isinstance(trigger, dict) and trigger.get("type") == "event" else []
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+    patterns = awaited_events(document.document)
+    return [name for name in names if any(event_fits(name, pattern) for pattern in patterns)]
 
 
 def _line(name: str, old: history.OldEvents, workspace: Workspace, zone: tzinfo) -> str:

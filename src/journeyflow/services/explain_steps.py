@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
+from journeyflow.channels.mailbox import KEPT
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.values import JSON
 from journeyflow.db.calls import StoredCall
@@ -146,6 +147,9 @@ class _Teller:
     def _waiting(self, record: TrailRecord, following: TrailRecord | None) -> str:
         reason, until = record.detail.get("reason"), record.detail.get("until")
         what = f" for {WAITED_FOR.get(str(reason), reason)}" if reason is not None else ""
+        if reason == "paused" and until is not None:
+            goes_on = "goes on" if following is None else "was to go on"
+            return f"the journey was resumed: this run {goes_on} {local_text(until, self._zone)} (resume --over)"
         when = "" if until is None else f" until {local_text(until, self._zone)}"
         if record.type == "webhook" and reason is None:
             return f"{self._call(record)}; waits for the reply{f', at most{when}' if when else ''}"
@@ -268,6 +272,11 @@ def _message_name(detail: Mapping[str, JSON]) -> str:
     return " ".join(str(word) for word in words if word is not None)
 
 
+def was_kept(message: StoredMessage) -> bool:
+    """Whether a message that counts as sent went to the mailbox, which sends nothing."""
+    return message.status == "sent" and message.provider_id == KEPT
+
+
 _WAITS: Final = {"quiet_hours": "quiet hours have begun"}
 
 
@@ -276,7 +285,8 @@ def _became(message: StoredMessage, queued_at: datetime, zone: tzinfo) -> str:
     match message.status:
         case "sent" if message.sent_at is not None:
             sent, queued = message.sent_at.astimezone(zone), queued_at.astimezone(zone)
-            return f"sent {sent:%H:%M:%S}" if sent.date() == queued.date() else f"sent {local(message.sent_at, zone)}"
+            when = f"{sent:%H:%M:%S}" if sent.date() == queued.date() else local(message.sent_at, zone)
+            return f"kept in the mailbox {when}, sent nowhere" if was_kept(message) else f"sent {when}"
         case "queued" if message.reason is not None:
             return f"not sent yet: {_WAITS.get(message.reason, message.reason)}; it is tried again"
         case "queued":

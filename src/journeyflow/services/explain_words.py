@@ -217,6 +217,17 @@ def watched_events(trigger: JSON) -> list[str]:
     return [str(name) for name in named] if isinstance(named, list) else [] if named is None else [str(named)]
 
 
+def awaited_events(document: Document) -> list[str]:
+    """The names of the events that let contacts into a journey, as its triggers give them."""
+    triggers = [one for one in listed(document, "triggers") if isinstance(one, dict) and one.get("type") == "event"]
+    return [name for trigger in triggers for name in watched_events(trigger)]
+
+
+def event_fits(name: str, pattern: str) -> bool:
+    """Whether an event's name is the one that a trigger gives, which may end in ``*``."""
+    return name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+
+
 def listed(document: Document, key: str) -> list[JSON]:
     """A list of the document, empty where there is none."""
     found = document.get(key)

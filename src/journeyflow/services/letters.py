@@ -13,7 +13,7 @@ from journeyflow.core.errors import NotFound, Refused
 from journeyflow.core.flows import Flows
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import NO_PARTS, Template
-from journeyflow.core.values import Model
+from journeyflow.core.values import JSON, Model
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.tables import documents
 from journeyflow.rendering.message import CompiledEmail, RenderedEmail
@@ -60,7 +60,7 @@ class Letters:
         workspace = flows.library.workspace
         surveys = links.surveys(letter.surveys)
         footer = links.footer(workspace, appended=not message.transactional)
-        filled = letter.compiled.render(message.values, footer, surveys)
+        filled = letter.compiled.render(message.values, footer, surveys, own_subject(message.overrides))
         if message.channel != "email":
             return filled
         published = flows.versions.get((message.journey, message.version))
@@ -101,6 +101,12 @@ class Letters:
             raise NotFound(f"there is no template {template}")
         compiled = self._renderer.message(found, known.parts)
         return Letter(found, compiled, tuple(known.surveys[id_] for id_ in compiled.surveys if id_ in known.surveys))
+
+
+def own_subject(overrides: Mapping[str, JSON]) -> str | None:
+    """The subject that a message's node gives it, in place of its template's."""
+    subject = overrides.get("subject")
+    return str(subject) if subject else None
 
 
 def needs_of(message: StoredMessage, template: str) -> Needs:

@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from typing import Final
 
 _SCANNERS: Final = (
-    "barracuda", "cloudmark", "facebookexternalhit", "fireeye", "forcepoint", "fortinet", "ironport", "mimecast",
-    "office existence discovery", "proofpoint", "safelinks", "skypeuripreview", "sophos", "symantec", "trendmicro",
-    "trustwave", "urlscan", "virustotal", "whatsapp/", "zscaler",
+    "barracuda", "bingpreview", "bitdefender", "cloudmark", "embedly", "facebookexternalhit", "fireeye", "forcepoint",
+    "fortinet", "iframely", "ironport", "mimecast", "office existence discovery", "proofpoint", "safelinks",
+    "skypeuripreview", "sophos", "symantec", "trendmicro", "trustwave", "urlscan", "virustotal", "whatsapp/", "zscaler",
 )  # fmt: skip
 """Mail security gateways and link previews, as they call themselves."""
+_PROGRAMS: Final = (
+    "aiohttp/", "apache-httpclient/", "axios/", "curl/", "go-http-client/", "httpie/", "java/",
+    "libwww-perl/", "node-fetch/", "phantomjs/", "postmanruntime/", "scrapy/", "wget/",
+)  # fmt: skip
+"""Tools and libraries that fetch, as they call themselves where nobody gave them another name."""
 _ROBOT: Final = re.compile(r"(?<!cu)bot\b|\b(crawler|spider|scanner|prefetch|link[ -]?preview)", re.IGNORECASE)
 _PRIVACY_PROXY: Final = "mozilla/5.0"
 _SPECULATIVE: Final = ("purpose", "sec-purpose", "x-moz", "x-purpose")
@@ -29,6 +34,6 @@ def is_machine(headers: Mapping[str, str]) -> bool:
     if any(word in headers.get(name, "").lower() for name in _SPECULATIVE for word in _SPECULATIONS):
         return True
     agent = headers.get("user-agent", "").strip().lower()
-    if agent == _PRIVACY_PROXY or any(name in agent for name in _SCANNERS):
+    if agent == _PRIVACY_PROXY or any(name in agent for name in (*_SCANNERS, *_PROGRAMS)):
         return True
     return _ROBOT.search(agent) is not None

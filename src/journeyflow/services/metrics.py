@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -14,7 +14,9 @@ from journeyflow.db import calls, failures, outbox, turns
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.tables import inbox
-from journeyflow.services.turn import Done
+
+if TYPE_CHECKING:
+    from journeyflow.services.turn import Done
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -30,7 +30,7 @@ def last_of(error: ErrorDetails) -> Last:
     """What the location of an error ends in, without the mark of an error about a key."""
     if error["type"] == "missing":
         return "missing"
-    return "key" if error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",) else "any"
+    return "key" if error["type"] == "extra_forbidden" or of_key(error) else "any"
 
 
 def real_path(location: Location, data: JSON, last: Last = "any") -> tuple[PathKeys, int | None]:
@@ -50,6 +50,11 @@ def real_path(location: Location, data: JSON, last: Last = "any") -> tuple[PathK
 
 
 Way = tuple[PathKeys, int | None]
+
+
+def of_key(error: ErrorDetails) -> bool:
+    """Whether an error is about the key of a value; a document may have a key of that name as well."""
+    return error["loc"][-1:] == ("[key]",) and error["type"] not in ("extra_forbidden", "missing")
 
 
 class _Search:

@@ -37,8 +37,8 @@ _SAID_WITH: Final[dict[str, str]] = {
     "less_than_equal": "expected a number of at most {le}",
     "multiple_of": "expected a multiple of {multiple_of}",
     "string_too_long": "expected at most {max_length} characters",
-    "too_short": "expected at least {min_length}, found {actual_length}",
-    "too_long": "expected at most {max_length}",
+    "too_short": "expected at least {min_length}{of}, found {actual_length}",
+    "too_long": "expected at most {max_length}{of}",
 }
 
 
@@ -49,7 +49,8 @@ def plain_words(error: ErrorDetails, description: str | None) -> str:
     if kind in _SAID:
         return _SAID[kind]
     if kind in _SAID_WITH:
-        return _SAID_WITH[kind].format(**{name: _number(value) for name, value in context.items()})
+        of = " characters" if isinstance(error.get("input"), str) else ""
+        return _SAID_WITH[kind].format(of=of, **{name: _number(value) for name, value in context.items()})
     if kind in _WORDED:
         return _WORDED[kind](error["input"], context)
     if kind == "string_pattern_mismatch":

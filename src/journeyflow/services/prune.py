@@ -15,7 +15,7 @@ from journeyflow.core.check.problem import path_text
 from journeyflow.core.check.source import Source
 from journeyflow.core.errors import InvalidValue
 from journeyflow.core.values import JSON, PathKeys, parse_path
-from journeyflow.services.places import last_of, real_path
+from journeyflow.services.places import last_of, of_key, real_path
 from journeyflow.services.positions import PROBLEMS_MAX
 
 ROUNDS_MAX: Final = 8
@@ -129,7 +129,7 @@ def _wrong(errors: Iterable[ErrorDetails], data: JSON) -> Iterator[tuple[PathKey
     """The places of what has to go, and whether it is for its key, not for what stands there."""
     for error in errors:
         location, missing = error["loc"], error["type"] == "missing"
-        if location[-1:] == ("[key]",):
+        if of_key(error):
             yield real_path(location[:-1], data, "key")[0], True
             continue
         path, union = real_path(location, data, last_of(error))

@@ -48,7 +48,7 @@ def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list
     changes = []
     for source in sources:
         before = known.get((source.kind, source.id))
-        blocked = _obstacle(connection, source.kind, source.id, gone)
+        blocked = _obstacle(connection, source, gone)
         if before is None:
             changes.append(Change(source.kind, source.id, "added", blocked=blocked))
         elif before.digest != digest_of(source.data):
@@ -57,16 +57,36 @@ def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list
     return changes
 
 
-def _obstacle(connection: Connection, kind: str, id_: str, gone: Set[tuple[str, str]] = frozenset()) -> str | None:
+def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
+    """Where the installation stands otherwise than unchanged documents say, and applying them does not alter it."""
+    states = documents.journey_rows(connection)
+    known = {one.id: one.digest for one in documents.newest(connection, "journey")}
+    archived = {id_ for id_, row in states.items() if row.state == "archived"}
+    return [
+        f"journey {source.id} was archived by hand; its file says {source.data.get('status', 'live')} and will not "
+        "bring it back, for what is archived stays so (rule 8.1); give it another id to begin anew, or status: archived"
+        for source in sources
+        if source.kind == "journey"
+        and source.id in archived
+        and source.data.get("status") != "archived"
+        and known.get(source.id) == digest_of(source.data)
+    ]
+
+
+def _obstacle(connection: Connection, source: Source, gone: Set[tuple[str, str]] = frozenset()) -> str | None:
     """Why a document can't be published, though it is right; ``gone`` are those that are removed along with it."""
+    kind, id_ = source.kind, source.id
     if kind == "workspace":
         others = [one.id for one in documents.newest(connection, kind) if one.id != id_ and (kind, one.id) not in gone]
         return (
             f"this installation is the workspace {others[0]}, and an installation is one workspace" if others else None
         )
     row = documents.journey_rows(connection).get(id_) if kind == "journey" else None
-    if row is not None and row.state == "archived":
-        return "it is archived, and stays so (rule 8.1); give the new one another id"
+    if row is not None and row.state == "archived" and source.data.get("status") != "archived":
+        return (
+            "it is archived, and stays so (rule 8.1); give the new one another id, or say status: archived to change "
+            "no more than its text"
+        )
     return None
 
 
@@ -164,7 +184,7 @@ def put(
         )
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
-    _demand([Change(source.kind, source.id, "changed", blocked=_obstacle(connection, source.kind, source.id))])
+    _demand([Change(source.kind, source.id, "changed", blocked=_obstacle(connection, source))])
     before = _definitions(connection) if source.kind in STANDING else frozenset()
     stored = _publish(connection, source.kind, source.id, source.data, now)
     if source.kind in STANDING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -26,8 +26,10 @@ from journeyflow.rendering.survey_tag import ShownSurvey
 from journeyflow.services.check import check_folder
 from journeyflow.services.explain_steps import steps
 from journeyflow.services.explain_words import REFUSED, Document, because_lines, local
+from journeyflow.services.letters import own_subject
 from journeyflow.services.simulate import Simulator, choose
 from journeyflow.services.simulate_input import Timeline
+from journeyflow.services.told_plainly import told_plainly
 
 START: Final = "2026-01-05T10:00:00Z"
 """A Monday morning: when a test begins that does not say."""
@@ -61,8 +63,8 @@ class SeenMessage:
     reason: str | None
     subject: str
     preheader: str
-    text: str
-    html: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class JourneyTest:
     ``advance`` returns.
     """
 
+    @told_plainly
     def __init__(
         self,
         flows: str | Path,
@@ -130,33 +133,40 @@ class JourneyTest:
         """Where the clock stands."""
         return self._now
 
+    @told_plainly
     def contact(self, key: str, /, *, tags: Sequence[str] = (), **attributes: object) -> None:
         """A contact that was there before the test: it lets nobody in. ``created_at`` may be among the attributes."""
         given = _json(attributes)
         created_at = parse_instant(given.get("created_at")) or self._now
         self._handle(key, Appear(self._now, created_at, given, tuple(tags)))
 
+    @told_plainly
     def identify(self, key: str, /, **attributes: object) -> None:
         """New values of attributes (``None`` takes one away); a contact that is not there yet is created."""
         self._handle(key, Identify(self._now, _json(attributes)))
 
+    @told_plainly
     def merge(self, key: str, into: str, /) -> None:
         """The contact turns out to be another one: what happened to it, and what comes later, is the other's."""
         self._known.add(into)
         self._handle(key, Merge(self._now, into))
 
+    @told_plainly
     def track(self, key: str, event: str, /, **properties: object) -> None:
         """The contact sends an event, at the instant where the clock stands."""
         self._handle(key, Event(self._now, event, self._now, _json(properties)))
 
+    @told_plainly
     def add_tags(self, key: str, /, *tags: str) -> None:
         """Put tags on the contact."""
         self._handle(key, SetTags(self._now, add=tags))
 
+    @told_plainly
     def remove_tags(self, key: str, /, *tags: str) -> None:
         """Take tags off the contact."""
         self._handle(key, SetTags(self._now, remove=tags))
 
+    @told_plainly
     def enroll(self, key: str, journey: str, /, **properties: object) -> None:
         """Let the contact into a journey by hand.
 
@@ -165,6 +175,7 @@ class JourneyTest:
         choose(self._documents, (journey,))
         self._handle(self._sure(key), Enroll(self._now, journey, _json(properties)))
 
+    @told_plainly
     def advance(self, duration: str | timedelta) -> None:
         """Let time pass: ``run.advance("30m")``.
 
@@ -172,6 +183,7 @@ class JourneyTest:
         """
         self.advance_to(self._now + (parse_duration(duration) if isinstance(duration, str) else duration))
 
+    @told_plainly
     def advance_to(self, instant: str | datetime) -> None:
         """Let time pass until an instant, itself included.
 
@@ -197,14 +209,17 @@ class JourneyTest:
 
     # --- what became of it --------------------------------------------------------------------------------------------
 
+    @told_plainly
     def messages(self, key: str, /) -> list[SeenMessage]:
         """The messages that the contact got, in order."""
         return self._with_status(key, "queued")
 
+    @told_plainly
     def skipped(self, key: str, /) -> list[SeenMessage]:
         """The messages that the contact did not get, each with its reason."""
         return self._with_status(key, "skipped")
 
+    @told_plainly
     def calls(self, key: str, /) -> list[SeenCall]:
         """The webhooks that were called for the contact, in order; each has been answered with the node's sample."""
         sure = self._sure(key)
@@ -217,27 +232,32 @@ class JourneyTest:
             if one.contact == sure
         ]  # fmt: skip
 
+    @told_plainly
     def exits(self, key: str, /) -> list[str]:
         """The reasons for which the contact's runs left, in order (rule 7.1); who completed did not leave."""
         return [str(one.detail["reason"]) for one in self._own(key) if one.kind == "exited"]
 
-    # Any: so that a test may reach into `detail` without a cast
+    @told_plainly  # Any: so that a test may reach into `detail` without a cast
     def trail(self, key: str, /) -> list[dict[str, Any]]:
         """The contact's trail records (rule 9.1), in order."""
         return [{**one._asdict(), "at": iso(one.at)} for one in self._own(key)]
 
+    @told_plainly
     def tags(self, key: str, /) -> list[str]:
         """The contact's tags, in the order in which they came."""
         return list(self._simulator.contact(self._sure(key)).tags)
 
+    @told_plainly
     def attributes(self, key: str, /) -> dict[str, JSON]:
         """The contact's attributes, ``email`` among them."""
         return dict(self._simulator.contact(self._sure(key)).attributes)
 
+    @told_plainly
     def coupons(self, key: str, /) -> list[Coupon]:
         """The coupon codes that the contact got, in order."""
         return list(self._simulator.contact(self._sure(key)).coupons)
 
+    @told_plainly
     def explain(self, key: str, /) -> str:
         """What happened to the contact, and why, in words: worth printing when a test fails."""
         told = [line for story in self._stories(key) for line in story]
@@ -275,7 +295,7 @@ class JourneyTest:
             at=message.queued_at,
             status="sent" if message.status == "queued" else message.status,
             reason=message.reason,
-            subject=str(message.overrides.get("subject") or mail.subject),
+            subject=mail.subject,
             preheader=mail.preheader,
             text=mail.text,
             html=mail.html,
@@ -293,7 +313,7 @@ class JourneyTest:
         template = Template.model_validate(own) if name is None else self._documents.templates[name]
         compiled = _renderer().message(template, self._documents.parts)
         surveys = {id_: _shown(self._documents.surveys[id_], message.id) for id_ in compiled.surveys}
-        return compiled.render(message.values, footer, surveys)
+        return compiled.render(message.values, footer, surveys, own_subject(message.overrides))
 
     def _stories(self, key: str) -> Iterator[list[str]]:
         """A paragraph for each run, refusals between them."""

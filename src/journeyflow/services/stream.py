@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import Overloaded
 from journeyflow.core.values import JSON, iso
 from journeyflow.db.outbox import Outcome
-from journeyflow.services.turn import Done
+
+if TYPE_CHECKING:
+    from journeyflow.services.turn import Done
 
 WAITING_MAX: Final = 10_000
 """So many notices wait for one listener; beyond it new ones are dropped and counted."""

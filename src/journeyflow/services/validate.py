@@ -14,7 +14,7 @@ from journeyflow.core.check.problem import Problem, shortened
 from journeyflow.core.check.source import Source
 from journeyflow.core.values import JSON, PathKeys
 from journeyflow.services.folder import Folder, text_problems
-from journeyflow.services.places import description, known_keys, last_of, real_path
+from journeyflow.services.places import description, known_keys, last_of, of_key, real_path
 from journeyflow.services.plain_words import plain_words, similar, unknown_key
 from journeyflow.services.positions import DEPTH_MAX, PROBLEMS_MAX, TOO_DEEP, TOO_MANY, VALUES_MAX
 from journeyflow.services.prune import Pruned, prune
@@ -183,15 +183,11 @@ def _located(source: Source, error: ValidationError) -> Iterator[_Located]:
     for one in error.errors(include_url=False):
         # Half surrogates were told of when the text was read.
         if one["type"] != "string_unicode":
-            location = one["loc"][:-1] if _of_key(one) else one["loc"]
+            location = one["loc"][:-1] if of_key(one) else one["loc"]
             path, union = real_path(location, source.data, last_of(one))
             if one["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(one["input"], dict):
                 path = (*path, str(one.get("ctx", {}).get("discriminator")).strip("'"))
             yield _Located(one, path, None if union is None else path[:union])
-
-
-def _of_key(error: ErrorDetails) -> bool:
-    return error["loc"][-1:] == ("[key]",)
 
 
 def _of_one_form(source: Source, model: type[BaseModel], union: PathKeys, group: list[_Located]) -> Problem:
@@ -209,7 +205,7 @@ _CODES: Final = {"extra_forbidden": "JF004", "missing": "JF005", "union_tag_not_
 def _problem(source: Source, model: type[BaseModel], one: _Located) -> Problem:
     code = _CODES.get(one.error["type"], "JF006")
     problem = source.problem(code, one.path, _message(source, model, one))
-    return replace(problem, value=shortened(one.path[-1])) if _of_key(one.error) else problem
+    return replace(problem, value=shortened(one.path[-1])) if of_key(one.error) else problem
 
 
 def _message(source: Source, model: type[BaseModel], one: _Located) -> str:
@@ -217,6 +213,6 @@ def _message(source: Source, model: type[BaseModel], one: _Located) -> str:
         return unknown_key(str(one.path[-1]), known_keys(model, one.path[:-1], source.data))
     if one.error["type"] == "missing":
         return f"missing key {str(one.path[-1])!r}"
-    if _of_key(one.error):
+    if of_key(one.error):
         return f"the key {str(one.path[-1])!r} can't be one: {plain_words(one.error, None)}"
     return plain_words(one.error, description(model, one.path, source.data))

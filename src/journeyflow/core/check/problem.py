@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from journeyflow.core.errors import InvalidInput
 from journeyflow.core.values import PathKeys
 
 Severity = Literal["error", "warning"]
@@ -156,3 +157,13 @@ def printable(text: str) -> str:
 
 def _cut(value: object) -> object:
     return value[: VALUE_LENGTH_MAX + 1] if isinstance(value, str) else value
+
+
+class InvalidDocuments(InvalidInput):
+    """Documents have errors; ``problems`` lists them all."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = sum(problem.severity == "error" for problem in problems)
+        listed = "\n".join(str(problem) for problem in problems)
+        super().__init__(f"{count} error{'' if count == 1 else 's'} in the documents\n{listed}")
+        self.problems = list(problems)
