@@ -56,6 +56,7 @@ def everything_is_asked() -> Iterator[None]:
         found = standing_of(workspace, segments, tracked)
         return replace(
             found,
+            rests_on=ANYTHING,
             segments=tuple(one._replace(question=on_anything(one.question)) for one in found.segments),
             steps=tuple(one._replace(question=on_anything(one.question), rests_on=ANYTHING) for one in found.steps),
         )

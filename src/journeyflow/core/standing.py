@@ -7,7 +7,7 @@ nobody has been judged yet, and editing fires nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -69,6 +69,7 @@ class Standing:
     steps: tuple[Step, ...]
     stages_key: str
     segment_keys: frozenset[str]
+    rests_on: frozenset[str]
     stages_heard: bool = True
 
     def __bool__(self) -> bool:
@@ -92,12 +93,14 @@ class Standing:
     def only_heard(self) -> Standing:
         """Only what somebody listens to."""
         kept = tuple(one for one in self.segments if one.heard)
+        steps = self.steps if self.stages_heard else ()
         return replace(
             self,
             segments=kept,
             segment_keys=frozenset(one.key for one in kept),
+            rests_on=_rests_on(kept, steps),
             stages=self.stages if self.stages_heard else NOTHING,
-            steps=self.steps if self.stages_heard else (),
+            steps=steps,
         )
 
     def judge(self, definition: Definition, view: Sight) -> Membership:
@@ -133,13 +136,20 @@ def standing_of(workspace: Workspace, segments: Mapping[str, Segment], tracked: 
     stages = workspace.stages
     whens = [stage.when for stage in stages if stage.when is not None]
     named: JSON = [[stage.id, stage.when is None] for stage in stages]
+    steps = tuple(_steps(stages, reader))
     return Standing(
         segments=definitions,
         stages=frozenset(stage.id for stage in stages),
-        steps=tuple(_steps(stages, reader)),
+        steps=steps,
+        rests_on=_rests_on(definitions, steps),
         stages_key=f"stages:{reader.digest(whens, named)}",
         segment_keys=frozenset(one.key for one in definitions),
     )
+
+
+def _rests_on(segments: Iterable[Definition], steps: Iterable[Step]) -> frozenset[str]:
+    """The changes that can make a difference to anything; a node sets the stage."""
+    return frozenset(["stage"]).union(*(one.question.rests_on for one in (*segments, *steps)))
 
 
 def _steps(stages: Sequence[Stage], reader: _Reader) -> Iterator[Step]:
