@@ -149,7 +149,8 @@ def standing_of(workspace: Workspace, segments: Mapping[str, Segment], tracked: 
 
 def _rests_on(segments: Iterable[Definition], steps: Iterable[Step]) -> frozenset[str]:
     """The changes that can make a difference to anything; a node sets the stage."""
-    return frozenset(["stage"]).union(*(one.question.rests_on for one in (*segments, *steps)))
+    questions = [*(one.question for one in segments), *(one.question for one in steps)]
+    return frozenset(["stage"]).union(*(one.rests_on for one in questions))
 
 
 def _steps(stages: Sequence[Stage], reader: _Reader) -> Iterator[Step]:
