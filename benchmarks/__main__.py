@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
     parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
+    parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -61,11 +61,15 @@ class Pulse:
 
 
 def fairness(
-    directory: Path, contacts: int, on_phase: Callable[[str, float, Pulse], None] = lambda *_: None
+    directory: Path,
+    contacts: int,
+    on_phase: Callable[[str, float, Pulse], None] = lambda *_: None,
+    skipped: Collection[str] = (),
 ) -> tuple[Pulse, dict[str, float], dict[str, int]]:
     """The whole story; the pulse, how long each phase took, and the crowd's numbers at the end.
 
     :param on_phase: is told of each phase, how many seconds it took, and the pulse so far.
+    :param skipped: phases to leave out.
     """
     server = Server(directory, FLOWS)
     prepare(server.database, contacts, now())
@@ -80,6 +84,8 @@ def fairness(
         stack.enter_context(_beside(lambda stopped: _beat(server, pulse, stopped)))
         stack.enter_context(_beside(lambda stopped: _look(server, stopped)))
         for phase, ask in _phases(operator):
+            if phase in skipped:
+                continue
             pulse.phase = phase
             began = stopwatch()
             ask()
@@ -191,7 +197,7 @@ def percentile(times: Sequence[float], share: float) -> float:
 def run(options: Namespace) -> bool:
     """The full size; of each phase the numbers are printed as soon as it is over."""
     with TemporaryDirectory() as directory:
-        pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell)
+        pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell, options.skip)
     kept = all(time <= LIMIT_SECONDS for phase in lasted for time in pulse.seconds(phase))
     console.print(f"fairness: {options.crowd:,} contacts, in the end {numbers}")
     console.print(f"events handled within {LIMIT_SECONDS:g} s: {'kept' if kept else '[bold red]EXCEEDED[/]'}")
@@ -201,4 +207,6 @@ def run(options: Namespace) -> bool:
 def _tell(phase: str, seconds: float, pulse: Pulse) -> None:
     times = [time for time in pulse.seconds(phase) if time < float("inf")]  # the last may be on their way
     shown = ", ".join(f"{name} {percentile(times, share) * 1000:.0f} ms" for name, share in SHARES.items())
+    late = sum(time > LIMIT_SECONDS for time in times)
+    shown = f"{shown}, {late} of them late" if late else shown
     console.print(f"fairness, {phase}: {seconds:.1f} s, {len(times)} events beside it, {shown}")

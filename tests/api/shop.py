@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -180,7 +181,9 @@ class Shop:
         return found
 
 
-def open_shop(url: str) -> Shop:
+def open_shop(place: Path | str) -> Shop:
+    """A shop in a folder, or on the database with that URL."""
     clock = Hands()
+    url = place if isinstance(place, str) else str(place / DATABASE)
     settings = Settings(database_url=url, base_url="https://shop.example")
     return Shop(open_installation(settings, clock), clock)

@@ -128,7 +128,8 @@ def test_a_token_that_was_changed_leads_nowhere(ann: Shop, spoilt: str) -> None:
     whole = click_path(ann)
     token = whole.rpartition("/")[2]
 
-    answer = visit(ann, f"/t/c/{spoilt}{token[1:]}")
+    changed = "y" if spoilt == token[0] else spoilt  # a token may well begin so
+    answer = visit(ann, f"/t/c/{changed}{token[1:]}")
     assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html")
     assert "location" not in answer.headers
 

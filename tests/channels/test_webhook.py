@@ -127,6 +127,7 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(text: str) -> None:
         ("żółw".encode(), {"text": "żółw"}),
         (b"\xff\xfe\x00", {"text": "\ufffd\ufffd\ufffd"}),
         (b"{broken", {"text": "{broken"}),
+        (b"[" * 300 + b"]" * 300, {"text": "[" * 300 + "]" * 300}),
     ],
 )
 def test_a_reply_is_json_or_text(server: WebServer, body: bytes, kept: JSON) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from tests.core.world import World, flow
 
@@ -438,3 +439,62 @@ def test_an_increment_takes_a_reference_and_counts_nothing_where_it_is_no_number
     world.track("ann", "Go", n=2).track("ann", "Go", n=3).track("ann", "Go", n="many").track("ann", "Go")
 
     assert world.contact().attributes["points"] == 5
+
+
+@pytest.mark.parametrize("kept", ["ten", "10", [1, 2], {"of": 1}, True])
+def test_an_increment_leaves_what_is_no_number_as_it_is_and_the_trail_says_so(kept: JSON) -> None:
+    world = World(flow("count: {type: update, set: {plan: gold}, increment: {points: 1, visits: 1}}"))
+    world.appear("ann", points=kept).after("1m")
+
+    world.track("ann", "Go")
+
+    (ran,) = [record for record in world.trail() if record.kind == "ran"]
+    told = orjson.dumps(kept).decode()
+    assert world.contact().attributes == {"points": kept, "plan": "gold", "visits": 1}
+    assert ran.detail == {
+        "set": {"plan": "gold", "visits": 1},
+        "unset": [],
+        "unchanged": {"points": f"type mismatch: {told}"},
+    }
+
+
+def test_an_increment_puts_nothing_in_the_place_of_what_stands_in_its_way() -> None:
+    world = World(flow('count: {type: update, increment: {address.visits: 1, "list[0].n": 1, score.tea: 1}}'))
+    world.appear("ann", address="Long Street 1", list={"a": 1}).after("1m")
+
+    world.track("ann", "Go")
+
+    (ran,) = [record for record in world.trail() if record.kind == "ran"]
+    assert world.contact().attributes == {"address": "Long Street 1", "list": {"a": 1}, "score": {"tea": 1}}
+    assert ran.detail["unchanged"] == {
+        "address.visits": 'type mismatch: "Long Street 1"',
+        "list[0].n": 'type mismatch: {"a":1}',
+    }
+
+
+def test_an_increment_by_what_is_no_number_says_which() -> None:
+    world = World(flow("count: {type: update, increment: {points: {ref: trigger.n}}}", "reentry: {policy: always}"))
+
+    world.track("ann", "Go", n="many").track("ann", "Go")
+
+    told = [record.detail["unchanged"] for record in world.trail() if record.kind == "ran"]
+    assert told == [{"points": 'type mismatch: "many"'}, {"points": "missing"}]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{type: emit, event: Go, properties: {x: {in: {ref: trigger.x}}}, next: keep}",
+        "{type: update, set: {x.in: {ref: contact.x}}, next: keep}",
+        "{type: enroll, journey: walk, properties: {x: [{ref: trigger.x}]}, next: keep}",
+    ],
+)
+def test_a_value_that_is_put_into_itself_again_and_again_ends_before_nobody_could_keep_it(node: str) -> None:
+    nodes = f"hour: {{type: wait, for: 1h, next: more}}\nmore: {node}\nkeep: {{type: tag, add: [kept], next: hour}}"
+    world = World(flow(nodes, "reentry: {policy: always}", "on_duplicate: restart", name="walk"))
+    world.track("ann", "Go", x=[1]).identify("ann", x=[1])
+
+    world.after("400h")
+
+    orjson.dumps([list(record) for record in world.trail()], default=str)
+    assert len([record for record in world.trail() if record.kind == "ran"]) > 300

@@ -7,7 +7,9 @@ from tests.core.world import World, flow, instant, read, short
 
 from journeyflow.core.inputs import Event
 from journeyflow.core.segment import Segment
+from journeyflow.core.standing import standing_of
 from journeyflow.core.values import JSON
+from journeyflow.core.workspace import Workspace
 
 ACTIVE = "segment: active\nwhen: {event: Seen, within: 1h}\n---\n"
 VIP = "segment: vip\nwhen: {tag: vip}\n---\n"
@@ -389,3 +391,32 @@ def test_without_anything_to_ask_nothing_is_kept() -> None:
 
     contact = world.contact()
     assert (contact.segments, contact.stage, contact.seen_at) == ({}, None, None)
+
+
+# --- what a definition is known by -----------------------------------------------------------------------------------
+
+ASLEEP = Segment.model_validate(
+    {"segment": "asleep", "when": {"message": {"channel": "email", "last": 5}, "opened": {"eq": 0}}}
+)
+TAGGED = Segment.model_validate({"segment": "tagged", "when": {"tag": "vip"}})
+
+
+@pytest.mark.parametrize(
+    ("more", "tracked"),
+    [
+        ({"tracking": {"opens": False}}, None),
+        ({"retention": {"messages": "30d"}}, None),
+        ({}, {"template:hello": {"opens": False}}),
+        ({}, {"journey:welcome": {"clicks": False}}),
+    ],
+)
+def test_what_conditions_on_messages_are_read_by_is_part_of_their_definition(
+    more: dict[str, JSON], tracked: JSON
+) -> None:
+    """Who was judged by other settings has not been judged yet: silently, before the next input (rule 3.7)."""
+    segments = {"asleep": ASLEEP, "tagged": TAGGED}
+    before = standing_of(Workspace(workspace="shop"), segments, {})
+
+    after = standing_of(Workspace.model_validate({"workspace": "shop", **more}), segments, tracked or {})
+
+    assert {key.partition(":")[0] for key in after.segment_keys - before.segment_keys} == {"asleep"}

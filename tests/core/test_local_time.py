@@ -47,6 +47,8 @@ ODD_DAYS: list[tuple[str, date]] = [
     ("Africa/Cairo", date(2026, 4, 24)),  # midnight becomes 01:00
     ("Africa/Cairo", date(2026, 10, 30)),
     ("America/St_Johns", date(2010, 11, 7)),  # 00:01 becomes 23:01 of the day before
+    ("Africa/Casablanca", date(2026, 2, 15)),  # Ramadan: 03:00 becomes 02:00
+    ("Africa/Casablanca", date(2026, 3, 22)),
     ("Asia/Kathmandu", date(2026, 6, 1)),  # 5:45 ahead
     ("Europe/Warsaw", date(2026, 6, 1)),
     ("UTC", date(2026, 6, 1)),

@@ -21,6 +21,7 @@ from journeyflow.core.inputs import Event, Identify, SetTags
 from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
 from journeyflow.core.standing import Standing, standing_of
+from journeyflow.core.values import JSON
 from journeyflow.core.workspace import Workspace
 from journeyflow.services.simulate import simulate_inputs
 
@@ -34,29 +35,28 @@ def simulated(some: list[Document], inputs: Arrivals) -> list[TrailRecord]:
 
 
 class Anything(frozenset[str]):
-    """Every change there can be."""
+    """Some changes, which stand for every change there can be."""
 
     def isdisjoint(self, other: Iterable[object], /) -> bool:
         return not any(True for _ in other)
 
 
-ANYTHING = Anything()
-
-
 def on_anything(question: Question) -> Question:
-    return question._replace(rests_on=ANYTHING, parts=tuple(map(on_anything, question.parts)))
+    return question._replace(rests_on=Anything(question.rests_on), parts=tuple(map(on_anything, question.parts)))
 
 
 @contextmanager
 def everything_is_asked() -> Iterator[None]:
     """Each definition is asked whatever has changed."""
 
-    def of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
-        found = standing_of(workspace, segments)
+    def of(workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON) -> Standing:
+        found = standing_of(workspace, segments, tracked)
         return replace(
             found,
             segments=tuple(one._replace(question=on_anything(one.question)) for one in found.segments),
-            steps=tuple(one._replace(question=on_anything(one.question), rests_on=ANYTHING) for one in found.steps),
+            steps=tuple(
+                one._replace(question=on_anything(one.question), rests_on=Anything(one.rests_on)) for one in found.steps
+            ),
         )
 
     with patch.object(view, "standing_of", of):

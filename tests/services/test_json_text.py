@@ -118,6 +118,12 @@ def test_levels_without_end_are_refused_at_once(text: str) -> None:
     assert problem(text).code == "JF008"
 
 
+@pytest.mark.parametrize("end", ["\n", "", "\\", "\x01"])
+def test_a_text_without_an_end_is_refused_at_once(end: str) -> None:
+    """However long it is: looking for an end in all ways at once took ages for forty letters."""
+    assert problem('{"a": "' + "x" * 50_000 + end).code == "JF001"
+
+
 def test_more_values_than_allowed_are_refused() -> None:
     assert problem(f"[{'0,' * VALUES_MAX}0]").code == "JF008"
 

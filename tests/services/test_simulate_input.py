@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.services.simulate_scenario import at, event, write_contacts, write_events
 
 from journeyflow.core.errors import InvalidInput
@@ -144,6 +147,65 @@ def test_every_bad_line_is_told_at_once_with_its_field_and_what_was_expected(tmp
         "events.jsonl:11: message_id: expected text of 1 to 255 characters, found 5",
         'events.jsonl:12: occurred_at: expected an instant in the years 1000 to 8999, found "9999-03-02T10:00:00Z"',
     ]
+
+
+def nested(levels: int) -> bytes:
+    inner = b"[" * (levels - 2) + b"]" * (levels - 2)  # inside the line and its properties
+    return b'{"contact": "ann", "event": "Came", "occurred_at": "2026-03-02", "properties": {"x": ' + inner + b"}}\n"
+
+
+@pytest.mark.parametrize("line", [nested(65), nested(300), nested(1000), nested(100_000), b"[" * 900 + b"]" * 900])
+def test_what_lies_too_deep_in_a_line_is_told_with_its_number(tmp_path: Path, line: bytes) -> None:
+    heading, told = complaint(tmp_path, LINE + line)
+
+    assert heading == "1 line can't be taken"
+    assert told.startswith("events.jsonl:2: expected ")
+
+
+def test_what_lies_as_deep_as_a_line_may_go_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(nested(64))
+
+    assert len(read(path, None).arrivals) == 1
+
+
+def test_a_cell_that_goes_too_deep_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"contacts\.csv:2: x: expected at most 64 lists"):
+        read(None, write_contacts(tmp_path, "contact,x\nann," + "[" * 300 + "]" * 300 + "\n"))
+
+
+ODD = [
+    "1e400", "-1e308", "123456789012345678901234567890", "NaN", "-0", '"\\ud800"', '"\\u0000"', "[]", "{}", "null",
+    '"' + "x" * 300 + '"', '{"x": NaN}', '{"": 1}', '{"x": 1, "x": 2}', '"2026-02-30"', '"+9999-01-01"', "",
+    "[" * 300 + "]" * 300, '"\x01"', '"2026-03-02T10:00:00Z"', '"ann"', "true",
+]  # fmt: skip
+odd_lines = st.builds(
+    lambda contact, name, at, properties, end: (
+        f'{{"contact":{contact},"event":{name},"occurred_at":{at},"properties":{properties}}}{end}'.encode()
+    ),
+    st.sampled_from(['"ann"', *ODD]),
+    st.sampled_from(['"Came"', '"$identify"', '"$merge"', *ODD]),
+    st.sampled_from(['"2026-03-02T10:00:00Z"', *ODD]),
+    st.sampled_from(['{"n": 1}', *ODD]),
+    st.sampled_from(["\n", "\r\n", "}\n", "\n\n", "\x00\n", ""]),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(odd_lines | st.binary(max_size=20), max_size=5), st.booleans(), st.integers(0, 200))
+def test_no_file_of_events_makes_reading_raise_anything_but_the_lines_that_are_wrong(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], packed: bool, cut: int
+) -> None:
+    content = b"".join(parts)
+    path = tmp_path_factory.mktemp("odd") / "events.jsonl"
+    path.write_bytes(gzip.compress(content)[: cut or None] if packed else content)
+
+    try:
+        read(path, None)
+    except InvalidInput as error:
+        first, *told = str(error).splitlines()
+        assert re.match(r"[\d,]+ lines? can't be taken$", first) or str(path) in first
+        assert all(re.match(rf"{re.escape(str(path))}:\d+: ", line) for line in told)
 
 
 def test_what_is_no_utf_8_is_a_bad_line(tmp_path: Path) -> None:

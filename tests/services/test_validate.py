@@ -322,6 +322,19 @@ def test_no_data_makes_validation_raise(kind: str, data: dict[str, JSON]) -> Non
     assert all(str(problem).isprintable() for problem in result.problems)
 
 
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"journey": "a", "start": "b", "nodes": {"b": {"type": "end"}}, "type": "type"}, "type"),
+        ({"segment": "a", "when": {"tag": "vip"}, "": 1, "type": ""}, '[""]'),
+        ({"journey": "a", "start": "b", "nodes": {"b": {"type": "end", "end": 1}}}, "nodes.b.end"),
+        ({"journey": "a", "start": "b", "nodes": {"type": "A B", "A B": {"type": "end"}}}, 'nodes["A B"]'),
+    ],
+)
+def test_a_key_called_like_the_type_beside_it_is_told_with_its_own_place(data: dict[str, JSON], path: str) -> None:
+    assert path in [problem.path for problem in validate_document(data, KINDS).problems]
+
+
 def test_a_node_of_a_journey_is_told_of_by_its_keys_alone() -> None:
     text = """
 journey: a

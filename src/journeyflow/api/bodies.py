@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -16,12 +16,10 @@ from starlette.responses import Response
 from journeyflow.api.context import SCOPES, authorize, secret_of
 from journeyflow.api.errors import TooLarge, UnknownFormat
 from journeyflow.core.errors import InvalidEvent
-from journeyflow.core.values import JSON
+from journeyflow.core.values import DEPTH_MAX, JSON, too_deep
 
 BODY_BYTES_MAX: Final = 5_000_000
 """Of a request that is not in the Segment protocol."""
-DEPTH_MAX: Final = 64
-"""So many lists and mappings may lie inside each other."""
 
 _LEAST, _GREATEST = -(2**63), 2**64 - 1
 _DIGITS_MAX: Final = 20
@@ -100,22 +98,6 @@ def _integer(digits: str) -> int | float:
     """As the strict reader does: what needs more than 64 bits becomes a float."""
     number = int(digits) if len(digits) <= _DIGITS_MAX else float(digits)
     return number if _LEAST <= number <= _GREATEST else float(number)
-
-
-def too_deep(value: JSON, left: int = DEPTH_MAX) -> bool:
-    """Whether more than ``left`` lists and mappings lie inside each other."""
-    if isinstance(value, dict):
-        inner: Iterable[JSON] = value.values()
-    elif isinstance(value, list):
-        inner = value
-    else:
-        return False
-    if left == 0:
-        return True
-    for one in inner:  # noqa: SIM110  # every event comes through here; any() over a generator takes twice as long
-        if isinstance(one, dict | list) and too_deep(one, left - 1):
-            return True
-    return False
 
 
 def unfit(value: JSON, place: str) -> InvalidEvent | None:

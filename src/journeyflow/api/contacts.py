@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -15,19 +16,21 @@ from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.changes import Accepted, Once, change
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import ProblemResponses, problems
-from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
+from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor, write_cursor
 from journeyflow.api.segment_events import key_text
 from journeyflow.core.effects import StoredEvent, TrailRecord
 from journeyflow.core.errors import InvalidEvent, NotFound
 from journeyflow.core.inputs import Forget, Identify, Input, SetTags, SetTopics
 from journeyflow.core.values import iso
+from journeyflow.core.view import Library
 from journeyflow.db import forgetting
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.idempotency import INSTALLATION
 from journeyflow.db.outbox import StoredMessage
+from journeyflow.db.segments import ANYBODY, Place, Wish
 from journeyflow.db.store import read
 from journeyflow.db.timeline import Happening, Position
-from journeyflow.services import contacts
+from journeyflow.services import contacts, members
 from journeyflow.services.contacts import Shape, message_shape
 from journeyflow.services.explain import Explanation, explain, record_json, refusal_json
 from journeyflow.services.explain_steps import was_kept
@@ -51,16 +54,54 @@ def describe(here: Context, key: str) -> Shape:
         return contacts.describe(connection, key, library, here.installation.clock())
 
 
-@router.get("/v1/contacts", response_model=shapes.ContactPage, responses=problems(), dependencies=[READ])
-def list_contacts(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
-    """Contacts, in a fixed order that means nothing."""
+@router.get("/v1/contacts", response_model=shapes.ContactPage, responses=problems(404), dependencies=[READ])
+def list_contacts(
+    here: Here,
+    email: Annotated[
+        str | None, Query(min_length=1, max_length=320, description="that address, however it is spelled")
+    ] = None,
+    tag: Annotated[str | None, Query(min_length=1, max_length=200, description="who has that tag")] = None,
+    segment: Annotated[str | None, Query(max_length=64, description="who is in that segment now")] = None,
+    stage: Annotated[str | None, Query(max_length=64, description="who is in that stage, as judged last")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Shape:
+    """Contacts, in a fixed order that means nothing; of several filters all hold.
+
+    A page of a filtered list may have fewer than `limit` while there are more: `next_cursor` tells.
+    """
     place = read_cursor(cursor, (int, str))
     after = None if place is None else (int(place[0]), str(place[1]))
+    wish = Wish(email, tag, stage)
+    now = here.installation.clock()
     with read(here.installation.engine) as connection:
         library = here.flows.at(connection).library
-        found = contacts.describe_page(connection, after, limit + 1, library, here.installation.clock())
-    items, following = page_of(found, limit, lambda one: one[0])
-    return {"items": [shape for _, shape in items], "next_cursor": following}
+        if segment is None and wish == ANYBODY:
+            found = contacts.describe_page(connection, after, limit + 1, library, now)
+            items, following = page_of(found, limit, lambda one: one[0])
+            return {"items": [shape for _, shape in items], "next_cursor": following}
+        return members_page(connection, library, segment, after, limit, now, wish)
+
+
+def members_page(
+    connection: Connection,
+    library: Library,
+    segment: str | None,
+    after: Place | None,
+    limit: int,
+    now: datetime,
+    wish: Wish = ANYBODY,
+) -> Shape:
+    """A page of those whom a segment and a wish choose.
+
+    :raises NotFound: when there is no such segment.
+    """
+    found, following = members.page(connection, library, segment, after, limit, now, wish)
+    addresses = contacts.addresses_of(connection, found)
+    return {
+        "items": [contacts.contact_shape(one, library, addresses[one.key]) for one in found],
+        "next_cursor": None if following is None else write_cursor(following),
+    }
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query
@@ -19,6 +20,7 @@ from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import PreconditionFailed, problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.check.problem import InvalidDocuments, Problem
+from journeyflow.core.check.source import Source
 from journeyflow.core.errors import InvalidEvent, NotFound
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import documents
@@ -30,6 +32,7 @@ from journeyflow.services.contacts import Shape
 from journeyflow.services.folder import read_content
 from journeyflow.services.json_text import read_json
 from journeyflow.services.publish import Change
+from journeyflow.services.yaml_text import read_yaml
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
@@ -40,7 +43,8 @@ IfMatch = Annotated[
     str | None, Header(max_length=200, description="the `ETag` that the author saw; `*`: whichever there is")
 ]
 IfNoneMatch = Annotated[str | None, Header(max_length=200, description="`*`: only where there is none yet")]
-REQUEST: Final = "(request).json"
+REQUEST: Final = "(request)"
+_YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 _TEXT: Final[dict[str, Any]] = {  # Any: JSON Schema
     "type": "object",
@@ -50,15 +54,25 @@ _TEXT: Final[dict[str, Any]] = {  # Any: JSON Schema
 _DOCUMENT: Final[dict[str, Any]] = {"content": {"application/json": {"schema": _TEXT}}}  # Any: JSON Schema
 
 
-async def _raw(request: Request) -> bytes:
-    return await request.body()
+class RawText(NamedTuple):
+    """The body as it came: what a file of it would be called, and its bytes."""
+
+    file: str
+    content: bytes
 
 
-Raw = Annotated[bytes, Depends(_raw)]
+async def _raw(request: Request) -> RawText:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    yaml = media_type in _YAML or media_type.endswith("+yaml")
+    return RawText(f"{REQUEST}.yaml" if yaml else f"{REQUEST}.json", await request.body())
+
+
+Raw = Annotated[RawText, Depends(_raw)]
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:  # Any: JSON Schema
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    content = {media_type: {"schema": schema} for media_type in ("application/json", "application/yaml")}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 # --- one document ----------------------------------------------------------------------------------------------------
@@ -147,11 +161,15 @@ def show_document(
 def put_document(
     here: Here, kind: Kind, id: Id, raw: Raw, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """Publish a version of a document; of a journey whose `status` is `draft` only the text is stored."""
-    data = _document(raw, kind, id)
+    """Publish a version of a document; of a journey whose `status` is `draft` only the text is stored.
+
+    The body is the text of a file: JSON, or YAML where `Content-Type` says so.
+    """
+    source = _document(raw, kind, id)
+    data = source.data
     installation = here.installation
     with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
-        _checked(connection, here, Given([data], prune=False, dry_run=False, problems=[])).demand()
+        _checked(connection, here, Given([data], prune=False, dry_run=False, problems=[], lines=source)).demand()
     with write(installation.engine) as connection:
         before = _newest(connection, kind, id)
         _demand_match(before, if_match, if_none_match)
@@ -160,15 +178,18 @@ def put_document(
     return _answer(stored, 201 if before is None else 200)
 
 
-def _document(raw: bytes, kind: str, id_: str) -> dict[str, JSON]:
-    folder = read_content(REQUEST, raw)
+def _document(raw: RawText, kind: str, id_: str) -> Source:
+    folder = read_content(*raw)
     if folder.problems:
         raise InvalidDocuments(folder.problems)
-    source = folder.sources[0]
+    source, *others = folder.sources
+    if others:
+        message = f"expected one document, the {kind} {id_} of the URL; many go to /v1/documents:apply"
+        raise InvalidDocuments([others[0].problem("JF003", (others[0].kind,), message)])
     if (source.kind, source.id) != (kind, id_):
         message = f"expected the {kind} {id_} of the URL, as the first key and its value"
         raise InvalidDocuments([source.problem("JF006", (source.kind,), message)])
-    return source.data
+    return source
 
 
 @router.delete("/v1/documents/{kind}/{id}", status_code=204, responses=problems(404, 409, 412), dependencies=[ADMIN])
@@ -187,21 +208,37 @@ def delete_document(here: Here, kind: Kind, id: Id, if_match: IfMatch = None) ->
 
 
 class Given(NamedTuple):
-    """The documents of a request, and what was found to be wrong with them when they were read."""
+    """The documents of a request, and what was found to be wrong with them when they were read.
+
+    ``lines`` is the text that they stood in, one document or the whole set.
+    """
 
     documents: list[dict[str, JSON]]
     prune: bool
     dry_run: bool
     problems: list[Problem]
+    lines: Source
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem with the line of the request that it is in."""
+        if problem.line or not problem.file.startswith("documents["):
+            return problem
+        whole = problem.path if self.lines.kind else f"{problem.file}.{problem.path}"
+        return replace(problem, line=self.lines.line_of(whole.rstrip(".")))
 
 
 def _set(raw: Raw) -> Given:
-    """Read with the reader of folders, which tells of keys that come twice."""
+    """Read with the readers of folders, which tell of keys that come twice."""
     try:
-        text = raw.decode().removeprefix("\ufeff")
+        text = raw.content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InvalidEvent("body", f"expected UTF-8; byte {error.start} (counted from 0) is none") from None
-    documents_read, found = read_json(text, "(request)")
+    language = read_yaml if raw.file.endswith(".yaml") else read_json
+    documents_read, found = language(text, REQUEST)
+    if len(documents_read) > 1:
+        raise InvalidEvent("body", "expected one mapping with documents, not several parts between ---")
+    if not documents_read and not found:
+        raise InvalidEvent("body", "expected a mapping with documents")
     problems_found = [_placed(one) for one in found]
     if not documents_read or any(not one.file.startswith("documents[") for one in problems_found):
         raise InvalidDocuments(problems_found)
@@ -209,7 +246,9 @@ def _set(raw: Raw) -> Given:
         given = shapes.DocumentSet.model_validate(documents_read[0].data)
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
-    return Given(given.documents, given.prune, given.dry_run, problems_found)
+    data = documents_read[0].data
+    lines = Source(REQUEST, "", "", data if isinstance(data, dict) else {}, documents_read[0].positions)
+    return Given(given.documents, given.prune, given.dry_run, problems_found, lines)
 
 
 def _placed(problem: Problem) -> Problem:
@@ -217,7 +256,7 @@ def _placed(problem: Problem) -> Problem:
     head, found, rest = problem.path.partition("].")
     if not (found and head.startswith("documents[")):
         return problem
-    return Problem(problem.code, problem.message, f"{head}]", 0, rest, problem.value)
+    return replace(problem, file=f"{head}]", path=rest)
 
 
 Set = Annotated[Given, Depends(_set)]
@@ -232,7 +271,8 @@ def _checked(connection: Connection, here: Context, given: Given, *, errors_only
         if not given.prune or (one.kind, one.id) in names
     ]
     checked = check_data(given.documents, around, here.installation.renderer, errors_only=errors_only)
-    checked.problems[:] = sorted([*given.problems, *checked.problems], key=lambda problem: problem.order)
+    found = (given.placed(problem) for problem in (*given.problems, *checked.problems))
+    checked.problems[:] = sorted(found, key=lambda problem: problem.order)
     return checked
 
 
@@ -253,6 +293,7 @@ def check_documents(here: Here, given: Set) -> Shape:
 def _problem(problem: Problem) -> Shape:
     return {
         "document": problem.file,
+        "line": problem.line or None,
         "path": problem.path,
         "detail": problem.message,
         "code": problem.code,

@@ -115,6 +115,7 @@ class ProblemPart(BaseModel):
     detail: str = Field(description="what is wrong, and what was expected")
     field: str | None = Field(default=None, description="the place in the request, such as `batch[3].timestamp`")
     document: str | None = Field(default=None, description="the document, such as `documents[0]`")
+    line: int | None = Field(default=None, description="the line of the text that was sent, from 1")
     path: str | None = Field(default=None, description="the place in the document, such as `nodes.first.template`")
     code: str | None = Field(default=None, description="`JF001`, ...: the class of problem")
     value: str | None = Field(default=None, description="the offending value, shortened")
@@ -200,7 +201,12 @@ def parts_of(error: JourneyflowError) -> Sequence[ProblemPart]:
 def document_part(problem: DocumentProblem) -> ProblemPart:
     """A problem of a document."""
     return ProblemPart(
-        document=problem.file, path=problem.path, detail=problem.message, code=problem.code, value=problem.value
+        document=problem.file,
+        line=problem.line or None,
+        path=problem.path,
+        detail=problem.message,
+        code=problem.code,
+        value=problem.value,
     )
 
 

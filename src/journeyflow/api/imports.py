@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from journeyflow.api.bodies import read_body, too_deep, unfit
+from journeyflow.api.bodies import read_body, unfit
 from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.segment_events import key_text
@@ -135,8 +135,6 @@ def _numbered(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _contact(line: bytes) -> dict[str, JSON]:
     data = parsed(line)
-    if too_deep(data):
-        raise BadLine("expected fewer lists and mappings inside each other")
     wrong = unfit(data, "line") if b"\\u0000" in line else None
     if wrong is not None:
         raise BadLine(str(wrong).removeprefix("line."))

@@ -15,10 +15,10 @@ from typing import Final, Literal, NamedTuple
 
 import orjson
 
-from journeyflow.api.bodies import DEPTH_MAX, too_deep, unfit
+from journeyflow.api.bodies import unfit
 from journeyflow.core.errors import InvalidEvent
 from journeyflow.core.inputs import ENGINE_NAMES, Event, Identify, Input, Merge
-from journeyflow.core.values import EPOCH, JSON, parse_instant
+from journeyflow.core.values import DEPTH_MAX, EPOCH, JSON, parse_instant, too_deep
 
 Type = Literal["track", "identify", "page", "screen", "group", "alias"]
 Properties = dict[str, JSON]

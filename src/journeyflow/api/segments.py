@@ -8,14 +8,15 @@ from fastapi import APIRouter, Path
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
+from journeyflow.api.contacts import members_page
 from journeyflow.api.context import READ, Here
 from journeyflow.api.errors import problems
-from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor, write_cursor
+from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.errors import NotFound
 from journeyflow.db import documents
 from journeyflow.db.documents import StoredDocument
 from journeyflow.db.store import read
-from journeyflow.services import contacts, members
+from journeyflow.services import members
 from journeyflow.services.contacts import Shape
 
 router = APIRouter(tags=["segments"], route_class=StrictRoute)
@@ -75,9 +76,4 @@ def list_members(here: Here, id: Id, limit: Limit = 50, cursor: Cursor = None) -
     after = None if place is None else (int(place[0]), str(place[1]))
     with read(installation.engine) as connection:
         library = here.flows.at(connection).library
-        found, following = members.page(connection, library, id, after, limit, installation.clock())
-        addresses = contacts.addresses_of(connection, found)
-    return {
-        "items": [contacts.contact_shape(one, library, addresses[one.key]) for one in found],
-        "next_cursor": None if following is None else write_cursor(following),
-    }
+        return members_page(connection, library, id, after, limit, installation.clock())

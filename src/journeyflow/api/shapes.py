@@ -214,6 +214,7 @@ class DocumentProblem(BaseModel):
     """Something wrong, or doubtful, in a document."""
 
     document: str
+    line: int | None = Field(description="of the text that was sent, from 1")
     path: str
     detail: str
     code: str

@@ -23,7 +23,7 @@ import httpx
 import orjson
 
 from journeyflow.core.errors import InvalidValue, Refused, Unavailable
-from journeyflow.core.values import JSON
+from journeyflow.core.values import JSON, too_deep
 
 PrivateHosts = Literal["written", "always", "never"]
 REPLY_BYTES_MAX: Final = 65_536
@@ -169,8 +169,12 @@ def _value(body: bytes) -> JSON:
     try:
         found: JSON = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {"text": body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")}
-    return found
+        return _text(body)
+    return _text(body) if too_deep(found) else found
+
+
+def _text(body: bytes) -> JSON:
+    return {"text": body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")}
 
 
 async def _public_address(host: str, port: int) -> str:

@@ -42,6 +42,7 @@ from journeyflow.core.outcomes import convert, exit_on
 from journeyflow.core.resume import follow
 from journeyflow.core.triggers import TopicTrigger
 from journeyflow.core.values import JSON
+from journeyflow.core.view import View
 from journeyflow.core.walk import Walker
 
 Continuation = tuple[Run, Callable[[], None]]
@@ -77,12 +78,16 @@ class Actor:
         Timers after ``until`` wait: inputs that came before them may still be on their way.
         """
         self._set_timer(self.take(inputs, self.now if until is None else until))
+        unjudged = self.decision.judge is None and bool(self.flows.library.standing)  # as long as nothing has begun
+        self.contact.met = None if unjudged else self.flows
         if self.contact.exists:
             self.effects.contacts[self.contact.key] = self.contact
 
     def take(self, inputs: Sequence[Input | Absorb], until: datetime) -> datetime | None:
         """The same for a contact that more will be handled of before it is kept; when time next has work for it."""
-        self._settle()
+        if self.contact.met is not self.flows:
+            self._meet_flows()
+        self._tidy_runs()
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
@@ -312,11 +317,12 @@ class Actor:
             self.facts.forget_silences(event)
         moving: list[Continuation] = []
         if self.contact.runs:
-            runs = self._ranked(self.contact.runs)
-            for run in runs:  # 2.2
-                exit_on(self.walker, run, event)
-            for run in runs:  # 2.3
-                convert(self.walker, run, event)
+            if event.name in self.flows.ending:
+                runs = self._ranked(self.contact.runs)
+                for run in runs:  # 2.2
+                    exit_on(self.walker, run, event)
+                for run in runs:  # 2.3
+                    convert(self.walker, run, event)
             if not too_old:
                 moving = self._reconsider(event)  # 2.4
         if too_old:
@@ -401,33 +407,33 @@ class Actor:
     def _enter(self, event: Event, entrances: list[Entrance], turned: Turned) -> list[Continuation]:
         begun: list[Continuation] = []
         matched: set[str] = set()
-        for entrance in entrances:
-            if entrance.published.id in matched:
+        view = self.decision.view.of(None, event.properties, None)
+        for published, place, trigger in entrances:
+            if published.id in matched:
                 continue
-            because = self._fits(entrance, event, turned)
-            if because is not None:
-                matched.add(entrance.published.id)
-                properties = event.properties
-                if isinstance(entrance.trigger, TopicTrigger):
-                    properties = {**properties, "topic": entrance.trigger.topic}
-                begun.extend(self._offer(entrance.published, entrance.place, properties, because))
+            if view.timezone != published.journey.timezone:
+                view = self.decision.view.of(None, event.properties, published.journey.timezone)
+            because: Because = []
+            if isinstance(trigger, TopicTrigger):
+                if trigger.topic in turned:
+                    matched.add(published.id)
+                    properties: dict[str, JSON] = {**event.properties, "topic": trigger.topic}
+                    begun.extend(self._offer(published, place, properties, because))
+            elif trigger.fits(event, view, f"triggers[{place}]", because):  # silently, where not (rule 3.1)
+                matched.add(published.id)
+                begun.extend(self._offer(published, place, event.properties, because, view))
         return begun
 
-    def _fits(self, entrance: Entrance, event: Event, turned: Turned) -> Because | None:
-        """What the trigger's ``where`` saw, or ``None`` where it does not hold (silently, rule 3.1)."""
-        trigger = entrance.trigger
-        if isinstance(trigger, TopicTrigger):
-            return [] if trigger.topic in turned else None
-        view = self.decision.view.of(None, event.properties, entrance.published.journey.timezone)
-        path = f"triggers[{entrance.place}]"
-        because: Because = []
-        return because if trigger.fits(event, view, path, because) else None
-
     def _offer(
-        self, published: Published, index: int | None, properties: dict[str, JSON], because: Because
+        self,
+        published: Published,
+        index: int | None,
+        properties: dict[str, JSON],
+        because: Because,
+        view: View | None = None,
     ) -> list[Continuation]:
         doorman = Doorman(self.decision, self.walker)
-        run = doorman.carry_out(doorman.judge(published, index, properties, because))
+        run = doorman.carry_out(doorman.judge(published, index, properties, because, view))
         return [] if run is None else [(run, partial(self.walker.begin, run))]
 
     def _walk(self, moving: list[Continuation]) -> None:
@@ -440,27 +446,29 @@ class Actor:
 
     # --- what the journeys' states ask for ----------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3).
+    def _tidy_runs(self) -> None:
+        """Runs that have ended go, as soon as neither a goal nor a withdrawal can concern them."""
+        runs, now = self.contact.runs, self.now
+        for run in runs:
+            if run.ended_at is not None and not run.concerned(now):
+                self.contact.runs = [one for one in runs if one.active or one.concerned(now)]
+                return
 
-        How those go on that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+    def _meet_flows(self) -> None:
+        """The contact is handled by these flows for the first time, or loaded anew.
+
+        Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3). How those go on
+        that a pause held is :meth:`_resume`'s affair, until all have followed its end.
         """
-        if self.contact.created_at is not None:
+        self.contact.reckoned.clear()
+        if self.contact.exists:
             if self.decision.judge is not None:
                 self.decision.judge.settle()
             if self.flows.invitations:
                 self._welcome_members()
         states = self.flows.states
-        unsettled: list[Run] = []
-        over = False
-        for run in self.contact.runs:
-            if run.status != "active":
-                over = over or not _concerned(run, self.now)
-            elif run.held is not None or states.get(run.journey) == "archived":
-                unsettled.append(run)
-        if over:
-            self.contact.runs = [run for run in self.contact.runs if run.active or _concerned(run, self.now)]
-        for run in self._ranked(unsettled):
+        unsettled = [run for run in self.contact.runs if run.held is not None or states.get(run.journey) == "archived"]
+        for run in self._ranked([run for run in unsettled if run.active]):
             if not run.active:  # what another of them did has ended it
                 continue
             if states.get(run.journey) == "archived":
@@ -486,8 +494,3 @@ class Actor:
                 properties: dict[str, JSON] = {"segment": invitation.segment}
                 self._walk(self._offer(invitation.published, invitation.place, properties, []))
                 self._drain()
-
-
-def _concerned(run: Run, now: datetime) -> bool:
-    """Whether a goal or a withdrawal can still concern an ended run."""
-    return run.open_until is not None and run.open_until >= now

@@ -17,9 +17,9 @@ from journeyflow.core.sight import Sight
 from journeyflow.core.values import (
     JSON,
     MISSING,
+    Duration,
     Missing,
     Model,
-    PositiveDuration,
     Value,
     number_or_none,
     parse_duration,
@@ -103,7 +103,7 @@ class Operators(Model):
     exists: StrictBool | None = None
     before: Moment = _UNSET
     after: Moment = _UNSET
-    anniversary_in: PositiveDuration | None = None
+    anniversary_in: Duration | None = None
     ignore_case: StrictBool = False
 
     names: ClassVar[tuple[str, ...]] = (

@@ -41,9 +41,9 @@ from journeyflow.core.sight import Sight
 from journeyflow.core.values import (
     JSON,
     MISSING,
+    EventName,
     Missing,
     Model,
-    Name,
     Path,
     PathKeys,
     PositiveDuration,
@@ -61,7 +61,7 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 class EventCondition(Leaf, Operators):
     """``{event: NAME, ...}``: how many such events the contact has had, or the sum of a property over them."""
 
-    event: Name
+    event: EventName
     where: Condition | None = None
     within: PositiveDuration | None = None
     since: Literal["entry"] | None = None

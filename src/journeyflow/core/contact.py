@@ -114,6 +114,10 @@ class Run:
     def active(self) -> bool:
         return self.status == "active"
 
+    def concerned(self, now: datetime) -> bool:
+        """Whether a goal or a withdrawal can still concern it once it has ended."""
+        return self.open_until is not None and self.open_until >= now
+
 
 @dataclass(slots=True)
 class Entry:
@@ -156,8 +160,8 @@ class Contact:
     trail records. ``timer_at`` is the instant of the one timer that is set. ``segments`` is by the key of a definition
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
-    ``reckoned`` is when triggers that time fires next do so, for the flows that it was reckoned for, as long as nothing
-    that they look at has changed; it is not kept.
+    ``reckoned`` is when triggers that time fires next do so, by their key, as far as nothing that they look at has
+    changed since, and ``met`` the flows by which the contact was handled last; neither is kept.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
     (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
     """
@@ -183,7 +187,8 @@ class Contact:
     seen_at: datetime | None = None
     known: bool = False
     server: bool = False
-    reckoned: tuple[object, datetime | None] | None = field(default=None, compare=False, repr=False)
+    reckoned: dict[str, datetime | None] = field(default_factory=dict, compare=False, repr=False)
+    met: object = field(default=None, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

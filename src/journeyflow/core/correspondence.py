@@ -33,9 +33,9 @@ class Correspondence:
     def since(self, instant: datetime | None) -> Iterable[PastMessage]:
         """The messages queued after an instant, oldest first."""
         stored = self._memory.messages(self._contact, instant)
-        if not (self._fresh or self._gone or self._opened or self._clicked):
-            return stored
-        fresh = (one for one in self._fresh if instant is None or one.queued_at > instant)
+        fresh = self._fresh
+        if not (self._gone or self._opened or self._clicked):
+            return [*stored, *fresh] if fresh else stored  # what is fresh was queued just now
         return [self._as_it_stands(one) for one in chain(stored, fresh) if one.id not in self._gone]
 
     def find(self, message: str) -> PastMessage | None:

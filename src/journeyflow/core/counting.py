@@ -13,8 +13,8 @@ def store(decision: Decision, flows: Flows, event: Event) -> None:
     contact = decision.contact
     known = event.name in contact.counts
     decision.store(event)
-    if event.name in flows.silenced:
-        contact.reckoned = None
+    for silence in flows.silenced.get(event.name, ()):
+        contact.reckoned.pop(silence, None)
     leaves = contact.leaves
     if leaves and not leaves.keys() <= flows.kept:  # what nobody asks any more is not counted on either
         contact.leaves = {key: kept for key, kept in leaves.items() if key in flows.kept}

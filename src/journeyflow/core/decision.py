@@ -154,7 +154,7 @@ class Decision:
     def create(self, created_at: datetime, announced: bool = True) -> None:
         """Rule 1.6: the contact comes into being."""
         self.contact.created_at = created_at
-        self.contact.reckoned = None
+        self.contact.reckoned.clear()
         if announced:
             self.make("Contact Created", {})
             if self.judge is not None:
@@ -164,7 +164,7 @@ class Decision:
         """Change attributes; ``null`` takes one away. False where a chain was cut."""
         found: list[tuple[str, JSON, JSON]] = []
         changes = [*changes]
-        self.contact.reckoned = None
+        self.contact.reckoned.clear()
         for keys, value in changes:
             before = _plain(look_up(self.contact.attributes, keys))
             _assign(self.contact.attributes, keys, value)

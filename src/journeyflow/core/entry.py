@@ -42,11 +42,20 @@ class Doorman:
         self.walker = walker
 
     def judge(
-        self, published: Published, trigger: int | None, properties: dict[str, JSON], because: Because
+        self,
+        published: Published,
+        trigger: int | None,
+        properties: dict[str, JSON],
+        because: Because,
+        view: View | None = None,
     ) -> Verdict:
-        """Key, ``enter_if``, active run, re-entry and holdout, in that order (rule 3.1); nothing is changed."""
+        """Key, ``enter_if``, active run, re-entry and holdout, in that order (rule 3.1); nothing is changed.
+
+        :param view: how these properties are seen in the journey's time zone, where somebody has looked already.
+        """
         journey = published.journey
-        view = self.decision.view.of(None, properties, journey.timezone)
+        if view is None:
+            view = self.decision.view.of(None, properties, journey.timezone)
         asked = (published, trigger, properties)
         key = self._key(published, view)
         if key is None:

@@ -62,7 +62,7 @@ class Facts:
         contact, flows = self.contact, self.flows
         if flows.resumptions or self.firings or contact.timer_at is None or contact.timer_at <= until:
             return False
-        return contact.reckoned is not None and contact.reckoned[0] is flows
+        return contact.met is flows
 
     def next(self) -> datetime | None:
         """When time alone next brings something about."""
@@ -83,20 +83,22 @@ class Facts:
 
     def _next_occasion(self) -> datetime | None:
         """When a trigger next fires, as it was reckoned before where that has not come and nothing has changed."""
-        contact, flows = self.contact, self.flows
-        reckoned = contact.reckoned
-        if reckoned is not None and reckoned[0] is flows and not self.firings:
-            at = reckoned[1]
-            if at is None or at > self.decision.now:
-                return at
-        at = min((one.at for timed in flows.timed if (one := self._occasion(timed)) is not None), default=None)
-        contact.reckoned = (flows, at) if flows.steady else None
-        return at
+        now, reckoned = self.decision.now, self.contact.reckoned
+        earliest: datetime | None = None
+        for timed in self.flows.timed:
+            at = reckoned.get(timed.key, now) if timed.steady and not self.firings else now
+            if at is not None and at <= now:
+                occasion = self._occasion(timed)
+                at = None if occasion is None else occasion.at
+                reckoned[timed.key] = at
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
 
     def _take_mark(self, key: str, mark: datetime) -> None:
         """A trigger was handled for what is marked so."""
         self.contact.fired[key] = mark
-        self.contact.reckoned = None
+        self.contact.reckoned.pop(key, None)
 
     def _next_standing(self) -> datetime | None:
         judge = self.decision.judge

@@ -51,7 +51,8 @@ TimedTrigger = InactivityTrigger | DateTrigger | ScheduleTrigger
 class Timed(NamedTuple):
     """A trigger that time fires, since when it watches, and the key of what it was last handled for.
 
-    ``tables`` are the timetables of a schedule, by zone; ``zone`` where it is not each contact's own.
+    ``tables`` are the timetables of a schedule, by zone; ``zone`` where it is not each contact's own. ``steady`` tells
+    that time alone does not change when it next fires.
     """
 
     published: Published
@@ -61,6 +62,7 @@ class Timed(NamedTuple):
     key: str
     zone: ZoneInfo | None
     tables: dict[ZoneInfo, Timetable]
+    steady: bool
 
     def table(self, local: ZoneInfo | None = None) -> Timetable:
         """When the schedule comes; a ``local`` one for a contact that is there."""
@@ -119,12 +121,12 @@ class Flows:
     """Those of them that come for all contacts at one instant."""
     dated: bool = False
     """Whether any of them is a date or a schedule."""
-    silenced: set[str] = field(default_factory=set)
-    """The names of events whose absence some trigger waits for."""
-    steady: bool = True
-    """Whether only what happens to a contact, not time alone, changes when they next fire."""
+    silenced: dict[str, list[str]] = field(default_factory=dict)
+    """By the names of events whose absence some triggers wait for the keys of these."""
     invitations: list[Invitation] = field(default_factory=list)
     """Those of closed journeys too: who comes into being meanwhile is not among the members."""
+    ending: set[str] = field(default_factory=set)
+    """The names of events that end runs, or are the goal of some."""
     counted: dict[str, list[EventCondition]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     """The names of events whose history some condition reads."""
@@ -154,6 +156,9 @@ class Flows:
         self._look_at_messages()
         self.library.standing = heard(self.library.standing, (one.journey for one in self.versions.values()))
         for published in self.versions.values():
+            self.ending.update(match.event for match in published.journey.exit_on)
+            if published.journey.goal is not None:
+                self.ending.add(published.journey.goal.event)
             if any(node.hold for node in published.journey.nodes.values()):
                 self.holding.add(published.id)
         for published in self.current.values():
@@ -191,6 +196,7 @@ class Flows:
         self.library.tracking.update(
             (one.id, one.journey.tracking) for one in self.current.values() if one.journey.tracking is not None
         )
+        self.library.stand()
         spans = [cap.per for cap in workspace.frequency_caps]
         for published in self.versions.values():
             self.channels.update(
@@ -206,13 +212,14 @@ class Flows:
         fixed = None
         if isinstance(trigger, ScheduleTrigger) and not trigger.local:
             fixed = zone(trigger.timezone, published.journey.timezone, self.library.workspace.timezone)
-        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {})
+        steady = not isinstance(trigger, InactivityTrigger) or all(one.aggregate_key for one in trigger.watched)
+        timed = Timed(published, place, trigger, armed_at, f"{published.id}:{trigger.key}", fixed, {}, steady)
         self.timed.append(timed)
         if fixed is not None:
             self.schedules.append(timed)
         if isinstance(trigger, InactivityTrigger):
-            self.silenced.update(one.event for one in trigger.watched)
-            self.steady = self.steady and all(one.aggregate_key is not None for one in trigger.watched)
+            for one in trigger.watched:
+                self.silenced.setdefault(one.event, []).append(timed.key)
         else:
             self.dated = True
 

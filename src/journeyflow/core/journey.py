@@ -25,7 +25,17 @@ from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.triggers import InactivityTrigger, SegmentTrigger, Trigger
-from journeyflow.core.values import Duration, Model, Name, NodeName, Path, PositiveDuration, ReferencePath, Slug
+from journeyflow.core.values import (
+    Duration,
+    EventName,
+    Model,
+    Name,
+    NodeName,
+    Path,
+    PositiveDuration,
+    ReferencePath,
+    Slug,
+)
 from journeyflow.core.workspace import Tracking, ZoneName
 
 Node = Annotated[
@@ -63,14 +73,14 @@ NewName = Annotated[NodeName, AfterValidator(_not_end)]
 class EventMatch(Model):
     """An event that ends runs."""
 
-    event: Name
+    event: EventName
     where: Condition | None = None
 
 
 class Goal(Model):
     """What the journey is there to cause; counted once a run, within that time of its entry."""
 
-    event: Name
+    event: EventName
     where: Condition | None = None
     within: PositiveDuration | None = None
     value: Path | None = None

@@ -72,6 +72,8 @@ class Judge:
         changes, due = self.changes, self.due
         self.changes, self.due = set(), None
         standing, segments = self._standing, self.contact.segments
+        if due is None and standing.rests_on.isdisjoint(changes):
+            return []
         found: list[Change] = []
         if standing.stages:
             found.extend(self._compare_stage(changes, due))

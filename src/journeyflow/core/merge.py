@@ -140,6 +140,7 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     "seen_at": lambda known, other: max(filter(None, (known.seen_at, other.seen_at)), default=None),
     "known": lambda known, other: known.exists or other.exists,
     "server": lambda known, other: known.server or other.server,
-    "reckoned": lambda known, other: None,
+    "reckoned": lambda known, other: {},
+    "met": lambda known, other: None,
 }
 """For every field of a contact what it is after a merge; each looks at both as they were before."""

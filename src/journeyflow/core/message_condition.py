@@ -65,10 +65,10 @@ class MessageCondition(Leaf):
     def answer(self, view: Sight) -> Answer:
         """Looks ahead to where messages begin and cease to be looked at, as far as it changes the answer."""
         chosen = self._chosen(view)
-        held = self._holds(chosen, view.now, view, "", None)
         last = self.message.last
         if last is not None and len(chosen) < last:  # never enough of them, however old they get
-            return held, None
+            return False, None
+        held = self._holds(chosen, view.now, view, "", None)
         lengths = (self.message.age, self.span(view.kept))
         edges = sorted({edge for one in chosen for length in lengths if (edge := one.queued_at + length) > view.now})
         for edge in edges[:EDGES_MAX]:
@@ -103,8 +103,13 @@ class MessageCondition(Leaf):
         return held if because is None else self.note(because, path, shown(seen, mismatch), held)
 
     def _chosen(self, view: Sight) -> list[PastMessage]:
-        takes = self.message.takes
-        return [one for one in view.correspondence.since(view.now - self.span(view.kept)) if takes(one)]
+        meant = self.message
+        found = [
+            one for one in view.correspondence.since(view.now - self.span(view.kept)) if one.channel == meant.channel
+        ]
+        if meant.template is None and meant.journey is None:
+            return found
+        return [one for one in found if meant.takes(one)]
 
     def span(self, kept: timedelta) -> timedelta:
         """How far back it looks, where messages are kept for so long."""

@@ -7,7 +7,7 @@ nobody has been judged yet, and editing fires nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -69,6 +69,7 @@ class Standing:
     steps: tuple[Step, ...]
     stages_key: str
     segment_keys: frozenset[str]
+    rests_on: frozenset[str]
     stages_heard: bool = True
 
     def __bool__(self) -> bool:
@@ -92,12 +93,14 @@ class Standing:
     def only_heard(self) -> Standing:
         """Only what somebody listens to."""
         kept = tuple(one for one in self.segments if one.heard)
+        steps = self.steps if self.stages_heard else ()
         return replace(
             self,
             segments=kept,
             segment_keys=frozenset(one.key for one in kept),
+            rests_on=_rests_on(kept, steps),
             stages=self.stages if self.stages_heard else NOTHING,
-            steps=self.steps if self.stages_heard else (),
+            steps=steps,
         )
 
     def judge(self, definition: Definition, view: Sight) -> Membership:
@@ -120,9 +123,12 @@ class Standing:
         return StageReached(self.stages_key, None, earliest, rests_on)
 
 
-def standing_of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standing:
-    """The definitions that a workspace and its segments make."""
-    reader = _Reader(workspace, segments)
+def standing_of(workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON = None) -> Standing:
+    """The definitions that a workspace and its segments make.
+
+    :param tracked: what templates and journeys say of tracking, by which conditions on messages are read.
+    """
+    reader = _Reader(workspace, segments, tracked)
     definitions = tuple(
         Definition(name, f"{name}:{reader.digest([segments[name].when])}", reader.question(segments[name].when))
         for name in sorted(segments)
@@ -130,13 +136,21 @@ def standing_of(workspace: Workspace, segments: Mapping[str, Segment]) -> Standi
     stages = workspace.stages
     whens = [stage.when for stage in stages if stage.when is not None]
     named: JSON = [[stage.id, stage.when is None] for stage in stages]
+    steps = tuple(_steps(stages, reader))
     return Standing(
         segments=definitions,
         stages=frozenset(stage.id for stage in stages),
-        steps=tuple(_steps(stages, reader)),
+        steps=steps,
+        rests_on=_rests_on(definitions, steps),
         stages_key=f"stages:{reader.digest(whens, named)}",
         segment_keys=frozenset(one.key for one in definitions),
     )
+
+
+def _rests_on(segments: Iterable[Definition], steps: Iterable[Step]) -> frozenset[str]:
+    """The changes that can make a difference to anything; a node sets the stage."""
+    questions = [*(one.question for one in segments), *(one.question for one in steps)]
+    return frozenset(["stage"]).union(*(one.rests_on for one in questions))
 
 
 def _steps(stages: Sequence[Stage], reader: _Reader) -> Iterator[Step]:
@@ -191,8 +205,9 @@ def _refs(operators: Operators) -> Iterator[str]:
 class _Reader:
     """Follows what definitions refer to; a reference in a circle, which ``check`` refuses, is followed once."""
 
-    def __init__(self, workspace: Workspace, segments: Mapping[str, Segment]) -> None:
+    def __init__(self, workspace: Workspace, segments: Mapping[str, Segment], tracked: JSON) -> None:
         self._workspace = workspace
+        self._tracked = tracked
         self._segments = segments
         self._stages = [stage.when for stage in workspace.stages if stage.when is not None]
 
@@ -226,6 +241,10 @@ class _Reader:
             [[topic.id, topic.default] for topic in workspace.topics],
             workspace.retention.events.total_seconds(),
         ]
+        asked = [*conditions, *found.values(), *(self._stages if staged else ())]
+        if any(isinstance(leaf, MessageCondition) for one in asked for leaf in leaves(one)):
+            data.append(workspace.retention.messages.total_seconds())
+            data.append([workspace.tracking.opens, workspace.tracking.clicks, self._tracked])
         return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
     def question(self, condition: Condition) -> Question:

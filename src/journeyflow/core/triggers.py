@@ -20,6 +20,7 @@ from journeyflow.core.timetable import Timetable, check_cron
 from journeyflow.core.values import (
     JSON,
     Duration,
+    EventName,
     InstantText,
     Missing,
     Model,
@@ -227,7 +228,7 @@ class InactivityTrigger(TriggerBase):
     """So long has passed since the contact's last such event (rule 3.6)."""
 
     type: Literal["inactivity"]
-    event: Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    event: EventName | Annotated[tuple[EventName, ...], Field(min_length=1, max_length=50)]
     for_: PositiveDuration = Field(alias="for")
     where: Condition | None = None
     include_silent: StrictBool = False

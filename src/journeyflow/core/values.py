@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -54,6 +55,16 @@ Slug = Annotated[
     Field(description="an id: lower-case letters, digits and dashes, at most 64"),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _no_star(name: str) -> str:
+    if "*" in name:
+        raise ValueError("expected the whole name of an event: only the name in an event trigger may end in *")
+    return name
+
+
+EventName = Annotated[Name, AfterValidator(_no_star)]
+"""The one event of that name; ``*`` would be mistaken for a pattern, which only a trigger's name can be."""
 NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 """What a node saves a value as: a name that Liquid and a path can say."""
@@ -281,9 +292,11 @@ def _path_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a path such as address.city or items[0].sku")
     try:
-        parse_path(value)
+        keys = parse_path(value)
     except InvalidValue as error:
         raise ValueError(str(error)) from None
+    if len(keys) > DEPTH_MAX:
+        raise ValueError(f"expected a path of at most {DEPTH_MAX} steps")
     return value
 
 
@@ -393,3 +406,23 @@ def texts_inside(path: str, value: object) -> Iterator[tuple[str, str]]:
 def number_or_none(value: object) -> int | float | None:
     """The number, or ``None`` for what is not one (booleans and text are not)."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+DEPTH_MAX: Final = 64
+"""So many lists and mappings may lie inside each other in what comes in."""
+
+
+def too_deep(value: JSON, left: int = DEPTH_MAX) -> bool:
+    """Whether more than ``left`` lists and mappings lie inside each other."""
+    if isinstance(value, dict):
+        inner: Iterable[JSON] = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return False
+    if left == 0:
+        return True
+    for one in inner:  # noqa: SIM110  # every event comes through here; any() over a generator takes twice as long
+        if isinstance(one, dict | list) and too_deep(one, left - 1):
+            return True
+    return False

@@ -136,10 +136,20 @@ class Library:
     begins: datetime = EARLIEST
     standing: Standing = field(init=False)
     _topics: dict[str, bool] = field(default_factory=dict)
+    _tracked_alike: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.standing = standing_of(self.workspace, self.segments)
+        self.stand()
         self._topics = {topic.id: topic.default == "subscribed" for topic in self.workspace.topics}
+
+    def stand(self) -> None:
+        """Prepare the definitions by which contacts are judged, as everything stands that they are read by."""
+        said: dict[str, JSON] = {
+            f"template:{name}": _said(one.tracking) for name, one in self.templates.items() if one.tracking is not None
+        }
+        said.update((f"journey:{name}", _said(tracking)) for name, tracking in self.tracking.items())
+        self._tracked_alike = not said
+        self.standing = standing_of(self.workspace, self.segments, said)
 
     def topic_default(self, topic: str) -> bool:
         """Whether who has said nothing is subscribed to the topic."""
@@ -147,12 +157,18 @@ class Library:
 
     def tracks(self, what: Literal["opens", "clicks"], journey: str | None, template: str | None) -> bool:
         """Whether opens (or clicks) of such e-mails are noticed: the template says, else the journey, else the shop."""
+        if self._tracked_alike:
+            return self.workspace.tracking.opens if what == "opens" else self.workspace.tracking.clicks
         stored = None if template is None else self.templates.get(template)
         of_journey = None if journey is None else self.tracking.get(journey)
         if (stored is None or stored.tracking is None) and of_journey is None:
             return bool(getattr(self.workspace.tracking, what))
         said = nearest(None if stored is None else stored.tracking, of_journey, self.workspace.tracking)
         return bool(getattr(said, what))
+
+
+def _said(tracking: Tracking) -> JSON:
+    return tracking.model_dump(exclude_unset=True)
 
 
 class View:

@@ -22,7 +22,7 @@ from pydantic import (
 from journeyflow.core.channel import Channel as Channel
 from journeyflow.core.local_time import is_zone
 from journeyflow.core.stage import Stage
-from journeyflow.core.values import Duration, Model, Name, PositiveDuration, Slug, TimeOfDay, each_once
+from journeyflow.core.values import Duration, EventName, Model, Name, PositiveDuration, Slug, TimeOfDay, each_once
 
 
 def _known_zone(name: str) -> str:
@@ -154,7 +154,7 @@ class Touchpoint(Model):
     id: Slug
     name: Name | None = None
     description: str | None = None
-    events: tuple[Name, ...] = ()
+    events: tuple[EventName, ...] = ()
 
 
 _Listed = TypeVar("_Listed", tuple[Stage, ...], tuple[Touchpoint, ...])

@@ -43,6 +43,14 @@ def _hashes(addresses: Addresses) -> set[str]:
     return {address_hash(channel, text) for channel, text in found if text is not None}
 
 
+def of(connection: Connection, channel: str, address: str) -> list[tuple[int, str]]:
+    """The shards and keys of the contacts that have an address, however it is spelled."""
+    digest = address_hash(channel, address)
+    same = and_(holders.c.shard == shard_of(digest), holders.c.address == digest)
+    found = connection.scalars(select(holders.c.holder).where(same).order_by(holders.c.holder)).all()
+    return [(shard_of(holder), holder) for holder in found]
+
+
 def others(connection: Connection, turned: Iterable[AddressTurn]) -> list[tuple[str, bool]]:
     """Who else has the addresses, in the order of their keys; each with whether it is history that turned them."""
     by_hash: dict[str, list[AddressTurn]] = {}

@@ -6,17 +6,31 @@ changes nothing before (rule 3.7). Who has not been judged by the definition yet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select, true, tuple_
 
 from journeyflow.core.values import to_micros
+from journeyflow.db import holders
 from journeyflow.db.claims import WHOLE, Group
-from journeyflow.db.json_part import json_part
+from journeyflow.db.json_part import json_lists, json_part
 from journeyflow.db.tables import contacts
 
 Place = tuple[int, str]
 """A contact's shard and key."""
+
+
+class Wish(NamedTuple):
+    """What contacts are chosen by besides a segment; ``None`` chooses everybody."""
+
+    email: str | None = None
+    tag: str | None = None
+    stage: str | None = None
+
+
+ANYBODY: Final = Wish()
 
 
 def possible_members(
@@ -26,26 +40,36 @@ def possible_members(
     after: Place,
     limit: int,
     scanned: int,
+    wish: Wish = ANYBODY,
     group: Group = WHOLE,
 ) -> tuple[list[Place], Place, bool]:
-    """The next contacts that may be in the segment, behind a place.
+    """The next contacts that may be in the segment, and are what is wished for, behind a place.
 
     :param segment: the key of its definition; ``None`` where there is none, and everybody may be.
-    :param scanned: how many contacts are passed at most.
+    :param scanned: how many contacts are passed at most; those with another address are not passed at all.
     :returns: the places of those found, the place up to which all have been passed, and whether there may be more.
     """
     key = (contacts.c.shard, contacts.c.contact)
     behind = and_(tuple_(*key) > tuple_(*after), contacts.c.shard <= group.last)
+    if wish.email is not None:
+        behind = and_(behind, tuple_(*key).in_(holders.of(connection, "email", wish.email)))
     end = connection.execute(select(*key).where(behind).order_by(*key).limit(1).offset(scanned - 1)).first()
     passed = behind if end is None else and_(behind, tuple_(*key) <= tuple_(*end))
     maybe = true() if segment is None else or_(_inside(segment), uncertain(segment, now))
-    rows = connection.execute(select(*key).where(passed, maybe).order_by(*key).limit(limit)).all()
+    rows = connection.execute(select(*key).where(passed, maybe, *_wished(wish)).order_by(*key).limit(limit)).all()
     found = [(row.shard, row.contact) for row in rows]
     if len(found) == limit:
         return found, found[-1], True
     if end is None:
         return found, found[-1] if found else after, False
     return found, (end.shard, end.contact), True
+
+
+def _wished(wish: Wish) -> Iterator[ColumnElement[bool]]:
+    if wish.tag is not None:
+        yield json_lists(contacts.c.state, wish.tag, "tags")
+    if wish.stage is not None:  # [the definition's key, the stage, when it can change]
+        yield json_part(contacts.c.state, "stage", 1) == wish.stage
 
 
 def count_certain(connection: Connection, segment: str, now: datetime) -> int:

@@ -123,7 +123,9 @@ def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, seg
         found, cursor = _contacts(connection, claim, task.cursor, limit)
     elif task.kind == "fire":
         scanned = limit * SCANNED_PER_CONTACT
-        places, last, more = possible_members(connection, segment, claim.now, task.cursor, limit, scanned, claim.group)
+        places, last, more = possible_members(
+            connection, segment, claim.now, task.cursor, limit, scanned, group=claim.group
+        )
         found, cursor = [contact for _, contact in places], last if more else None
     else:
         found, cursor = _in_journey(connection, claim, task, limit)

@@ -9,7 +9,7 @@ from pathlib import Path
 from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.lint import warnings
-from journeyflow.core.check.problem import CODES, InvalidDocuments, Problem
+from journeyflow.core.check.problem import CODES, InvalidDocuments, Problem, printable
 from journeyflow.core.check.references import findings
 from journeyflow.core.check.source import Source
 from journeyflow.core.check.subject import Around
@@ -88,7 +88,8 @@ def check_data(
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
     source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
     line, severity = source.line_in(found.path, found.line), CODES[found.code].severity
-    return Problem(found.code, found.message, source.file, line, found.path, found.value or None, severity)
+    value = printable(found.value) or None
+    return Problem(found.code, printable(found.message), source.file, line, found.path, value, severity)
 
 
 def _together(

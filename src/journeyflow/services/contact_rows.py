@@ -8,8 +8,8 @@ from typing import Final
 import orjson
 
 from journeyflow.core.local_time import zone
-from journeyflow.core.values import JSON
-from journeyflow.services.data_files import KEY_LENGTH_MAX, instant
+from journeyflow.core.values import DEPTH_MAX, JSON, too_deep
+from journeyflow.services.data_files import KEY_LENGTH_MAX, TOO_DEEP, instant
 from journeyflow.services.simulate_errors import BadLine
 
 
@@ -43,7 +43,11 @@ def read_row(header: list[str], cells: list[str]) -> tuple[str, dict[str, JSON],
     if not 0 < len(key) <= KEY_LENGTH_MAX:
         raise BadLine.at("contact", f"text of 1 to {KEY_LENGTH_MAX} characters", key or None)
     tags = split_tags(given.pop("tags", ""))
-    return key, {name: read_cell(cell) for name, cell in given.items()}, tags
+    attributes = {name: read_cell(cell) for name, cell in given.items()}
+    for name, value in attributes.items():
+        if isinstance(value, list | dict) and too_deep(value, DEPTH_MAX - 1):
+            raise BadLine(f"{name}: {TOO_DEEP}")
+    return key, attributes, tags
 
 
 def split_tags(text: str) -> tuple[str, ...]:

@@ -17,13 +17,14 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from journeyflow.core.errors import InvalidInput
-from journeyflow.core.values import JSON, parse_instant
+from journeyflow.core.values import DEPTH_MAX, JSON, parse_instant, too_deep
 from journeyflow.services.simulate_errors import BadLine
 
 LINE_BYTES_MAX: Final = 1_000_000
 KEY_LENGTH_MAX: Final = 255
 YEARS: Final = range(1000, 9000)
 """Far enough from the ends of the calendar for every wait (at most 100 years)."""
+TOO_DEEP: Final = f"expected at most {DEPTH_MAX} lists and objects inside each other"
 INSTANT: Final = "an instant in ISO 8601 such as 2026-03-02T10:00:00Z"
 
 
@@ -65,6 +66,9 @@ def parsed(line: bytes) -> dict[str, JSON]:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise BadLine(f"expected a JSON object: {error}") from None
+    # Without so many brackets it can't be: most lines are looked at no further.
+    if line.count(b"{") + line.count(b"[") > DEPTH_MAX and too_deep(data):
+        raise BadLine(TOO_DEEP)
     if not isinstance(data, dict):
         raise BadLine.at("line", "a JSON object", data)
     return data

@@ -192,7 +192,11 @@ class _Teller:
                 added, removed = names(detail.get("added")), names(detail.get("removed"))
                 return _changes(("put on tag", added), ("took off tag", removed))
             case "update":
-                return _changes(("set", pairs(detail.get("set"))), ("took away", names(detail.get("unset"))))
+                return _changes(
+                    ("set", pairs(detail.get("set"))),
+                    ("took away", names(detail.get("unset"))),
+                    ("left as it was", pairs(detail.get("unchanged"))),
+                )
             case "stage":
                 return f"brought the contact to stage {detail.get('to')}"
             case "split":

@@ -29,7 +29,8 @@ from journeyflow.services.positions import (
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _NUMBER: Final = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]+|\\.)*"')
+# What was read is not given back, so that a text without an end is refused at once.
+_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+"')
 _WORD: Final = re.compile(r"true|false|null")
 _WORDS: Final[dict[str, JSON]] = {"true": True, "false": False, "null": None}
 

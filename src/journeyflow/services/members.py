@@ -16,7 +16,7 @@ from journeyflow.core.standing import Definition
 from journeyflow.core.view import Library, View
 from journeyflow.db import contacts, segments
 from journeyflow.db.memory import TurnMemory
-from journeyflow.db.segments import Place
+from journeyflow.db.segments import ANYBODY, Place, Wish
 from journeyflow.db.tasks import UNTOUCHED
 
 CHUNK: Final = 500
@@ -51,18 +51,26 @@ def count(connection: Connection, library: Library, segment: str, now: datetime)
 
 
 def page(
-    connection: Connection, library: Library, segment: str, after: Place | None, limit: int, now: datetime
+    connection: Connection,
+    library: Library,
+    segment: str | None,
+    after: Place | None,
+    limit: int,
+    now: datetime,
+    wish: Wish = ANYBODY,
 ) -> tuple[list[Contact], Place | None]:
     """The next members behind a place, in a fixed order, and the place where the next page begins, if there is one.
 
+    :param segment: ``None`` where everybody counts whom the wish chooses.
     :raises NotFound: when there is no such segment.
     """
-    asked = definition(library, segment)
+    asked = None if segment is None else definition(library, segment)
+    key = None if asked is None else asked.key
     place: Place = UNTOUCHED if after is None else after
     members: list[Contact] = []
     for _ in range(SCANNED_MAX // CHUNK):
         wanted = limit - len(members)
-        found, place, more = segments.possible_members(connection, asked.key, now, place, wanted, CHUNK)
+        found, place, more = segments.possible_members(connection, key, now, place, wanted, CHUNK, wish)
         members.extend(_decided(connection, library, asked, [key for _, key in found], now))
         if not more:
             return members, None
@@ -72,12 +80,14 @@ def page(
 
 
 def _decided(
-    connection: Connection, library: Library, asked: Definition, keys: Sequence[str], now: datetime
+    connection: Connection, library: Library, asked: Definition | None, keys: Sequence[str], now: datetime
 ) -> list[Contact]:  # fmt: skip
     """Those of the contacts that are in the segment, in the order in which they were given."""
     if not keys:
         return []
     people = contacts.load(connection, keys, now)
+    if asked is None:
+        return _in_order(people, keys)
     memory = TurnMemory(connection, people, {}, Effects(), _no_code)
     when = asked.question.condition
     return [one for one in _in_order(people, keys) if when.holds(View(one, now, library, memory, Effects()))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
@@ -22,16 +22,34 @@ Schema = dict[str, JSON]
 _REFERENCE: Final = "#/$defs/"
 
 
-def real_path(location: Location, data: JSON, *, missing: bool = False) -> tuple[PathKeys, int | None]:
+Last = Literal["any", "missing", "key"]
+"""What the end of a location is: a key or the name of a member, a key that is not there, or a key that is."""
+
+
+def last_of(error: ErrorDetails) -> Last:
+    """What the location of an error ends in, without the mark of an error about a key."""
+    if error["type"] == "missing":
+        return "missing"
+    return "key" if error["type"] == "extra_forbidden" or of_key(error) else "any"
+
+
+def real_path(location: Location, data: JSON, last: Last = "any") -> tuple[PathKeys, int | None]:
     """The location without the names of union members.
 
     The second part is how many keys stood before the first such name that is no key of the document, as those have
-    that a discriminator chose; ``None`` where there is none. ``missing``: the last key is not there.
+    that a discriminator chose; ``None`` where there is none.
     """
-    if missing:
+    if last == "key":
+        found = _Search(location, to_key=True).best(0, data)
+        if found is not None:
+            return found
+    if last != "any":  # it stays the last, wherever the way to it leads
         path, union = real_path(location[:-1], data)
         return (*path, location[-1]), union
-    return _Search(location).best(0, data)
+    return _Search(location).best(0, data) or ((), None)
+
+
+Way = tuple[PathKeys, int | None]
 
 
 def of_key(error: ErrorDetails) -> bool:
@@ -40,33 +58,45 @@ def of_key(error: ErrorDetails) -> bool:
 
 
 class _Search:
-    """The longest way down into the data that the location allows; a name that is also a key is tried as both."""
+    """The longest way down into the data that the location allows; a name that is also a key is tried as both.
 
-    def __init__(self, location: Location) -> None:
+    Where a mapping says its ``type``, that name comes before its keys: only what comes after it can be the key.
+    """
+
+    def __init__(self, location: Location, *, to_key: bool = False) -> None:
         self._location = location
-        self._known: dict[tuple[int, int], tuple[PathKeys, int | None]] = {}
+        self._key_at = len(location) - 1 if to_key else None
+        self._known: dict[tuple[int, int, bool], Way | None] = {}
 
-    def best(self, index: int, value: JSON) -> tuple[PathKeys, int | None]:
+    def best(self, index: int, value: JSON, typed: bool = False) -> Way | None:
+        """``None`` where no way leads to the key that is to be its end; ``typed``: the value's type is passed."""
         if index == len(self._location):
             return (), None
-        state = (index, id(value))
+        state = (index, id(value), typed)
         if state not in self._known:
-            self._known[state] = max(self._ways(index, value), key=lambda way: len(way[0]))
+            self._known[state] = max(self._ways(index, value, typed), key=lambda way: len(way[0]), default=None)
         return self._known[state]
 
-    def _ways(self, index: int, value: JSON) -> Iterator[tuple[PathKeys, int | None]]:
+    def _ways(self, index: int, value: JSON, typed: bool) -> Iterator[Way]:
         key = self._location[index]
-        chosen = isinstance(value, dict) and (value.get("type") == key or key in value)
-        path, union = self.best(index + 1, value)
-        yield path, union if chosen else 0
-        if isinstance(value, dict) and isinstance(key, str) and key in value and value.get("type") != key:
-            yield self._down(key, index, value[key])
+        is_type = isinstance(value, dict) and value.get("type") == key
+        if index != self._key_at:
+            chosen = is_type or (isinstance(value, dict) and key in value)
+            passed = self.best(index + 1, value, typed or is_type)
+            if passed is not None:
+                path, union = passed
+                yield path, union if chosen else 0
+        open_ = typed or not is_type or index == self._key_at
+        if isinstance(value, dict) and isinstance(key, str) and key in value and open_:
+            yield from self._down(key, index, value[key])
         if isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
-            yield self._down(key, index, value[key])
+            yield from self._down(key, index, value[key])
 
-    def _down(self, key: str | int, index: int, value: JSON) -> tuple[PathKeys, int | None]:
-        path, union = self.best(index + 1, value)
-        return (key, *path), None if union is None else union + 1
+    def _down(self, key: str | int, index: int, value: JSON) -> Iterator[Way]:
+        inner = self.best(index + 1, value)
+        if inner is not None:
+            path, union = inner
+            yield (key, *path), None if union is None else union + 1
 
 
 class _Silently(GenerateJsonSchema):

@@ -15,7 +15,7 @@ from journeyflow.core.check.problem import path_text
 from journeyflow.core.check.source import Source
 from journeyflow.core.errors import InvalidValue
 from journeyflow.core.values import JSON, PathKeys, parse_path
-from journeyflow.services.places import of_key, real_path
+from journeyflow.services.places import last_of, of_key, real_path
 from journeyflow.services.positions import PROBLEMS_MAX
 
 ROUNDS_MAX: Final = 8
@@ -130,9 +130,9 @@ def _wrong(errors: Iterable[ErrorDetails], data: JSON) -> Iterator[tuple[PathKey
     for error in errors:
         location, missing = error["loc"], error["type"] == "missing"
         if of_key(error):
-            yield real_path(location[:-1], data)[0], True
+            yield real_path(location[:-1], data, "key")[0], True
             continue
-        path, union = real_path(location, data, missing=missing)
+        path, union = real_path(location, data, last_of(error))
         if union is not None:
             path = path[:union]  # it fits none of several forms: nobody knows which one it was to have
         elif missing and path not in _NEEDED:

@@ -215,8 +215,8 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
     documents.raise_epoch(connection)
 
 
-STANDING: Final = ("segment", "workspace")
-"""The kinds of documents that say where contacts stand."""
+STANDING: Final = ("segment", "workspace", "template", "journey")
+"""The kinds of documents that say where contacts stand, or how conditions on messages are read."""
 
 
 def _definitions(connection: Connection) -> frozenset[str]:
@@ -225,7 +225,13 @@ def _definitions(connection: Connection) -> frozenset[str]:
     for found in documents.newest(connection, "workspace"):
         workspace = Workspace.model_validate(found.document)
     segments = {one.id: Segment.model_validate(one.document) for one in documents.newest(connection, "segment")}
-    return standing_of(workspace, segments).keys
+    tracked: dict[str, JSON] = {
+        f"{kind}:{one.id}": one.document["tracking"]
+        for kind in ("template", "journey")
+        for one in documents.newest(connection, kind)
+        if one.document.get("tracking") is not None
+    }
+    return standing_of(workspace, segments, tracked).keys
 
 
 def _judge_everybody(connection: Connection, before: frozenset[str], now: datetime) -> None:

@@ -20,9 +20,9 @@ import orjson
 from journeyflow.core.consent import turns_address
 from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
-from journeyflow.core.values import EPOCH, JSON
+from journeyflow.core.values import EPOCH, JSON, too_deep
 from journeyflow.services.contact_rows import created_at, read_header, read_row
-from journeyflow.services.data_files import KEY_LENGTH_MAX, csv_reader, instant, lines, opened, parsed
+from journeyflow.services.data_files import KEY_LENGTH_MAX, TOO_DEEP, csv_reader, instant, lines, opened, parsed
 from journeyflow.services.imports import as_contact, is_json_lines, parts
 from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
@@ -200,6 +200,8 @@ def _from_row(row: Mapping[str, object]) -> dict[str, JSON]:
             data["properties"] = orjson.loads(properties)
         except orjson.JSONDecodeError:
             raise BadLine.at("properties", "a JSON object", properties) from None
+    if too_deep(data):
+        raise BadLine(TOO_DEEP)
     return data
 
 

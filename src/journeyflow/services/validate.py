@@ -14,7 +14,7 @@ from journeyflow.core.check.problem import Problem, shortened
 from journeyflow.core.check.source import Source
 from journeyflow.core.values import JSON, PathKeys
 from journeyflow.services.folder import Folder, text_problems
-from journeyflow.services.places import description, known_keys, of_key, real_path
+from journeyflow.services.places import description, known_keys, last_of, of_key, real_path
 from journeyflow.services.plain_words import plain_words, similar, unknown_key
 from journeyflow.services.positions import DEPTH_MAX, PROBLEMS_MAX, TOO_DEEP, TOO_MANY, VALUES_MAX
 from journeyflow.services.prune import Pruned, prune
@@ -183,9 +183,8 @@ def _located(source: Source, error: ValidationError) -> Iterator[_Located]:
     for one in error.errors(include_url=False):
         # Half surrogates were told of when the text was read.
         if one["type"] != "string_unicode":
-            missing = one["type"] == "missing"
             location = one["loc"][:-1] if of_key(one) else one["loc"]
-            path, union = real_path(location, source.data, missing=missing)
+            path, union = real_path(location, source.data, last_of(one))
             if one["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(one["input"], dict):
                 path = (*path, str(one.get("ctx", {}).get("discriminator")).strip("'"))
             yield _Located(one, path, None if union is None else path[:union])

@@ -115,3 +115,95 @@ def test_ids_of_stages_and_touchpoints_come_once() -> None:
 
     assert [code for code, *_ in problems({"workspace": "shop", "stages": doubled})] == ["JF006"]
     assert [code for code, *_ in problems({"workspace": "shop", "touchpoints": doubled})] == ["JF006"]
+
+
+# --- windows and what is kept ----------------------------------------------------------------------------------------
+
+KEPT: Document = {"workspace": "shop", "retention": {"events": "90d", "trail": "10d", "messages": "30d"}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "place"),
+    [
+        ({"event": "Go", "within": "90d1s"}, "within"),
+        ({"event": "Go", "within": "91d", "sum": "n", "gt": 1}, "within"),
+        ({"been_in_journey": "walk", "within": "91d"}, "within"),
+        ({"message": {"channel": "email", "within": "31d"}, "sent": {"eq": 0}}, "message.within"),
+        ({"message": {"channel": "email", "last": 2, "settled": "31d"}, "sent": {"eq": 0}}, "message.settled"),
+    ],
+)
+def test_a_window_longer_than_what_it_looks_at_is_kept_is_refused(condition: Document, place: str) -> None:
+    assert problems(KEPT, walk(stay_if={"not": condition})) == [("JF014", "documents[1]", f"stay_if.not.{place}")]
+
+
+def test_a_goal_that_counts_for_longer_than_events_are_kept_is_refused() -> None:
+    assert problems(KEPT, walk(goal={"event": "Buy", "within": "91d"})) == [("JF014", "documents[1]", "goal.within")]
+    assert problems(walk(goal={"event": "Buy", "within": "801d"})) == [("JF014", "documents[0]", "goal.within")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"goal": {"event": "Buy", "within": "90d"}},
+        {"goal": {"event": "Buy"}},
+        {"enter_if": {"event": "Go", "within": "90d"}},
+        {"enter_if": {"been_in_journey": "walk", "within": "90d"}},
+        {"enter_if": {"message": {"channel": "email", "within": "30d", "settled": "30d"}, "sent": {"eq": 0}}},
+    ],
+)
+def test_a_window_as_long_as_what_it_looks_at_is_kept_is_fine(more: Document) -> None:
+    assert problems(KEPT, walk(**more)) == []
+
+
+def test_a_window_that_is_too_long_is_told_with_both_lengths() -> None:
+    (found,) = check_data([KEPT, walk(goal={"event": "Buy", "within": "90d1h"})], [], LiquidRenderer()).errors
+
+    assert (found.value, found.message) == (
+        "90d1h",
+        "expected at most the 90d for which the workspace keeps events",
+    )
+
+
+# --- names of events -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"exit_on": [{"event": "Order *"}]}, "exit_on[0].event"),
+        ({"goal": {"event": "Order *"}}, "goal.event"),
+        ({"stay_if": {"not": {"event": "Order *"}}}, "stay_if.not.event"),
+        ({"triggers": [{"type": "event", "event": "Order * Completed"}]}, "triggers[0].event"),
+        ({"triggers": [{"type": "event", "event": "Order**"}]}, "triggers[0].event"),
+        ({"triggers": [{"type": "inactivity", "event": "Order *", "for": "9d"}]}, "triggers[0].event"),
+        ({"triggers": [{"type": "inactivity", "event": ["A", "Order *"], "for": "9d"}]}, "triggers[0].event[1]"),
+        (
+            {
+                "nodes": {
+                    "a": {"type": "wait_for", "cases": [{"event": "Order *"}], "timeout": "1d"},
+                }
+            },
+            "nodes.a.cases[0].event",
+        ),
+        ({"nodes": {"a": {"type": "emit", "event": "Order *"}}}, "nodes.a.event"),
+    ],
+)
+def test_a_star_stands_only_at_the_end_of_the_name_in_an_event_trigger(more: Document, path: str) -> None:
+    (found,) = check_data([walk(**more)], [], LiquidRenderer()).errors
+
+    assert (found.code, found.path) == ("JF006", path)
+    assert "*" in found.message
+
+
+def test_a_star_is_no_name_of_an_event_of_a_touchpoint() -> None:
+    touchpoints: JSON = [{"id": "shop", "events": ["Page *"]}]
+
+    assert problems({**WORKSPACE, "touchpoints": touchpoints}) == [
+        ("JF006", "documents[0]", "touchpoints[0].events[0]")
+    ]
+
+
+def test_a_star_at_the_end_of_a_triggers_name_is_fine() -> None:
+    both: JSON = [{"type": "event", "event": "Order *"}, {"type": "event", "event": "*"}]
+
+    assert problems(walk(triggers=both)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from journeyflow.core.check.broken import Broken
@@ -20,8 +21,8 @@ from journeyflow.core.leaf import (
 )
 from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.standing import reads_stage, referred
-from journeyflow.core.values import Ref
-from journeyflow.core.workspace import DEFAULT
+from journeyflow.core.values import Ref, duration_text
+from journeyflow.core.workspace import DEFAULT, Retention
 
 STAGES = "the stages"
 
@@ -45,11 +46,14 @@ def condition_findings(documents: Documents, broken: Broken) -> Iterator[Finding
     }
     if broken.topics is not None:
         known["topic"] = {topic.id for topic in (documents.workspace or DEFAULT).topics} | broken.topics
+    retention = (documents.workspace or DEFAULT).retention
+    if not broken.workspace:
+        yield from _goals(documents, retention)
     for top in _conditions(documents):
         for placed in _inside(top):
             yield from _mentions(placed, known)
             if not broken.workspace:
-                yield from _window(placed, documents)
+                yield from _windows(placed, retention)
             if top.kind != "journey":
                 yield from _without_run(placed)
     yield from _circles(documents)
@@ -107,20 +111,34 @@ def _named_by(condition: Condition) -> Iterator[tuple[str, str, str]]:
             yield "message.journey", "journey", condition.message.journey
 
 
-def _window(placed: Placed, documents: Documents) -> Iterator[Finding]:
-    retention = (documents.workspace or DEFAULT).retention
+def _windows(placed: Placed, retention: Retention) -> Iterator[Finding]:
     condition = placed.condition
-    if isinstance(condition, EventCondition):
-        place, within, kept, what = "within", condition.within, retention.events, "events"
+    asked: list[tuple[str, timedelta | None, timedelta, str]] = []
+    if isinstance(condition, EventCondition | BeenInJourneyCondition):
+        asked = [("within", condition.within, retention.events, "events")]
     elif isinstance(condition, MessageCondition):
-        place, within, kept, what = "message.within", condition.message.within, retention.messages, "messages"
-    elif isinstance(condition, BeenInJourneyCondition):
-        place, within, kept, what = "within", condition.within, retention.events, "events"
-    else:
-        return
-    if within is not None and within > kept:
-        message = f"expected at most the {kept.days}d for which the workspace keeps {what}"
-        yield Finding(placed.kind, placed.id, f"{placed.path}.{place}", "JF014", message, f"{within.days}d")
+        kept = retention.messages
+        asked = [
+            ("message.within", condition.message.within, kept, "messages"),
+            ("message.settled", condition.message.settled, kept, "messages"),
+        ]
+    for place, length, kept, what in asked:
+        if length is not None and length > kept:
+            yield too_long(placed.kind, placed.id, f"{placed.path}.{place}", length, kept, what)
+
+
+def _goals(documents: Documents, retention: Retention) -> Iterator[Finding]:
+    """A goal is an event of the run's history, which has to be known for as long as the goal counts."""
+    for name, journey in documents.journeys.items():
+        within = None if journey.goal is None else journey.goal.within
+        if within is not None and within > retention.events:
+            yield too_long("journey", name, "goal.within", within, retention.events, "events")
+
+
+def too_long(kind: str, id_: str, path: str, length: timedelta, kept: timedelta, what: str) -> Finding:
+    """A window that is longer than what it looks at is kept."""
+    message = f"expected at most the {duration_text(kept)} for which the workspace keeps {what}"
+    return Finding(kind, id_, path, "JF014", message, duration_text(length))
 
 
 def _without_run(placed: Placed) -> Iterator[Finding]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
+
+NAME_LENGTH_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Finding:
 
 def similar(wanted: str, known: Iterable[str]) -> str:
     """What may have been meant, or what there is."""
-    names = [*known]
+    # What is no id, of a document that is wrong for that, is nothing to offer.
+    names = [name for name in known if 0 < len(name) <= NAME_LENGTH_MAX and name.isprintable()]
     close = get_close_matches(wanted, names, n=1)
     if close:
         return f"; did you mean {close[0]}?"

@@ -145,6 +145,13 @@ def shortened(value: object) -> str:
         if len(text) > VALUE_LENGTH_MAX:
             text = f"{text[: VALUE_LENGTH_MAX - 1]}…"
             break
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """A text in one line, with the signs that can't be seen written out."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode-escape").decode("ascii") for sign in text)
 
 

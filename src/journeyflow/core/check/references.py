@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from typing import Final
 
 from journeyflow.core.check.broken import Broken
-from journeyflow.core.check.conditions import condition_findings
+from journeyflow.core.check.conditions import condition_findings, too_long
 from journeyflow.core.check.finding import Finding, similar, unknown_id
 from journeyflow.core.check.texts import text_findings
 from journeyflow.core.documents import Documents
@@ -123,9 +123,8 @@ def _caps(workspace: Workspace) -> Iterator[Finding]:
     kept = workspace.retention.messages
     for index, cap in enumerate(workspace.frequency_caps):
         if cap.per > kept:
-            message = f"expected at most the {kept.days}d for which the workspace keeps messages"
             path = f"frequency_caps[{index}].per"
-            yield Finding("workspace", workspace.workspace, path, "JF014", message, f"{cap.per.days}d")
+            yield too_long("workspace", workspace.workspace, path, cap.per, kept, "messages")
 
 
 def _channels(journey: Journey, documents: Documents) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from journeyflow.core.contact import Run
 from journeyflow.core.decision import Decision
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.inputs import Event, Reply
-from journeyflow.core.values import JSON, MISSING, Missing, Model, NodeName, Ref, iso
+from journeyflow.core.values import JSON, MISSING, Missing, Model, NodeName, Ref, iso, too_deep
 from journeyflow.core.view import View
 
 
@@ -172,7 +172,9 @@ class Visit:
             return self.mapping(value)
         if isinstance(value, list):
             return [None if isinstance(one, Missing) else one for one in map(self.filled, value)]
-        return self.value(value)
+        found = self.value(value)
+        # A loop that puts a value into itself, again and again, would make one that nobody can keep.
+        return MISSING if isinstance(found, list | dict) and too_deep(found) else found
 
     def mapping(self, values: Mapping[str, object]) -> dict[str, JSON]:
         """Properties, filled in likewise."""

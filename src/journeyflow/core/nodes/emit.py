@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import Name, Nested, texts_inside
+from journeyflow.core.values import EventName, Name, Nested, texts_inside
 
 
 class EmitNode(ActionNode):
     """Makes an event of the contact; texts of its properties are Liquid."""
 
     type: Literal["emit"]
-    event: Name
+    event: EventName
     properties: dict[Name, Nested] = Field(default_factory=dict)
 
     def act(self, visit: Visit) -> Go:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, model_validator
 
+from journeyflow.core.leaf import shown
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
 from journeyflow.core.values import JSON, Missing, Path, PathKeys, Ref, Value, look_up, number_or_none, parse_path
 
@@ -16,7 +17,10 @@ INTEGER_MAX: Final = 2**63 - 1
 
 
 class UpdateNode(ActionNode):
-    """Sets, takes away and increments attributes; a text that is set is Liquid."""
+    """Sets, takes away and increments attributes; a text that is set is Liquid.
+
+    What is no number is not counted on: it stays as it is, and the trail says so.
+    """
 
     type: Literal["update"]
     set: dict[Path, Value] = Field(default_factory=dict)
@@ -31,29 +35,48 @@ class UpdateNode(ActionNode):
 
     def act(self, visit: Visit) -> Go:
         changes: list[tuple[PathKeys, JSON]] = []
-        shown: dict[str, JSON] = {}
+        set_: dict[str, JSON] = {}
+        unchanged: dict[str, JSON] = {}
         for path, wanted in self.set.items():
-            value = visit.value(wanted)
+            value = visit.filled(wanted) if isinstance(wanted, Ref) else visit.value(wanted)
             if not isinstance(value, Missing) and value is not None:
                 changes.append((parse_path(path), value))
-                shown[path] = value
+                set_[path] = value
         for path, by in self.increment.items():
-            step = number_or_none(visit.view.find(by.ref)) if isinstance(by, Ref) else by
-            if step is None:  # what the reference names is no number: nothing to count on by
+            step = visit.view.find(by.ref) if isinstance(by, Ref) else by
+            before = _present(visit.decision.contact.attributes, parse_path(path))
+            total = _sum(0 if isinstance(before, Missing) else before, step)
+            if total is None:
+                # Neither what is there is overwritten, nor is anything made of what is no number.
+                wrong = step if number_or_none(step) is None else before
+                unchanged[path] = shown(wrong, mismatch=True)
                 continue
-            value = self._incremented(visit, parse_path(path), step)
-            changes.append((parse_path(path), value))
-            shown[path] = value
+            changes.append((parse_path(path), total))
+            set_[path] = total
         changes.extend((parse_path(path), None) for path in self.unset)
         visit.decision.set_attributes(changes)
-        visit.record("ran", {"set": shown, "unset": [*self.unset]})
+        detail: dict[str, JSON] = {"set": set_, "unset": [*self.unset]}
+        if unchanged:
+            detail["unchanged"] = unchanged
+        visit.record("ran", detail)
         return Go(self.next)
-
-    @staticmethod
-    def _incremented(visit: Visit, keys: PathKeys, by: float) -> float:
-        before = number_or_none(look_up(visit.decision.contact.attributes, keys))
-        total = (0 if before is None else before) + by
-        return total if abs(total) <= INTEGER_MAX else float(total)
 
     def liquid(self) -> Iterator[tuple[str, str]]:
         yield from ((f"set.{path}", text) for path, text in self.set.items() if isinstance(text, str))
+
+
+def _present(attributes: dict[str, JSON], keys: PathKeys) -> JSON | Missing:
+    """What stands at the path, or in its way: a text where the path goes on as if it were a mapping."""
+    for length in range(1, len(keys)):
+        inner = look_up(attributes, keys[:length])
+        if not isinstance(inner, Missing | (list if isinstance(keys[length], int) else dict)):
+            return inner
+    return look_up(attributes, keys)
+
+
+def _sum(before: JSON, step: JSON | Missing) -> float | None:
+    one, two = number_or_none(before), number_or_none(step)
+    if one is None or two is None:
+        return None
+    total = one + two
+    return total if abs(total) <= INTEGER_MAX else float(total)

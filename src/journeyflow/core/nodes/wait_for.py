@@ -11,14 +11,14 @@ from pydantic import Field, model_validator
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.inputs import Event
 from journeyflow.core.nodes.base import Case, Go, Move, Node, Stand, Visit
-from journeyflow.core.values import Model, Name, NodeName, PositiveDuration
+from journeyflow.core.values import EventName, Model, Name, NodeName, PositiveDuration
 from journeyflow.core.view import View
 
 
 class WaitCase(Model):
     """A way that is taken when its event comes, or as soon as its condition holds."""
 
-    event: Name | None = None
+    event: EventName | None = None
     where: Condition | None = None
     when: Condition | None = None
     next: NodeName | None = None
