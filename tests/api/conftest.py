@@ -11,7 +11,7 @@ import pytest
 from tests import stores
 from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
 
-ALL = stores.BOTH if os.environ.get("ALLSTORES") else ("sqlite",)
+EVERYWHERE = os.environ.get("JOURNEYFLOW_TEST_ALL_STORES") is not None
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +29,11 @@ def store(request: pytest.FixtureRequest) -> Iterator[stores.Store]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What differs between the stores is asked of both; the rest of the API is above them."""
-    named = getattr(metafunc.module, "STORES", ALL)
+    """Modules that name their ``STORES`` pass on these; the rest is above them, and is run on SQLite.
+
+    ``JOURNEYFLOW_TEST_ALL_STORES=1 pytest tests/api`` runs everything on both.
+    """
+    named = stores.BOTH if EVERYWHERE else getattr(metafunc.module, "STORES", ("sqlite",))
     metafunc.parametrize("store", named, indirect=True, scope="module")
 
 

@@ -9,6 +9,8 @@ from tests.api.shop import Shop
 
 from journeyflow.api import coupons
 
+STORES = ("sqlite", "postgresql")
+
 JSONObject = dict[str, Any]  # Any: JSON
 GIFT: JSONObject = {
     "journey": "gift",

@@ -12,7 +12,9 @@ from tests import stores
 from tests.api.shop import DOCUMENTS, Client, JSONObject, Shop, open_shop
 
 from journeyflow.db import aliases, tables
-from journeyflow.db.store import read
+from journeyflow.db.store import is_postgresql, read
+
+STORES = ("sqlite", "postgresql")
 
 
 @pytest.fixture
@@ -246,6 +248,8 @@ def test_links_in_mails_to_the_visitor_still_work(shop: Shop) -> None:
 
 def test_what_is_merged_in_one_turn_is_whole_or_not_there(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn that fails half way through a merge leaves both contacts as they were, and tries them one by one."""
+    if is_postgresql(shop.installation.engine):
+        pytest.skip("between two groups a merge is two turns, of which the first has been")
     client = visit(shop)
     shop.track("ann", "Seen")
     with monkeypatch.context() as patch:

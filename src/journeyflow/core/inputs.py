@@ -212,6 +212,18 @@ class Wake:
     at: datetime
 
 
+@dataclass(slots=True, frozen=True)
+class HandOn:
+    """What came for ``to`` together with a merge into it, and waits with the visitor until the merge is done.
+
+    Else it could have its turn before the visitor's state arrives, and make a contact anew that is none.
+    """
+
+    at: datetime
+    to: str
+    item: Input
+
+
 Input = (
     Event
     | Identify

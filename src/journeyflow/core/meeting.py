@@ -17,10 +17,11 @@ from typing import NamedTuple, Protocol
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.counting import count_all
-from journeyflow.core.inputs import Absorb, Input, Merge
+from journeyflow.core.inputs import Absorb, HandOn, Input, Merge
 
 MICROSECOND = timedelta(microseconds=1)
 Item = Input | Absorb
+Arrival = Item | HandOn
 
 
 class Joining(NamedTuple):
@@ -119,14 +120,20 @@ class _Pair(NamedTuple):
 _Moves = Sequence[tuple[Contact, Contact, _Pair]]
 
 
-def meet(stage: Stage, arrivals: Iterable[tuple[str, Item]], woken: Collection[str], until: datetime) -> None:
+def meet(stage: Stage, arrivals: Iterable[tuple[str, Arrival]], woken: Collection[str], until: datetime) -> None:
     """Handle inputs of contacts, in order of arrival, and the due timers of these contacts and of those ``woken``.
 
     Timers after ``until`` wait.
     """
     waiting: dict[str, list[_Waiting]] = {}
+    handed_on: list[tuple[str, Item]] = []
     for place, (key, item) in enumerate(arrivals):
-        waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item, key))
+        if not isinstance(item, HandOn):
+            waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item, key))
+        elif stage.here(stage.resolve(item.to)):
+            waiting.setdefault(stage.resolve(item.to), []).append(_Waiting(place, item.item, item.to))
+        else:
+            handed_on.append((item.to, item.item))
     concerned = {*waiting, *(stage.resolve(key) for key in woken)}
     for key in [one for one in concerned if not stage.here(one)]:
         _send(stage, waiting, key, key)
@@ -139,6 +146,8 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Item]], woken: Collection[s
             if stage.leave(source, pair.into, pair.at, pair.guarded):
                 concerned.discard(source.key)
                 _send(stage, waiting, source.key, pair.into)
+    for key, item in handed_on:  # behind the state of who is merged into them
+        stage.send(stage.resolve(key), [item])
     inputs = {key: [one.item for one in waiting.get(key, ())] for key in sorted(concerned)}
     actor = stage.open(inputs)
     for key, items in inputs.items():

@@ -61,7 +61,9 @@ def load_runs(connection: Connection, people: Iterable[Contact], now: datetime) 
 
 def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: FromClause, now: datetime) -> None:
     for row in connection.execute(_open_runs(wanted, now)).all():
-        found[row[0]].runs.append(_run(*row))
+        contact = found.get(row[0])
+        if contact is not None:  # who has left for another claim group is gone before its runs are
+            contact.runs.append(_run(*row))
     for contact in found.values():
         if len(contact.runs) > 1:
             contact.runs.sort(key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id))
@@ -151,7 +153,10 @@ def packed(contact: Contact) -> dict[str, object]:
 
 def unpacked(data: Mapping[str, Any]) -> Contact:  # Any: what packed wrote
     """The contact that ``packed`` made data of."""
-    return _contact(data["contact"], data["created_at"], None, data["state"])
+    found = _contact(data["contact"], data["created_at"] or 0, None, data["state"])
+    if data["created_at"] is None:  # nothing had come for it yet
+        found.created_at = None
+    return found
 
 
 def _put_standing(contact: Contact, state: dict[str, object]) -> None:

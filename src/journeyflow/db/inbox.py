@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,7 @@ from journeyflow.core.inputs import (
     Enroll,
     Event,
     Forget,
+    HandOn,
     Identify,
     Merge,
     MessageFailed,
@@ -30,7 +31,7 @@ from journeyflow.core.inputs import (
     SetTopics,
     Wake,
 )
-from journeyflow.core.meeting import Item
+from journeyflow.core.meeting import Arrival, Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
 from journeyflow.db.claims import WHOLE, Group
@@ -38,6 +39,7 @@ from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
 
+HAND_ON: Final = "hand_on"
 _BITS: Final = 12
 _lock = Lock()
 _last = 0
@@ -56,7 +58,7 @@ class Arrived(NamedTuple):
 
     id: int
     contact: str
-    input: Item
+    input: Arrival
 
 
 def put(connection: Connection, arrivals: Iterable[tuple[str, Item]], now: datetime | None = None) -> list[int]:
@@ -64,12 +66,25 @@ def put(connection: Connection, arrivals: Iterable[tuple[str, Item]], now: datet
 
     :param now: what is handed on by a turn is behind all that was before that instant.
     """
-    rows = [row(contact, item, now) for contact, item in arrivals]
+    elsewhere = now is None and on_postgresql(connection)
+    rows = [row(contact, item, now) for contact, item in (_behind_merges(arrivals) if elsewhere else arrivals)]
     bulk.insert(connection, inbox, rows)
     return [one[0] for one in rows]
 
 
-def row(contact: str, item: Item, now: datetime | None = None) -> tuple[int, int, str, int, str, str]:
+def _behind_merges(arrivals: Iterable[tuple[str, Item]]) -> Iterator[tuple[str, Arrival]]:
+    """What comes for a contact together with a merge into it waits until the merge is done, which is two turns here."""
+    sources: dict[str, str] = {}
+    for contact, item in arrivals:
+        if isinstance(item, Merge) and item.into != contact:
+            sources[item.into] = contact
+        if contact in sources and not isinstance(item, Merge | Absorb):
+            yield sources[contact], HandOn(item.at, contact, item)
+        else:
+            yield contact, item
+
+
+def row(contact: str, item: Arrival, now: datetime | None = None) -> tuple[int, int, str, int, str, str]:
     """A row of ``inbox``."""
     kind, payload = encode(item)
     at = item.at if now is None else max(item.at, now)
@@ -118,7 +133,7 @@ def is_empty(connection: Connection) -> bool:
 # --- inputs as JSON --------------------------------------------------------------------------------------------------
 
 
-def encode(item: Item) -> tuple[str, dict[str, object]]:
+def encode(item: Arrival) -> tuple[str, dict[str, object]]:
     """An input's kind and its data."""
     match item:
         case Event():
@@ -172,6 +187,9 @@ def encode(item: Item) -> tuple[str, dict[str, object]]:
             return "address_turned", {"imported": item.imported}
         case Forget():
             return "forget", {}
+        case HandOn():
+            kind, inner = encode(item.item)
+            return HAND_ON, {"to": item.to, "kind": kind, "input": inner}
         case Absorb():
             return "absorb", {**packed(item.other), **({"guarded": True} if item.guarded else {})}
         case Reply():
@@ -188,7 +206,7 @@ def _named(data: dict[str, object], known: bool) -> dict[str, object]:
     return data
 
 
-def decode(kind: str, at: datetime, data: dict[str, Any]) -> Item:  # Any: what encode wrote
+def decode(kind: str, at: datetime, data: dict[str, Any]) -> Arrival:  # Any: what encode wrote
     """The input that ``encode`` made data of."""
     match kind:
         case "event":
@@ -236,6 +254,10 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Item:  # Any: what 
             return AddressTurned(at, data["imported"])
         case "forget":
             return Forget(at)
+        case "hand_on":
+            inner = decode(data["kind"], at, data["input"])
+            assert not isinstance(inner, HandOn | Absorb)
+            return HandOn(at, data["to"], inner)
         case "absorb":
             return Absorb(at, unpacked(data), data.get("guarded", False))
         case "reply":

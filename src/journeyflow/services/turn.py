@@ -16,7 +16,7 @@ from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Absorb, Forget, Merge
-from journeyflow.core.meeting import MICROSECOND, Item, meet
+from journeyflow.core.meeting import MICROSECOND, Arrival, Item, meet
 from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import to_micros
 from journeyflow.db import claims, codes, documents, failures, inbox, tasks, timers
@@ -63,8 +63,8 @@ class Done:
 
 @dataclass(slots=True)
 class _Batch:
-    arrived: list[tuple[str, Item]]
-    inputs: dict[str, list[Item]]
+    arrived: list[tuple[str, Arrival]]
+    inputs: dict[str, list[Arrival]]
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
@@ -108,7 +108,7 @@ def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tup
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
     oldest = inbox.oldest(connection, claim.group, limit)
     arrived = _up_to_an_end(oldest)
-    inputs: dict[str, list[Item]] = {}
+    inputs: dict[str, list[Arrival]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     inbox.remove(connection, arrived)
@@ -201,9 +201,10 @@ def _decide(connection: Connection, flows: Flows, batch: _Batch, claim: Claim, m
     if stage.load(batch.inputs, keys):
         meet(stage, batch.arrived, keys, batch.until)
         return stage
-    actor = stage.open(batch.inputs)
+    inputs: Mapping[str, Sequence[Item]] = batch.inputs  # type: ignore[assignment]  # load has told of every HandOn
+    actor = stage.open(inputs)
     for key in keys:
-        actor(key).handle(batch.inputs.get(key, ()), batch.until)
+        actor(key).handle(inputs.get(key, ()), batch.until)
     stage.close()
     return stage
 

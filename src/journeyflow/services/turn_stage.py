@@ -14,8 +14,8 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Absorb, AddressTurned, Merge
-from journeyflow.core.meeting import Item, Joining
+from journeyflow.core.inputs import Absorb, AddressTurned, HandOn, Merge
+from journeyflow.core.meeting import Arrival, Item, Joining
 from journeyflow.db import aliases, contacts, holders, inbox, turns
 from journeyflow.db.aliases import Alias
 from journeyflow.db.claims import WHOLE, Claim
@@ -61,14 +61,15 @@ class TurnStage:
         self._memory: TurnMemory | None = None
         self._addresses: dict[str, Addresses] = {}
 
-    def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
+    def load(self, inputs: Mapping[str, Sequence[Arrival]], others: Iterable[str]) -> bool:
         """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
         merges = {item.into for items in inputs.values() for item in items if isinstance(item, Merge)}
         absorbed = [item.other for items in inputs.values() for item in items if isinstance(item, Absorb)]
-        self._load({*inputs, *others, *merges})
+        handed_on = {item.to for items in inputs.values() for item in items if isinstance(item, HandOn)}
+        self._load({*inputs, *others, *merges, *handed_on})
         if absorbed:
             contacts.load_runs(self._connection, absorbed, self._now)
-        return bool(merges or absorbed or self._aliases)
+        return bool(merges or absorbed or handed_on or self._aliases)
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = {key: self.here(key) for key in keys}
