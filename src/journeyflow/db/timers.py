@@ -31,7 +31,8 @@ def take(connection: Connection, claim: Claim, until: datetime, limit: int) -> l
         .limit(limit)
     ).all()
     bulk.delete(connection, timers, [(*row,) for row in rows])
-    claim.timers_from = rows[-1].due_at if len(rows) == limit else max(claim.timers_from, to_micros(until) + 1)
+    if on_postgresql(connection):  # SQLite leaves nothing behind
+        claim.timers_from = rows[-1].due_at if len(rows) == limit else max(claim.timers_from, to_micros(until) + 1)
     return [(contact, from_micros(due_at)) for due_at, _, contact in rows]
 
 
