@@ -56,3 +56,13 @@ def test_whose_consent_is_recent_is_not_asked_until_it_is_old(run: JourneyTest) 
 
     run.advance("10d")
     assert [message.template for message in run.messages("bob")] == ["permission-1"]
+
+
+def test_who_can_not_be_asked_keeps_the_offers(run: JourneyTest) -> None:
+    run.track("ann", "Email Bounced", type="hard")
+    run.contact("bob", consented_at="2023-03-01")
+    run.advance("60d")
+
+    assert [message.reason for message in run.skipped("ann")] == ["suppressed", "suppressed"]
+    assert [record["kind"] for record in run.trail("bob")] == ["refused"]
+    assert not any(record["type"] == "topic" for record in run.trail("ann"))

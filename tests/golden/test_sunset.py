@@ -84,3 +84,27 @@ def test_what_a_machine_opened_is_no_sign_of_life(run: JourneyTest) -> None:
     run.advance("30d")
 
     assert run.tags("ann") == ["sunset"]
+
+
+def test_whose_question_could_not_go_out_is_asked_once_more_and_loses_nothing_before(run: JourneyTest) -> None:
+    run.track("ann", "Letter")  # Monday 30 March
+    run.advance("1d")
+    run.track("ann", "Letter")
+    run.track("ann", "Letter")  # the third within a week, so that on Thursday the cap is full
+    run.advance("3d")
+    assert asked(run) == []
+    assert [message.reason for message in run.skipped("ann")] == ["frequency_cap"]
+
+    run.advance("13d")
+
+    assert asked(run) == [("sunset-1", "Tue 14 Apr 09:00")]
+    assert run.tags("ann") == []
+
+
+def test_who_could_not_be_asked_at_all_keeps_the_offers(run: JourneyTest) -> None:
+    run.track("ann", "Letter")
+    run.track("ann", "Email Bounced", type="hard")
+    run.advance("60d")
+
+    assert [message.reason for message in run.skipped("ann")] == ["suppressed", "suppressed"]
+    assert run.tags("ann") == []

@@ -59,10 +59,11 @@ def test_rule_5_4_messages_that_may_have_gone_out_twice_are_counted() -> None:
 
 
 def test_how_far_the_engine_is_behind_is_told_as_it_is() -> None:
-    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 5.5, 4))
+    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 5.5, 4, {"email": 7}))
 
     assert found['journeyflow_lag_seconds{what="inbox"}'] == 1.5
     assert found['journeyflow_lag_seconds{what="timers"}'] == 2.5
     assert found['journeyflow_lag_seconds{what="outbox"}'] == 3.5
     assert found['journeyflow_lag_seconds{what="webhooks"}'] == 5.5
     assert found["journeyflow_failures"] == 4
+    assert found['journeyflow_messages_waiting{channel="email"}'] == 7

@@ -262,7 +262,7 @@ async def change_topics(here: Here, key: KeyPath, body: shapes.TopicChange, once
 async def forget_contact(here: Here, key: KeyPath, once: Once) -> Response:
     """Erase a contact: its runs leave, what is queued is withdrawn, and nothing that names it is kept.
 
-    What was said of its address (suppressed, unsubscribed from everything) stays with the address's hash (rule 5.8).
+    What was said of its address (suppressed, unsubscribed from everything) stays with the address's hash.
     What comes in for this key from then on makes a contact anew.
     """
     await run_in_threadpool(_demand_known, here, key)

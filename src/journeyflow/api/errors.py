@@ -31,6 +31,7 @@ from journeyflow.api.pages import is_page, sorry
 from journeyflow.core.check.problem import InvalidDocuments, path_text
 from journeyflow.core.check.problem import Problem as DocumentProblem
 from journeyflow.core.errors import (
+    Busy,
     Conflict,
     DeliveryError,
     InvalidEvent,
@@ -96,6 +97,7 @@ STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
     Conflict: HTTPStatus.CONFLICT,
     TemplateError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    Busy: HTTPStatus.TOO_MANY_REQUESTS,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     SystemFailure: HTTPStatus.SERVICE_UNAVAILABLE,
     JourneyflowError: HTTPStatus.INTERNAL_SERVER_ERROR,

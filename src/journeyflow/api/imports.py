@@ -17,7 +17,7 @@ from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.segment_events import key_text
 from journeyflow.clock import stopwatch
-from journeyflow.core.errors import InvalidEvent, Overloaded
+from journeyflow.core.errors import Busy, InvalidEvent
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox
@@ -59,7 +59,7 @@ class Imported(BaseModel):
 
 @router.post(
     "/v1/imports/contacts",
-    responses={202: {"model": Imported, "description": "on disk, and waiting for its turn"}, **problems(503)},
+    responses={202: {"model": Imported, "description": "on disk, and waiting for its turn"}, **problems(429)},
     openapi_extra={"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
 async def import_contacts(request: Request, response: Response, here: Here) -> Imported:
@@ -68,7 +68,7 @@ async def import_contacts(request: Request, response: Response, here: Here) -> I
     Of a contact that exists, attributes and tags are merged in.
     """
     if not _one_at_a_time.acquire(blocking=False):
-        raise Overloaded("another import is on its way; nothing of this one was stored")
+        raise Busy("another import is on its way; nothing of this one was stored")
     try:
         body = await read_body(request, BYTES_MAX)
         judged = await run_in_threadpool(_judge, here, body)

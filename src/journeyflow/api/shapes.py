@@ -43,7 +43,7 @@ class Run(BaseModel):
     due_at: Instant | None = Field(description="when its wait ends; null where time alone does not end it")
     entered_at: Instant
     ended_at: Instant | None
-    reason: str | None = Field(description="why it was left (rule 7.1)")
+    reason: str | None = Field(description="why it was left")
 
 
 class TrailRecord(BaseModel):

@@ -76,7 +76,7 @@ class SimulationStatus(BaseModel):
     "/v1/simulations",
     status_code=202,
     response_model=SimulationStatus,
-    responses=problems(404, 409),
+    responses=problems(404, 409, 429),
     dependencies=[READ],
 )
 def start_simulation(here: Here, body: SimulationOrder, once: Once, response: Response) -> Shape:

@@ -28,7 +28,7 @@ _TEXT: Final = {MEDIA_TYPE: {"schema": {"type": "string"}}}
 @router.get(
     "/v1/stream",
     response_class=StreamingResponse,
-    responses={**problems(), 200: {"content": _TEXT, "description": "an event a step, for as long as you listen"}},
+    responses={**problems(429), 200: {"content": _TEXT, "description": "an event a step, for as long as you listen"}},
     dependencies=[READ],
 )
 async def stream(

@@ -115,7 +115,7 @@ def _error(response: httpx.Response, problem: Mapping[str, Any]) -> Exception:  
     if problem.get("overdue"):
         return Conflict(f"runs overdue by more than a day: {problem['overdue']:,}\n{CHOICES}")
     first = problem.get("detail") or problem.get("title") or f"{response.status_code} {response.reason_phrase}"
-    parts = [_part(one) for one in problem.get("errors", ())]
+    parts = [told for one in problem.get("errors", ()) if (told := _part(one)) != first]
     kind = _KINDS.get(response.status_code, SystemFailure if response.is_server_error else InvalidInput)
     # One part, the detail has said already.
     return kind("\n".join([str(first), *(parts if len(parts) > 1 or problem.get("status") == 422 else [])]))

@@ -78,7 +78,9 @@ def try_settings(settings: Settings) -> None:
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     if settings.base_url is None and not email_url.startswith("mailbox:"):
-        console.warn(f"mails go out, but their links begin with {settings.links}; JOURNEYFLOW_BASE_URL says otherwise")
+        console.warn(
+            f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address"
+        )
 
 
 def _checked(folder: Path) -> Checked:

@@ -9,6 +9,7 @@ JourneyflowError
 ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
 ├── NotAllowed            the key does not permit this
 ├── Overloaded            try again later; nothing was stored
+│   └── Busy              of this so many go on at a time
 ├── TemplateError         a template can't be compiled, or failed while filling in
 ├── DeliveryError         a channel could not hand a message over
 │   ├── Refused           for good: never try again
@@ -59,6 +60,10 @@ class NotAllowed(JourneyflowError):
 
 class Overloaded(JourneyflowError):
     """Too much at once; nothing was stored, try again later."""
+
+
+class Busy(Overloaded):
+    """So many of these as may go on at a time do so already."""
 
 
 class TemplateError(JourneyflowError):

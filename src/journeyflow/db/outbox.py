@@ -17,6 +17,8 @@ from journeyflow.db import aliases, inbox
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
+WAITING_MAX: Final = 100_000
+"""Waiting messages are counted up to here: who asks wants to know whether it is many."""
 NO_LIMITS: Final[Mapping[str, int]] = {}
 
 
@@ -175,6 +177,16 @@ def next_due(connection: Connection) -> datetime | None:
 def next_due_by_channel(connection: Connection) -> dict[str, datetime]:
     """When the next message of each channel is due; channels without one are left out."""
     return {channel: _first_due(connection, channel) for channel in _channels_waiting(connection)}
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """How many messages of each channel wait to be sent, or tried again; counted up to ``WAITING_MAX``."""
+    found: dict[str, int] = {}
+    for channel in _channels_waiting(connection):
+        mine = select(messages.c.due_at).where(messages.c.channel == channel, messages.c.due_at.isnot(None))
+        some = mine.limit(WAITING_MAX).subquery()
+        found[channel] = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return found
 
 
 def _first_due(connection: Connection, channel: str) -> datetime:

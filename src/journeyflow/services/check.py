@@ -86,7 +86,9 @@ def check_data(
 
 
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
-    source = sources.get((found.kind, found.id), Source("(installation)", found.kind, found.id, {}))
+    source = sources.get(
+        (found.kind, found.id), Source(f"(installation) {found.kind} {found.id}", found.kind, found.id, {})
+    )
     line, severity = source.line_in(found.path, found.line), CODES[found.code].severity
     value = printable(found.value) or None
     return Problem(found.code, printable(found.message), source.file, line, found.path, value, severity)

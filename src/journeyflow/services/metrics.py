@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,13 +23,14 @@ MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Lag(NamedTuple):
-    """How long, in seconds, the oldest of each has waited; 0 where nothing waits."""
+    """How long, in seconds, the oldest of each is overdue, 0 where nothing is; and how many messages wait."""
 
     inbox_seconds: float
     timer_seconds: float
     outbox_seconds: float
     calls_seconds: float
     failures: int
+    waiting: Mapping[str, int] = {}
 
 
 def lag(connection: Connection, now: datetime) -> Lag:
@@ -39,6 +41,7 @@ def lag(connection: Connection, now: datetime) -> Lag:
     return Lag(
         _age(oldest, now), _age(timer, now), _age(outbox.next_due(connection), now),
         _age(calls.next_due(connection), now), failures.count(connection),
+        outbox.waiting(connection),
     )  # fmt: skip
 
 
@@ -68,12 +71,15 @@ class Metrics:
             "journeyflow_messages", "Attempts to deliver messages, by how they ended", ["outcome"], registry=registry
         )
         self._redelivered = Counter(
-            "journeyflow_messages_redelivered", "Messages that may have gone out twice (rule 5.4)", registry=registry
+            "journeyflow_messages_redelivered", "Messages that may have gone out twice", registry=registry
         )
         self._calls = Counter(
             "journeyflow_webhooks", "Attempts to call webhooks, by how they ended", ["outcome"], registry=registry
         )
-        self._lag = Gauge("journeyflow_lag_seconds", "How long the oldest one has waited", ["what"], registry=registry)
+        self._lag = Gauge("journeyflow_lag_seconds", "How long the oldest one is overdue", ["what"], registry=registry)
+        self._waiting = Gauge(
+            "journeyflow_messages_waiting", "Messages to be sent, or tried again", ["channel"], registry=registry
+        )
         self._failures = Gauge("journeyflow_failures", "Inputs that failed and were set aside", registry=registry)
 
     def on_turn(self, done: Done, seconds: float) -> None:
@@ -106,6 +112,9 @@ class Metrics:
 
     def text(self, now_behind: Lag) -> bytes:
         """Everything in the text format of Prometheus."""
+        self._waiting.clear()
+        for channel, count in now_behind.waiting.items():
+            self._waiting.labels(channel).set(count)
         self._lag.labels("inbox").set(now_behind.inbox_seconds)
         self._lag.labels("timers").set(now_behind.timer_seconds)
         self._lag.labels("outbox").set(now_behind.outbox_seconds)

@@ -65,7 +65,7 @@ def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
     archived = {id_ for id_, row in states.items() if row.state == "archived"}
     return [
         f"journey {source.id} was archived by hand; its file says {source.data.get('status', 'live')} and will not "
-        "bring it back, for what is archived stays so (rule 8.1); give it another id to begin anew, or status: archived"
+        "bring it back, for what is archived stays so; give it another id to begin anew, or status: archived"
         for source in sources
         if source.kind == "journey"
         and source.id in archived
@@ -85,7 +85,7 @@ def _obstacle(connection: Connection, source: Source, gone: Set[tuple[str, str]]
     row = documents.journey_rows(connection).get(id_) if kind == "journey" else None
     if row is not None and row.state == "archived" and source.data.get("status") != "archived":
         return (
-            "it is archived, and stays so (rule 8.1); give the new one another id, or say status: archived to change "
+            "it is archived, and stays so; give the new one another id, or say status: archived to change "
             "no more than its text"
         )
     return None
@@ -209,7 +209,8 @@ def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer:
         raise NotFound(f"there is no {kind} {id_}")
     problems = check_data([], left, renderer, errors_only=True).errors
     if problems:
-        raise Conflict(f"{kind} {id_} is needed: {problems[0].path} of {problems[0].value or 'another document'}")
+        needing = problems[0].file.removeprefix("(installation) ")
+        raise Conflict(f"{kind} {id_} is needed: {problems[0].path} of {needing} names it")
     _demand([_removed(connection, kind, id_)])
     _remove(connection, kind, id_, now)
     documents.raise_epoch(connection)

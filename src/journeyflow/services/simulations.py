@@ -22,7 +22,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from journeyflow.core.errors import Conflict, InvalidInput, JourneyflowError, NotFound, Overloaded, SystemFailure
+from journeyflow.core.errors import Busy, Conflict, InvalidInput, JourneyflowError, NotFound, SystemFailure
 from journeyflow.db.idempotency import Token
 from journeyflow.services.simulation_files import CONTACTS, EVENTS, FLOWS, Order
 
@@ -76,7 +76,7 @@ class Simulations:
     def start(self, order: Order, asked: Token | None = None) -> Simulated:
         """Begin; or what the same request began before.
 
-        :raises Overloaded: while another one runs.
+        :raises Busy: while another one runs.
         :raises Conflict: when another request had that name.
         """
         with self._lock:
@@ -87,7 +87,7 @@ class Simulations:
                 if known is not None:
                     raise Conflict("this Idempotency-Key came before with another request; each needs one of its own")
             if self._closed or any(one.status == "running" for one in self._kept.values()):
-                raise Overloaded("another simulation is running; ask again when it is done")
+                raise Busy("another simulation is running; ask again when it is done")
             made = Simulated(str(uuid4()), tuple(order.journeys), self._clock(), asked=asked)
             self._kept[made.id] = made
             while len(self._kept) > KEPT_MAX:

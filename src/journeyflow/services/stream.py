@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.errors import Overloaded
+from journeyflow.core.errors import Busy
 from journeyflow.core.values import JSON, iso
 from journeyflow.db.outbox import Outcome
 
@@ -98,12 +98,12 @@ class Stream:
     def listen(self, wake: Callable[[], None], journey: str | None = None, contact: str | None = None) -> Listener:
         """From here on, whatever happens is put to the listener.
 
-        :raises Overloaded: when too many listen, or the process is about to end.
+        :raises Busy: when too many listen, or the process is about to end.
         """
         listener = Listener(wake, journey, contact)
         with self._lock:
             if self._ended or len(self._listeners) >= LISTENERS_MAX:
-                raise Overloaded(f"more than {LISTENERS_MAX} listen to what happens; try again later")
+                raise Busy(f"more than {LISTENERS_MAX} listen to what happens; try again later")
             self._listeners = (*self._listeners, listener)
         return listener
 
