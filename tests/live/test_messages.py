@@ -130,14 +130,14 @@ def test_rule_5_3_sms_and_push_are_rendered_and_handed_over(make: MakeWorld) -> 
         ("sms", "short", "+48 600 100 200", "sent", None),
         ("push", None, "t", "sent", None),
     }
-    texts = []
+    texts: dict[str, object] = {}
     with read(world.engine) as connection:
         flows = world.installation.cache.current(connection)
         for one in messages(world):
-            texts.append(world.installation.postmaster.outgoing(connection, one, flows, Contact("ann"), world.now))
-    sms, push = (getattr(one, "text", None) for one in texts)
-    assert str(sms).startswith(f"Hi Ann, {world.installation.settings.links}/u/")
-    assert push == "3 left"
+            outgoing = world.installation.postmaster.outgoing(connection, one, flows, Contact("ann"), world.now)
+            texts[one.channel] = getattr(outgoing, "text", None)
+    assert str(texts["sms"]).startswith(f"Hi Ann, {world.installation.settings.links}/u/")
+    assert texts["push"] == "3 left"
 
 
 def test_rule_5_3_an_empty_text_is_not_sent(make: MakeWorld) -> None:
