@@ -72,9 +72,10 @@ class TurnStage:
         return bool(merges or absorbed or handed_on or self._aliases)
 
     def _load(self, keys: Iterable[str]) -> None:
-        wanted = {key: self.here(key) for key in keys}
-        self._contacts.update(contacts.load(self._connection, [key for key, here in wanted.items() if here], self._now))
-        missing = wanted.keys() - self._contacts.keys()
+        wanted = set(keys)
+        mine = wanted if self._claim.group is WHOLE else {key for key in wanted if self.here(key)}
+        self._contacts.update(contacts.load(self._connection, mine, self._now))
+        missing = wanted - self._contacts.keys()
         if missing:
             # Who is new, or is another one now: who is there already has no alias.
             found = aliases.find(self._connection, missing)
