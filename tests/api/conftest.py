@@ -34,6 +34,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ``JOURNEYFLOW_TEST_ALL_STORES=1 pytest tests/api`` runs everything on both.
     """
     named = stores.BOTH if EVERYWHERE else getattr(metafunc.module, "STORES", ("sqlite",))
+    if metafunc.definition.get_closest_marker("one_group") is not None:
+        named = ("sqlite",)
     metafunc.parametrize("store", named, indirect=True, scope="module")
 
 
