@@ -70,7 +70,6 @@ class Actor:
         self.decision = Decision(contact, now, flows.library, memory, effects)
         self.walker = Walker(self.decision, flows)
         self.facts = Facts(self.decision, flows, firings)
-        self.decision.gatekeeper = Gate(self.decision, self.walker)
 
     def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
         """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
@@ -85,6 +84,7 @@ class Actor:
 
     def take(self, inputs: Sequence[Input | Absorb], until: datetime) -> datetime | None:
         """The same for a contact that more will be handled of before it is kept; when time next has work for it."""
+        self.decision.gatekeeper = Gate(self.decision, self.walker)
         if self.contact.met is not self.flows:
             self._meet_flows()
         self._tidy_runs()
@@ -111,6 +111,9 @@ class Actor:
             fact, due = self.facts.coming()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
+        del (
+            self.decision.gatekeeper
+        )  # which knows the decision: what refers to itself dies only when Python looks for it
         return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
