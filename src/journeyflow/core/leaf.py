@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
@@ -68,8 +69,9 @@ class Leaf(Model):
         """Both at once: whether it holds, and when time alone can next change that."""
         return self.holds(view), self.next_change(view)
 
+    @abstractmethod
     def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:
-        raise NotImplementedError
+        """Whether it holds now; what was looked at is added to ``because``."""
 
     # Any: a condition; what a condition can be is said where all of them are known
     def parts(self) -> Iterator[Any]:
