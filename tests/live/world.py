@@ -50,12 +50,7 @@ class LiveWorld:
         self.limit = limit
         self.delivering = delivering
         self._database = ExitStack()
-        url = self._database.enter_context(stores.database(directory))
-        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
-        self.engine = self.installation.engine
-        self.dispatcher = Dispatcher(
-            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
-        )
+        self.open(self._database.enter_context(stores.database(directory)))
         sources = [
             Source("test", next(iter(document)), str(document[next(iter(document))]), document)
             for document in documents
@@ -66,6 +61,14 @@ class LiveWorld:
                 if source.kind == "coupon_pool" and source.data["codes"] == "uploaded":
                     codes.add(connection, source.id, [f"{source.id}-{number}" for number in range(500)], start)
 
+    def open(self, url: str) -> None:
+        """Work on this database."""
+        self.url = url
+        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
+        self.engine = self.installation.engine
+        self.dispatcher = Dispatcher(
+            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
+        )
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
 

@@ -1,4 +1,4 @@
-"""Claim groups: ranges of shards, each worked on by one turn at a time. Its row is the lock, and keeps its clock.
+"""Claim groups: sets of shards, each worked on by one turn at a time. Its row is the lock, and keeps its clock.
 
 SQLite has one group, and its lock is the database's own (BEGIN IMMEDIATE). On PostgreSQL a turn locks the row of one
 group until its transaction ends, however it ends; whoever finds it locked goes on to the next group. So no contact is
@@ -7,11 +7,13 @@ worked on twice at a time, its work is serial (rule 1.2), and nobody has to shar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal, select, update
+import orjson
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, literal, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -20,20 +22,48 @@ from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import SHARD, claims
 
 
+Place = tuple[int, str]
+"""A contact's shard and key."""
+
+
 class Group(NamedTuple):
-    """The shards from ``first`` to ``last``, both included."""
+    """The shards from ``first`` to ``last``, both included; or, where they do not follow one another, those named.
+
+    A cluster (Citus) puts shards together by a hash of their number.
+    """
 
     first: int
     last: int
+    named: frozenset[int] | None = None
+
+    @staticmethod
+    def naming(shards: Iterable[int]) -> Group:
+        """The group of these shards."""
+        named = frozenset(shards)
+        return Group(min(named), max(named), named)
+
+    def shards(self) -> frozenset[int]:
+        """All of them."""
+        return frozenset(range(self.first, self.last + 1)) if self.named is None else self.named
+
+    def has(self, shard: int) -> bool:
+        """Whether it is one of this group."""
+        return self.first <= shard <= self.last if self.named is None else shard in self.named
 
     def holds(self, contact: str) -> bool:
         """Whether the contact is one of this group."""
-        return self.first <= shard_of(contact) <= self.last
+        return self.has(shard_of(contact))
 
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
-        return column.between(self.first, self.last)
+        return column.between(self.first, self.last) if self.named is None else column.in_(sorted(self.named))
+
+    def behind(self, table: Table, place: Place) -> ColumnElement[bool]:
+        """Those of its contacts behind a place, in order of shard and key; no place lies before its first shard."""
+        column: ColumnClause[int] = table.c[SHARD]
+        mine = column <= self.last if self.named is None else self.of(table)
+        return and_(tuple_(column, table.c.contact) > tuple_(*place), mine)
 
 
 WHOLE: Final = Group(0, SHARDS - 1)
@@ -66,8 +96,12 @@ def groups(connection: Connection) -> tuple[Group, ...]:
     """The groups of this installation."""
     if not on_postgresql(connection):
         return (WHOLE,)
-    firsts = list(connection.scalars(select(claims.c.shard).order_by(claims.c.shard)))
-    return tuple(Group(first, after - 1) for first, after in zip(firsts, [*firsts[1:], SHARDS], strict=True))
+    rows = connection.execute(select(claims.c.shard, claims.c.shards).order_by(claims.c.shard)).all()
+    firsts = [first for first, _ in rows]
+    return tuple(
+        Group(first, after - 1) if named is None else Group.naming(orjson.loads(named))
+        for (first, named), after in zip(rows, [*firsts[1:], SHARDS], strict=True)
+    )
 
 
 def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, delete, select, update
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk
@@ -139,8 +139,9 @@ def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, seg
 
 def _contacts(connection: Connection, claim: Claim, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
     key = (contacts.c.shard, contacts.c.contact)
-    behind = tuple_(*key) > tuple_(*after), contacts.c.shard <= claim.group.last
-    rows = connection.execute(select(*key).where(*behind).order_by(*key).limit(limit)).all()
+    rows = connection.execute(
+        select(*key).where(claim.group.behind(contacts, after)).order_by(*key).limit(limit)
+    ).all()
     return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
 
 
@@ -149,7 +150,7 @@ def _in_journey(connection: Connection, claim: Claim, task: Task, limit: int) ->
     key = (runs.c.shard, runs.c.contact)
     rows = connection.execute(
         select(*key, runs.c.journey, runs.c.status)
-        .where(tuple_(*key) > tuple_(*task.cursor), runs.c.shard <= claim.group.last)
+        .where(claim.group.behind(runs, task.cursor))
         .order_by(*key)
         .limit(LOOKED_AT_MAX)
     )

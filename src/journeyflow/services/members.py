@@ -16,7 +16,8 @@ from journeyflow.core.standing import Definition
 from journeyflow.core.view import Library, View
 from journeyflow.db import contacts, segments
 from journeyflow.db.memory import TurnMemory
-from journeyflow.db.segments import ANYBODY, Place, Wish
+from journeyflow.db.claims import Place
+from journeyflow.db.segments import ANYBODY, Wish
 from journeyflow.db.tasks import UNTOUCHED
 
 CHUNK: Final = 500
