@@ -1,12 +1,15 @@
-"""Half of a story on one store, a copy in the middle of it, the other half on another: the trail is that of one clock."""
+"""Half of a story on one store, the other half on a copy of it on another: the trail is that of one clock."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -17,14 +20,30 @@ from tests.live.strategies import Arrivals, Document, arrivals, documents, turn_
 from tests.live.test_random import decided_by_lost_messages, numbers, simulated
 from tests.live.test_same_trail import shop
 from tests.live.test_workers import Together, apart, few
-from tests.live.world import comparable, refused
+from tests.live.world import START, comparable, refused
 
+from journeyflow.core.inputs import Event
 from journeyflow.db import inbox, migrations
-from journeyflow.db.store import open_engine, write
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.services.copy import Copied, copy
+from journeyflow.services.turn import next_due
 
 STORES = ("sqlite",)  # where the story begins; each test says where it goes on
 MOMENT = timedelta(microseconds=1)
+
+
+class Move(NamedTuple):
+    """When an installation is moved: after so many inputs, or when a timer or a schedule is next due after these.
+
+    ``turns`` are taken at that very instant, before it is moved.
+    """
+
+    inputs: int
+    at_timer: bool
+    turns: int
+
+
+moves = st.builds(Move, st.integers(0, 30), st.booleans(), st.integers(0, 2))
 
 
 class Moving(Together):
@@ -41,6 +60,16 @@ class Moving(Together):
             target.dispose()
         self.open(url)
         return copied
+
+    def next_due(self) -> datetime | None:
+        with read(self.engine) as connection:
+            return next_due(connection, self.installation.cache.current(connection), self.now)
+
+    def one_turn(self) -> None:
+        """One turn of the first group, whatever is left for others."""
+        self._turn(0, self.groups[0])
+        while asyncio.run(self.dispatcher.dispatch()):
+            pass
 
 
 @contextmanager
@@ -62,28 +91,20 @@ def elsewhere(store: stores.Store) -> Iterator[str]:
             yield str(Path(stack.enter_context(TemporaryDirectory())) / "elsewhere.db")
 
 
-def assert_goes_on(some: Sequence[Document], inputs: Arrivals, limit: int, cut: int, there: Sequence[stores.Store]) -> None:
-    """The trail of a story that is moved on to another store after some of its inputs, and again after as many.
-
-    At each move the inputs of one instant lie in the inbox, which nobody has looked at.
-    """
+def assert_goes_on(
+    some: Sequence[Document], inputs: Arrivals, limit: int, move: Move, there: Sequence[stores.Store]
+) -> None:
+    """The trail of a story that is moved on to another store after some of its inputs, and again after as many."""
     records, simulation = simulated(some, inputs)
     coming = sorted(inputs, key=lambda one: one[1].at)
     with ExitStack() as stack:
         world = stack.enter_context(installed(some, limit, there[0]))
-        world.settle()  # what was published is in force before anything arrives, as in a simulation
+        if len(world.groups) > 1:
+            world.settle()  # what was published is in force before anything arrives, as in a simulation
         for store in there[1:]:
-            at = max(coming[min(cut, len(coming) - 1)][1].at, world.now + MOMENT)
-            world.feed([one for one in coming if one[1].at < at], at - MOMENT)
-            world.advance(at, included=False)
-            world.now = at
-            with write(world.engine) as connection:
-                inbox.put(connection, [one for one in coming if one[1].at == at])
-            coming = [one for one in coming if one[1].at > at]
+            coming = in_the_middle(world, coming, move)
             world.move(stack.enter_context(elsewhere(store)))
             world.settle()
-            if not coming:
-                break
         world.feed(coming, simulation.end)
         balance(world)
         if not decided_by_lost_messages(world, inputs):
@@ -92,21 +113,73 @@ def assert_goes_on(some: Sequence[Document], inputs: Arrivals, limit: int, cut: 
             assert numbers(world) == simulation.journeys
 
 
-@few
-@given(documents, arrivals(), turn_limits, st.integers(0, 40))
-def test_a_story_goes_on_where_it_was_copied_to(
-    some: list[Document], inputs: Arrivals, limit: int, cut: int
-) -> None:
-    assert_goes_on(some, apart(inputs), limit, cut, ["sqlite", "postgresql"])
+def in_the_middle(world: Moving, coming: Arrivals, move: Move) -> Arrivals:
+    """Bring the world to an instant at which inputs or timers wait that nobody has looked at, or not at all of them.
+
+    The inputs that have not arrived by then.
+    """
+    at = coming[min(move.inputs, len(coming) - 1)][1].at if coming else world.now
+    at = max(at, world.now + MOMENT)
+    world.feed([one for one in coming if one[1].at < at], at - MOMENT)
+    due = world.next_due()
+    if move.at_timer and due is not None and not any(at <= one[1].at <= due for one in coming):
+        at = max(at, due)
+    world.advance(at, included=False)
+    world.now = at
+    with write(world.engine) as connection:
+        inbox.put(connection, [one for one in coming if one[1].at == at])
+    for _ in range(move.turns):
+        world.one_turn()
+    return [one for one in coming if one[1].at > at]
 
 
 @few
-@given(documents, arrivals(), turn_limits, st.integers(0, 20))
-def test_a_story_goes_there_and_back(some: list[Document], inputs: Arrivals, limit: int, cut: int) -> None:
-    assert_goes_on(some, apart(inputs), limit, cut, ["sqlite", "postgresql", "sqlite"])
+@given(documents, arrivals(), turn_limits, moves)
+def test_a_story_goes_on_where_it_was_copied_to(some: list[Document], inputs: Arrivals, limit: int, move: Move) -> None:
+    assert_goes_on(some, apart(inputs), limit, move, ["sqlite", "postgresql"])
+
+
+@few
+@given(documents, arrivals(), turn_limits, moves)
+def test_a_story_goes_there_and_back(some: list[Document], inputs: Arrivals, limit: int, move: Move) -> None:
+    assert_goes_on(some, apart(inputs), limit, move, ["sqlite", "postgresql", "sqlite"])
 
 
 @pytest.mark.parametrize("there", [("sqlite", "postgresql"), ("postgresql", "postgresql"), ("postgresql", "sqlite")])
 def test_the_shop_s_story_goes_on_wherever_it_is_copied_to(there: Sequence[stores.Store]) -> None:
     some, inputs = shop()
-    assert_goes_on(some, inputs, 1_000, len(inputs) // 2, there)
+    assert_goes_on(some, inputs, 1_000, Move(len(inputs) // 2, at_timer=False, turns=0), there)
+
+
+EVERYBODY: Document = {"segment": "everybody", "when": {"all": []}}
+EVERY_MONDAY: Document = {
+    "journey": "weekly",
+    "triggers": [{"type": "schedule", "cron": "0 9 * * 1", "segment": "everybody"}],
+    "start": "label",
+    "nodes": {"label": {"type": "tag", "add": ["weekly"]}},
+}
+
+
+def test_rule_3_8_a_schedule_that_is_copied_while_it_lets_contacts_in_lets_in_each_of_them_once() -> None:
+    people = [f"contact {number}" for number in range(300)]
+    with (
+        installed([EVERYBODY, EVERY_MONDAY], 40, "sqlite") as world,
+        elsewhere("postgresql") as there,
+        elsewhere("sqlite") as back,
+    ):
+        with write(world.engine) as connection:
+            inbox.put(connection, [(key, Event(START, "Seen", START)) for key in people])
+        world.settle()
+        due = world.next_due()
+        assert due is not None
+        world.now = due
+        for url in (there, back):
+            for _ in range(3):
+                world.one_turn()
+            world.move(url)
+            entered = Counter(record.contact for record in world.trail() if record.kind == "entered")
+            assert 0 < len(entered) < len(people)
+        world.settle()
+
+        assert Counter(record.contact for record in world.trail() if record.kind == "entered") == Counter(people)
+        balance(world)

@@ -21,7 +21,6 @@ from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import SHARD, claims
 
-
 Place = tuple[int, str]
 """A contact's shard and key."""
 

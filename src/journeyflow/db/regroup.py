@@ -77,7 +77,7 @@ def rows_for(connection: Connection, table: Table, groups: Sequence[Overlap]) ->
 
 def _claims(connection: Connection, groups: Sequence[Overlap]) -> list[Row]:
     """Time goes on from where any of the groups was (rule 1.1); timers are looked for from the first one on."""
-    now: dict[int, int] = {first: at for first, at in connection.execute(select(claims.c.shard, claims.c.now))}
+    now: dict[int, int] = dict(connection.execute(select(claims.c.shard, claims.c.now)).all())
     return [
         (
             group.first,
@@ -91,9 +91,7 @@ def _claims(connection: Connection, groups: Sequence[Overlap]) -> list[Row]:
 
 def _firings(connection: Connection, groups: Sequence[Overlap]) -> list[Row]:
     rows = connection.execute(select(firings)).all()
-    found = {
-        (overlap.group.first, *row[1:4]): row.at for overlap in groups for row in rows if overlap.holds(row.shard)
-    }
+    found = {(overlap.group.first, *row[1:4]): row.at for overlap in groups for row in rows if overlap.holds(row.shard)}
     return [(*key, at) for key, at in found.items()]
 
 

@@ -139,9 +139,7 @@ def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, seg
 
 def _contacts(connection: Connection, claim: Claim, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
     key = (contacts.c.shard, contacts.c.contact)
-    rows = connection.execute(
-        select(*key).where(claim.group.behind(contacts, after)).order_by(*key).limit(limit)
-    ).all()
+    rows = connection.execute(select(*key).where(claim.group.behind(contacts, after)).order_by(*key).limit(limit)).all()
     return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
 
 
