@@ -75,6 +75,16 @@ def database() -> Iterator[Database]:
             server.cleanup()
 
 
+@contextmanager
+def a_database(store: str) -> Iterator[str | None]:
+    """The URL of an empty database of a server of its own; ``None`` for SQLite, which needs but a file."""
+    if store == "sqlite":
+        yield None
+        return
+    with database() as server:
+        yield server.new()
+
+
 def process_seconds(process: int) -> float:
     """CPU time of one process, with its threads and without its children."""
     return _seconds(process, _USER_TICKS)

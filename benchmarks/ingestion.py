@@ -69,8 +69,8 @@ def run(options: Namespace) -> bool:
     kept = []
     for kind, most in LIMITS.items():
         engine, floor = costs[f"engine, {kind}"], costs[f"floor, {kind}"]
-        found = ratio([one.cpu_seconds for one in engine], [one.cpu_seconds for one in floor])
-        kept.append(tell_ratio("engine", "floor", f"CPU time, {kind}", found, most))
+        dearer = ratio([one.cpu_seconds for one in engine], [one.cpu_seconds for one in floor])
+        kept.append(tell_ratio("engine", "floor", f"CPU time, {kind}", dearer, most))
         same = {(one.rows, one.digest) for one in (*engine, *floor)}
         if len(same) > 1:
             console.print(f"[bold red]the rows of inbox differ[/], {kind}: {sorted(same)}")

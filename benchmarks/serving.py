@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +81,25 @@ class Server:
         assert self.process is not None
         self.process.terminate()
         self.process.wait(60)
+
+
+@contextmanager
+def working(directory: Path, database: str, options: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    """``journeyflow worker`` as a process, which is stopped in order at the end."""
+    code = "from journeyflow.cli.main import app; app()"
+    with (directory / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "worker", "--database-url", database, *options],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "JOURNEYFLOW_LOG_LEVEL": "warning"},
+            cwd=directory,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
