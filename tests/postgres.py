@@ -11,16 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from itertools import product
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Final
 from uuid import uuid4
 
+import orjson
 import psycopg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, MetaData, create_engine, make_url
 
 from journeyflow.db import migrations
+from journeyflow.db.schema_version import newest
 from journeyflow.db.store import open_engine
-from journeyflow.db.tables import metadata
+from journeyflow.db.tables import SHARD, metadata
 
 INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 GIVEN = "JOURNEYFLOW_TEST_POSTGRES_URL"
@@ -62,6 +66,8 @@ def _connection(url: URL) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 _free: list[str] = []
 """Databases with the newest schema that nobody uses."""
+_free_hashed: list[str] = []
+"""The same, of those laid out as in a cluster."""
 
 
 @contextmanager
@@ -73,6 +79,60 @@ def empty() -> Iterator[str]:
     finally:
         with _connection(server()) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+HASHED_PARTS: Final = 8
+
+
+@contextmanager
+def hashed() -> Iterator[str]:
+    """The URL of a database that is laid out like one that is spread over a cluster.
+
+    Tables are parted by a hash of the shard, and a claim group is the shards that lie in one part.
+    """
+    name = _free_hashed.pop() if _free_hashed else _laid_out()
+    try:
+        yield _text(name)
+    finally:
+        _clear(name)
+        _free_hashed.append(name)
+
+
+def _laid_out() -> str:
+    name = _create()
+    whole = MetaData(naming_convention=metadata.naming_convention)
+    parted = []
+    for table in metadata.sorted_tables:
+        copied = table.to_metadata(whole)
+        options = copied.dialect_options["postgresql"]
+        if table.info["spread"] == "distributed" and options["partition_by"] in (None, f"RANGE ({SHARD})"):
+            options["partition_by"] = f"HASH ({SHARD})"
+            parted.append(table.name)
+    engine = create_engine(make_url(_text(name)).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        whole.create_all(connection)
+        for table_name, part in product(parted, range(HASHED_PARTS)):
+            connection.exec_driver_sql(
+                f"CREATE TABLE {table_name}_h{part} PARTITION OF {table_name}"
+                f" FOR VALUES WITH (MODULUS {HASHED_PARTS}, REMAINDER {part})"
+            )
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text NOT NULL)")
+        for version in newest():
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (%s)", (version,))
+        _make_groups(connection)
+    engine.dispose()
+    return name
+
+
+def _make_groups(connection: Connection) -> None:
+    found = connection.exec_driver_sql(
+        "SELECT part, array_agg(n) FROM generate_series(0, 1023) AS n, generate_series(0, %s) AS part"
+        " WHERE satisfies_hash_partition('claims'::regclass, %s, part, n::smallint) GROUP BY part",
+        (HASHED_PARTS - 1, HASHED_PARTS),
+    )
+    for _, shards in found.all():
+        row = (min(shards), orjson.dumps(sorted(shards)).decode())
+        connection.exec_driver_sql("INSERT INTO claims (shard, now, shards) VALUES (%s, 0, %s)", row)
 
 
 @contextmanager

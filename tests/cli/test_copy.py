@@ -86,6 +86,7 @@ def test_there_has_to_be_something_to_copy(workplace: Path) -> None:
 
 def test_statements_to_print_and_a_copy_to_make_are_two_things() -> None:
     assert call("migrate", "--sql", "--copy-to", "other.db").exit_code == 2
+    assert call("migrate", "--distribute", "--copy-to", "other.db").exit_code == 2
 
 
 def test_a_server_that_is_away_is_named_without_its_password(flows: Path) -> None:

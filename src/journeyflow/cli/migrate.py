@@ -27,19 +27,29 @@ CopyTo = Annotated[
         "--copy-to", metavar="URL", help="Copy the whole installation, runs in flight included, to an empty database."
     ),
 ]
+Distribute = Annotated[
+    bool, typer.Option("--distribute", help="Spread the tables over the cluster that the database is one of (Citus).")
+]
 
 
 def migrate(
     database_url: DatabaseUrl = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the statements for an empty database.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements: for an empty database, or those of --distribute.")
+    ] = False,
+    distribute: Distribute = False,
     copy_to: CopyTo = None,
 ) -> None:
     """Bring the database to the newest schema; ``serve`` does so too."""
-    if sql and copy_to is not None:
-        raise typer.BadParameter("--sql and --copy-to exclude each other")
+    if copy_to is not None and (sql or distribute):
+        raise typer.BadParameter("--copy-to goes with neither --sql nor --distribute")
     settings = load_settings(database_url=database_url)
-    if sql:
+    if sql and distribute:
+        _print_distribution()
+    elif sql:
         _print_statements(settings)
+    elif distribute:
+        _distribute(settings)
     elif copy_to is not None:
         _copy(settings, load_settings(database_url=copy_to))
     else:
@@ -51,6 +61,22 @@ def _print_statements(settings: Settings) -> None:
     from journeyflow.db.store import postgresql_url
 
     sys.stdout.write(migrations.sql("sqlite" if postgresql_url(settings.database_url) is None else "postgresql"))
+
+
+def _print_distribution() -> None:
+    from journeyflow.db import distribution
+
+    for statement in distribution.statements():
+        console.say(f"{statement};")
+    console.say("-- and what belongs to claim groups is written anew: claims, tasks, firings")
+
+
+def _distribute(settings: Settings) -> None:
+    from journeyflow.services.distribute import distribute
+
+    with _opened(settings) as engine:
+        number = distribute(engine)
+    console.say(f"{shown(settings.database_url)} is spread over its cluster, in {number} claim groups")
 
 
 def _bring_up(settings: Settings) -> None:

@@ -133,10 +133,19 @@ def advance_all(connection: Connection, clock: datetime) -> datetime:
 
     Turns that have begun are waited for; no other begins before this transaction ends.
     """
-    found = connection.execute(select(claims.c.now).order_by(claims.c.shard).with_for_update()).scalars().all()
-    now = max([clock, *map(from_micros, found)])
-    if found:
-        connection.execute(update(claims).values(now=to_micros(now)))
-    else:
-        connection.execute(insert(claims).values(shard=WHOLE.first, now=to_micros(now)))
+    known = groups(connection)
+    found = [_lock(connection, group) for group in known]  # always in the same order, so that nobody waits in a circle
+    now = max([clock, *(from_micros(at) for at in found if at is not None)])
+    for group, at in zip(known, found, strict=True):
+        if at is None:
+            connection.execute(insert(claims).values(shard=group.first, now=to_micros(now)))
+        else:
+            mine = claims.c.shard == group.first
+            connection.execute(update(claims).where(mine).values(now=to_micros(now)))
     return now
+
+
+def _lock(connection: Connection, group: Group) -> int | None:
+    """Wait for the turn that works on the group; its clock."""
+    mine = claims.c.shard == group.first
+    return connection.scalar(select(claims.c.now).where(mine).with_for_update())

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Table, delete
 
 from journeyflow.core.errors import Conflict, SystemFailure
 from journeyflow.db import bulk, regroup, snapshot
-from journeyflow.db.claims import groups
+from journeyflow.db.claims import WHOLE, groups
 from journeyflow.db.regroup import OF_GROUPS, Overlap
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.snapshot import TABLES, Tally
@@ -71,7 +71,7 @@ def copy(source: Engine, target: Engine, on_progress: OnProgress | None = None) 
         regroup.check(reading, overlaps)
         counts = {table: snapshot.count(reading, table) for table in TABLES}
         steps = _Steps(2 * sum(counts.values()), on_progress)
-        writing.execute(delete(claims))  # those that the migration made
+        writing.execute(delete(claims).where(WHOLE.of(claims)))  # those that the migration made
         wanted = {table: _copy_table(reading, writing, table, overlaps, steps) for table in TABLES}
         return [_verify(writing, table, counts[table], wanted[table], steps) for table in TABLES]
 
