@@ -70,7 +70,7 @@ def _check(connection: Any, _cursor: Any, sql: str, *_: Any) -> None:  # Any: SQ
 def _asker() -> str | None:
     """The function of the program that executes a statement; ``None`` where a test or a migration does."""
     frame = sys._getframe(2)
-    while "/site-packages/" in frame.f_code.co_filename:
+    while "/site-packages/" in frame.f_code.co_filename or "/db/bulk" in frame.f_code.co_filename:
         assert frame.f_back is not None
         frame = frame.f_back
     if not frame.f_code.co_filename.startswith(_SOURCE):

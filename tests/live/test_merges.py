@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests import stores
 from tests.live.world import START, LiveWorld
 
 from journeyflow.core.inputs import Event, Input, Merge
@@ -16,6 +17,8 @@ from journeyflow.db.calls import CallOutcome
 from journeyflow.db.store import read, write
 from journeyflow.services.call import pick_up
 from journeyflow.services.turn import MERGES_MAX
+
+STORES = stores.ALL
 
 JOURNEY: dict[str, JSON] = {
     "journey": "asks",

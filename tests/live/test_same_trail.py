@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.live.world import START, LiveWorld, comparable, refused
 
 from journeyflow.core.documents import KINDS, Documents
@@ -15,6 +16,8 @@ from journeyflow.core.inputs import Appear, Event, Identify, Input
 from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
+
+STORES = stores.ALL
 
 SPENT: JSON = {"event": "Order Completed", "within": "10d", "sum": "total", "gte": 50}
 VIP: JSON = {"attribute": "vip", "eq": True}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from tests import stores
 from tests.live.books import balance
 from tests.live.test_turns import changed, published, put
 from tests.live.world import START, LiveWorld
@@ -19,6 +20,8 @@ from journeyflow.db.documents import FlowsCache
 from journeyflow.db.store import read, write
 from journeyflow.services import operate
 from journeyflow.services.turn import take_turn
+
+STORES = stores.ALL
 
 Document = dict[str, JSON]
 HOUR = timedelta(hours=1)
