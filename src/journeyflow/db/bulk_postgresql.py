@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
+from journeyflow.db import months
+
 Row = Sequence[object]
 
 _COPIED_MIN: Final = 4
@@ -96,6 +98,9 @@ def _quoted(text: str | None) -> str:
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if table.info["month"] is not None:
+        place = _month_place(table)
+        months.ensure(connection, table, [int(str(row[place])) for row in rows])
     if len(rows) < _COPIED_MIN:
         connection.exec_driver_sql(_insert_sql(table), _arrays(table.columns, rows))
         return
@@ -153,6 +158,11 @@ def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's v
     names = [column.name for column in table.columns]
     places = [names.index(column.name) for column in table.primary_key.columns]
     return lambda row: tuple([row[place] for place in places])
+
+
+@cache
+def _month_place(table: Table) -> int:
+    return [column.name for column in table.columns].index(table.info["month"])
 
 
 # --- statements ------------------------------------------------------------------------------------------------------
