@@ -100,7 +100,8 @@ def _quoted(text: str | None) -> str:
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if table.info["month"] is not None:
         place = _month_place(table)
-        months.ensure(connection, table, [int(str(row[place])) for row in rows])
+        instants: list[Any] = [row[place] for row in rows]  # Any: numbers, as the table says
+        months.ensure(connection, table, instants)
     if len(rows) < _COPIED_MIN:
         connection.exec_driver_sql(_insert_sql(table), _arrays(table.columns, rows))
         return

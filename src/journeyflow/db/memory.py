@@ -19,7 +19,7 @@ from journeyflow.core.identity import address_hash, key_text, shard_of
 from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import Missing, PathKeys, from_micros, look_up, to_micros
 from journeyflow.core.workspace import Channel
-from journeyflow.db import bulk
+from journeyflow.db import bulk, forgotten
 from journeyflow.db.ahead import Ahead, Rows
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
@@ -86,8 +86,8 @@ class TurnMemory:
     def _read_events(self, name: str, since: datetime | None, contacts: Sequence[str], limit: int | None) -> Rows:
         wanted = bulk.batch(self._connection, ((shard_of(contact), contact) for contact in contacts))
         same = and_(events.c.shard == wanted.c.shard, events.c.contact == wanted.c.contact, events.c.name == name)
-        if since is not None:
-            same = and_(same, events.c.handled_at > to_micros(since))
+        recent = forgotten.kept(self._connection, events) if since is None else events.c.handled_at > to_micros(since)
+        same = and_(same, recent)
         columns = [events.c[column] for column in ("contact", *PastEvent._fields)]
         order = (events.c.shard, events.c.contact, events.c.handled_at, events.c.number)
         query = select(*columns).select_from(wanted.join(events, same)).order_by(*order).limit(limit)
@@ -288,8 +288,8 @@ def read_messages(
     found: dict[str, list[PastMessage]] = {contact: [] for contact in contacts}
     wanted = bulk.batch(connection, ((shard_of(contact), contact) for contact in found))
     same = and_(messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact)
-    if since is not None:
-        same = and_(same, messages.c.queued_at > to_micros(since))
+    recent = forgotten.kept(connection, messages) if since is None else messages.c.queued_at > to_micros(since)
+    same = and_(same, recent)
     columns = [messages.c[name] for name in ("contact", *PastMessage._fields[:8], "opened_at", "clicked_at")]
     going_out = messages.c.status.in_(("queued", "sending", "sent"))
     query = select(*columns).select_from(wanted.join(messages, same)).where(going_out)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, tuple_, update
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import MessageRetried
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases, inbox
+from journeyflow.db import aliases, forgotten, inbox, months
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
@@ -196,12 +196,14 @@ def _first_due(connection: Connection, channel: str) -> datetime:
 
 def by_id(connection: Connection, id_: str) -> StoredMessage | None:
     """One message."""
-    row = connection.execute(select(messages).where(messages.c.id == id_)).first()
+    this = (messages.c.id == id_) & forgotten.kept(connection, messages)
+    row = connection.execute(select(messages).where(this)).first()
     return None if row is None else from_row(row)
 
 
 def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool:
     """Queue a failed message again, as of now; whether it was failed. Its contact's next turn takes that in."""
+    months.ensure(connection, messages, [to_micros(now)])
     changed = connection.execute(
         update(messages)
         .where(*_this(message), messages.c.status == "failed")
@@ -234,7 +236,7 @@ def page(
     """Messages behind a place: those of a contact in order of time, those of all in the order of their key."""
     first = messages.c.shard if contact is None else messages.c.queued_at
     key = (first, messages.c.contact, messages.c.id)
-    query = select(messages).order_by(*key).limit(limit)
+    query = select(messages).where(forgotten.kept(connection, messages)).order_by(*key).limit(limit)
     if contact is not None:
         query = query.where(messages.c.shard == shard_of(contact), messages.c.contact == contact)
     if status is not None:

@@ -10,9 +10,9 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from journeyflow.core.workspace import Retention
-from journeyflow.db import retention
+from journeyflow.db import forgotten, months, past_months, retention
 from journeyflow.db.history import current_workspace
-from journeyflow.db.store import read, write
+from journeyflow.db.store import is_postgresql, read, write
 
 REMEMBERED: Final = timedelta(days=30)
 """How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
@@ -40,12 +40,13 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
 
 
 def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
-    """Delete what is too old; how many rows of each table.
+    """Delete what is too old; how many rows of each table, and on PostgreSQL how many months of history.
 
     One transaction for each shard, so that turns and ingestion go on in between; where it is interrupted, or
     ``go_on`` says no, the next time does the rest.
     """
     before = limits(kept, now)
+    dropped = _drop_months(engine, before, go_on)
     with read(engine) as connection:
         shards = retention.expired_shards(connection, before)
     deleted: Counter[str] = Counter()
@@ -54,7 +55,26 @@ def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], boo
             break
         with write(engine) as connection:
             deleted.update(retention.trim_shard(connection, shard, before))
-    return dict(deleted)
+    return {**deleted, **dropped}
+
+
+def _drop_months(engine: Engine, before: dict[str, datetime], go_on: Callable[[], bool]) -> dict[str, int]:
+    """What is younger than the rest of its month is forgotten with it, though it goes later."""
+    if not is_postgresql(engine):
+        return {}
+    of_months = {table.name: before[table.name] for table in months.MONTHLY}
+    with write(engine) as connection:
+        forgotten.remember(connection, of_months)
+    return {"months": past_months.put_away(engine, of_months, go_on)}
+
+
+def prepare(engine: Engine, now: datetime) -> None:
+    """Make room for what is to come, and finish what was interrupted. SQLite needs neither."""
+    if not is_postgresql(engine):
+        return
+    with write(engine) as connection:
+        months.prepare(connection, now)
+    past_months.finish(engine)
 
 
 def optimize(engine: Engine) -> None:
