@@ -1,7 +1,7 @@
 """Deleting what is kept no longer, shard by shard, so that no transaction is long.
 
-On PostgreSQL whole months of history are dropped instead (:mod:`journeyflow.db.past_months`); what is deleted row by row
-there is what lies in no month.
+On PostgreSQL whole months of history are dropped instead (:mod:`journeyflow.db.past_months`); of history, rows are
+deleted there only where they lie in no month.
 """
 
 from __future__ import annotations
