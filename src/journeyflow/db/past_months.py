@@ -32,8 +32,8 @@ def put_away(engine: Engine, limits: Mapping[str, datetime], go_on: Callable[[],
     :param limits: tables by name, and the instant before which their rows are kept no longer.
     :raises Overloaded: when a transaction that may read such a month takes too long; the next time finishes it.
     """
-    with each_alone(engine) as connection, _alone(connection) as alone:
-        return _put_away(connection, limits, go_on) if alone else 0
+    with each_alone(engine) as connection, alone(connection) as free:
+        return _put_away(connection, limits, go_on) if free else 0
 
 
 def finish(engine: Engine) -> int:
@@ -57,12 +57,13 @@ def _put_away(connection: Connection, limits: Mapping[str, datetime], go_on: Cal
             if month.end > to_micros(before) or not go_on():
                 break
             if not _awaited(connection, table, month):
-                _detach(connection, table, month)
+                detach(connection, table, month)
                 count += _drop(connection, table, month)
     return count
 
 
-def _detach(connection: Connection, table: Table, month: Month) -> None:
+def detach(connection: Connection, table: Table, month: Month) -> None:
+    """Take a month out of its table, and write on it what is to become of it."""
     part = month.part(table)
     connection.exec_driver_sql(f"COMMENT ON TABLE {part} IS '{_MARK}'")
     connection.exec_driver_sql(f"ALTER TABLE {table.name} DETACH PARTITION {part} CONCURRENTLY")
@@ -99,7 +100,7 @@ _MARKED: Final = text(
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[bool]:
+def alone(connection: Connection) -> Iterator[bool]:
     """Whether no other process is at it; until the block ends."""
     name = {"name": _MARK}
     taken = bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name))
