@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine, select, text
 from tests import postgres
-from tests.db.history_rows import event, message, step
+from tests.history_rows import event, message, step
 
 from journeyflow.core.errors import Overloaded
 from journeyflow.core.values import to_micros

@@ -122,7 +122,7 @@ def claim(
         lease = to_micros(lease_until)
         these = bulk.rows(connection, _PLACES, [_place(message, message.contact) for message in taken])
         leased = {"status": "sending", "due_at": lease, "lease_until": lease, "attempts": messages.c.attempts + 1}
-        connection.execute(update(messages).where(_among(these)).values(leased))
+        connection.execute(update(messages).where(_among(these, taken)).values(leased))
     return taken
 
 
@@ -174,7 +174,8 @@ def _write(connection: Connection, outcomes: Sequence[tuple[Outcome, str]]) -> s
     ]  # fmt: skip
     these = bulk.rows(connection, _OUTCOMES, rows)
     changed = {name: these.c[name] for name in _OUTCOMES if name not in _PLACES}
-    query = update(messages).where(_among(these), messages.c.status == "sending").values(lease_until=None, **changed)
+    among = _among(these, [one.message for one, _ in outcomes])
+    query = update(messages).where(among, messages.c.status == "sending").values(lease_until=None, **changed)
     return set(connection.scalars(query.returning(messages.c.id)))
 
 
@@ -183,8 +184,11 @@ def _place(message: StoredMessage, contact: str) -> tuple[object, ...]:
     return (shard_of(contact), contact, message.id, to_micros(message.queued_at))
 
 
-def _among(places: FromClause) -> ColumnElement[bool]:
-    return and_(*(messages.c[name] == places.c[name] for name in _PLACES))
+def _among(places: FromClause, given: Sequence[StoredMessage]) -> ColumnElement[bool]:
+    """These rows; when they were queued lets PostgreSQL leave out the other months before it begins."""
+    instants = [to_micros(one.queued_at) for one in given]
+    same = and_(*(messages.c[name] == places.c[name] for name in _PLACES))
+    return and_(same, messages.c.queued_at.between(min(instants), max(instants)))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -225,7 +229,7 @@ def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool
     this = bulk.rows(connection, _PLACES, [_place(message, message.contact)])
     changed = connection.execute(
         update(messages)
-        .where(_among(this), messages.c.status == "failed")
+        .where(_among(this, [message]), messages.c.status == "failed")
         .values(
             status="queued", queued_at=to_micros(now), due_at=to_micros(now), reason=None, attempts=0, expires_at=None
         )

@@ -69,12 +69,14 @@ def _drop_months(engine: Engine, before: dict[str, datetime], go_on: Callable[[]
 
 
 def prepare(engine: Engine, now: datetime) -> None:
-    """Make room for what is to come, and finish what was interrupted. SQLite needs neither."""
+    """Finish what was interrupted, and make room for what is to come. SQLite needs neither."""
     if not is_postgresql(engine):
         return
-    with write(engine) as connection:
-        months.prepare(connection, now)
-    past_months.finish(engine)
+    try:
+        past_months.finish(engine)
+    finally:
+        with write(engine) as connection:
+            months.prepare(connection, now)
 
 
 def optimize(engine: Engine) -> None:
