@@ -173,6 +173,15 @@ def test_a_month_is_made_while_others_write_and_read(engine: Engine) -> None:
     assert parts(engine, events) == ["events_2026_03", "events_2026_07"]
 
 
+def test_who_has_the_table_to_itself_does_not_wait_for_itself(engine: Engine) -> None:
+    with write(engine) as connection:
+        connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
+        for number in range(3):
+            bulk.insert(connection, events, [event("ann", NOW + number * timedelta(days=31), number)])
+
+    assert parts(engine, events) == ["events_2026_03", "events_2026_04", "events_2026_05"]
+
+
 def url_of(engine: Engine) -> str:
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 

@@ -121,7 +121,7 @@ def test_one_that_took_too_long_is_finished_the_next_time(engine: Engine, url: s
     assert "events_2025_12" in tables(engine)
     other.dispose()
 
-    assert past_months.finish(engine) == 1
+    assert past_months.put_away(engine, {}) == 1
 
     assert "events_2025_12" not in tables(engine)
     assert past_months.put_away(engine, LIMITS) == 2
@@ -131,7 +131,7 @@ def test_one_that_died_before_dropping_is_finished_the_next_time(engine: Engine)
     with each_alone(engine) as connection:
         past_months.detach(connection, events, months.Month(2025, 12))
 
-    assert past_months.finish(engine) == 1
+    assert past_months.put_away(engine, {}) == 1
 
     assert "events_2025_12" not in tables(engine)
 

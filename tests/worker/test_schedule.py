@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select
 from structlog.testing import capture_logs
 from tests import postgres
 
-from journeyflow.db import bulk, months, past_months
+from journeyflow.db import bulk, months
 from journeyflow.db.migrations import migrate
-from journeyflow.db.months import MONTHLY, Month
-from journeyflow.db.store import each_alone, open_engine, read, write
-from journeyflow.db.tables import seen
+from journeyflow.db.months import MONTHLY
+from journeyflow.db.store import open_engine, read, write
+from journeyflow.db.tables import messages, seen
 from journeyflow.services import retention
 from journeyflow.worker.schedule import Schedule, is_due
 
@@ -89,29 +89,32 @@ def test_months_are_made_ahead_whenever_it_looks() -> None:
     assert made == [[3, 4, 5, 6]] * 3
 
 
-def test_what_was_put_away_by_halves_is_finished_whenever_it_looks() -> None:
+def test_what_somebody_held_up_is_done_an_hour_later() -> None:
+    """Somebody reads for long while a month is to go; everything else is tidied up."""
     with postgres.empty() as url:
-        engine = open_engine(url)
+        engine, other = open_engine(url, patience_seconds=0.2), open_engine(url)
         migrate(engine)
-        clock = [EVENING]
+        clock = [EVENING - timedelta(days=900)]
         schedule = Schedule(engine, lambda: clock[0])
         schedule.look()
-        with each_alone(engine) as connection:
-            past_months.detach(connection, MONTHLY[0], Month(2026, 3))
+        with write(engine) as connection:
+            bulk.insert(connection, seen, [(1, "ann", "m1", 0)])
+        clock[0] = EVENING
 
-        clock[0] = EVENING + timedelta(hours=1)
-        assert not schedule.look()
+        with capture_logs() as logged:
+            with read(other) as reader:
+                reader.execute(select(messages.c.id)).all()
+                schedule.look()
+            with read(engine) as connection:
+                left = connection.scalar(select(func.count()).select_from(seen))
+            clock[0] = EVENING + timedelta(hours=1)
+            schedule.look()
 
-        query = text("SELECT to_regclass(:part)")
-        with read(engine) as connection:
-            assert connection.scalar(query, {"part": Month(2026, 3).part(MONTHLY[1])}) is not None
-            assert (
-                connection.execute(
-                    text("SELECT count(*) FROM pg_description WHERE description LIKE 'journeyflow%'")
-                ).scalar()
-                == 0
-            )
         engine.dispose()
+        other.dispose()
+    assert left == 0
+    assert [line["event"] for line in logged] == ["tidying up failed; it is tried again in an hour", "tidied up"]
+    assert logged[1]["months"] == 6  # those of events, which nobody was reading, went the first time
 
 
 def test_months_that_can_not_be_made_are_no_reason_not_to_tidy_up(

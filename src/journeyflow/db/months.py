@@ -11,7 +11,8 @@ make more than a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -85,12 +86,29 @@ def ensure(connection: Connection, table: Table, instants: Sequence[int]) -> Non
     wanted = {month for month in map(month_of, set(instants)) if month is not None}
     there = here.there if wanted <= here.there else attached(connection, table)
     if not wanted <= there:
-        # In a transaction of its own, so that others see it, and can go on, before this one ends.
-        with connection.engine.begin() as other:
-            make(other, table, wanted)
+        with _making(connection, table) as maker:
+            make(maker, table, wanted)
     last = max(wanted, default=None)
     start, end = (0, 0) if last is None else (last.start, last.end)
     learnt[table.name] = _Learnt(there | wanted, start, end)
+
+
+@contextmanager
+def _making(connection: Connection, table: Table) -> Iterator[Connection]:
+    """A transaction of its own, so that others find the months before this one ends; unless this one has the table to
+    itself, and the other one would wait for it.
+    """
+    if connection.scalar(_TO_ITSELF, {"parent": table.name}):
+        yield connection
+    else:
+        with connection.engine.begin() as other:
+            yield other
+
+
+_TO_ITSELF: Final = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND relation = to_regclass(:parent)"
+    " AND mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))"
+)
 
 
 class _Learnt(NamedTuple):

@@ -25,23 +25,15 @@ _MARK: Final = "journeyflow: kept no longer, is being dropped"
 
 
 def put_away(engine: Engine, limits: Mapping[str, datetime], go_on: Callable[[], bool] = lambda: True) -> int:
-    """Drop the months that lie before the limits as a whole; how many. Where somebody else is at it, nothing.
+    """Drop the months that lie before the limits as a whole, and those that somebody began to put away; how many.
 
-    A month with messages that wait for their delivery stays.
+    A month with messages that wait for their delivery stays. Where another process is at it, nothing is done.
 
     :param limits: tables by name, and the instant before which their rows are kept no longer.
     :raises Overloaded: when a transaction that may read such a month takes too long; the next time finishes it.
     """
     with each_alone(engine) as connection, alone(connection) as free:
         return _put_away(connection, limits, go_on) if free else 0
-
-
-def finish(engine: Engine) -> int:
-    """Drop the months that somebody began to put away and did not finish; how many.
-
-    :raises Overloaded: as above.
-    """
-    return put_away(engine, {})
 
 
 def _put_away(connection: Connection, limits: Mapping[str, datetime], go_on: Callable[[], bool]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -46,7 +46,7 @@ def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], boo
     ``go_on`` says no, the next time does the rest.
     """
     before = limits(kept, now)
-    dropped = _drop_months(engine, before, go_on)
+    _forget(engine, before)
     with read(engine) as connection:
         shards = retention.expired_shards(connection, before)
     deleted: Counter[str] = Counter()
@@ -55,28 +55,24 @@ def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], boo
             break
         with write(engine) as connection:
             deleted.update(retention.trim_shard(connection, shard, before))
-    return {**deleted, **dropped}
+    if is_postgresql(engine):  # last, since somebody who reads for long may hold it up
+        deleted["months"] = past_months.put_away(engine, before, go_on)
+    return dict(deleted)
 
 
-def _drop_months(engine: Engine, before: dict[str, datetime], go_on: Callable[[], bool]) -> dict[str, int]:
-    """What is younger than the rest of its month is forgotten with it, though it goes later."""
-    if not is_postgresql(engine):
-        return {}
-    of_months = {table.name: before[table.name] for table in months.MONTHLY}
-    with write(engine) as connection:
-        forgotten.remember(connection, of_months)
-    return {"months": past_months.put_away(engine, of_months, go_on)}
+def _forget(engine: Engine, before: Mapping[str, datetime]) -> None:
+    """What goes with its month later is shown to nobody from the same moment on."""
+    if is_postgresql(engine):
+        with write(engine) as connection:
+            forgotten.remember(connection, {table.name: before[table.name] for table in months.MONTHLY})
 
 
 def prepare(engine: Engine, now: datetime) -> None:
-    """Finish what was interrupted, and make room for what is to come. SQLite needs neither."""
+    """Make room for what is to come. SQLite needs none."""
     if not is_postgresql(engine):
         return
-    try:
-        past_months.finish(engine)
-    finally:
-        with write(engine) as connection:
-            months.prepare(connection, now)
+    with write(engine) as connection:
+        months.prepare(connection, now)
 
 
 def optimize(engine: Engine) -> None:
