@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, func, literal, or_, select, true
@@ -30,8 +31,11 @@ def kept(connection: Connection, table: Table) -> ColumnElement[bool]:
 
     SQLite deletes row by row, and has no others.
     """
-    if not on_postgresql(connection):
-        return true()
+    return _kept(table) if on_postgresql(connection) else true()
+
+
+@cache
+def _kept(table: Table) -> ColumnElement[bool]:
     before = select(cast(installation.c.value, BigInteger)).where(installation.c.name == _setting(table.name))
     late_enough = table.c[table.info["month"]] >= func.coalesce(before.scalar_subquery(), literal(_NEVER, BigInteger))
     return or_(late_enough, messages.c.due_at.is_not(None)) if table is messages else late_enough
