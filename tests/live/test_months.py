@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,14 +14,15 @@ from sqlalchemy import Connection, func, select, text
 from tests.history_rows import event, message, step
 from tests.live.world import LiveWorld
 
+from journeyflow.core.effects import Effects, Engaged
 from journeyflow.core.inputs import Event
-from journeyflow.core.values import JSON
-from journeyflow.db import bulk, inbox, outbox, past_months, tables
-from journeyflow.db.claims import Group
+from journeyflow.core.values import JSON, to_micros
+from journeyflow.db import bulk, claims, inbox, outbox, past_months, tables, turns
+from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.memory import read_messages
+from journeyflow.db.memory import TurnMemory, read_messages
 from journeyflow.db.months import MONTHLY, Month
-from journeyflow.db.outbox import Outcome
+from journeyflow.db.outbox import Outcome, StoredMessage
 from journeyflow.db.store import open_engine, write
 from journeyflow.services.turn import take_turn
 
@@ -150,3 +151,79 @@ def test_a_message_that_is_tried_again_is_looked_for_in_its_month(year: LiveWorl
     with fresh(year) as connection:
         assert outbox.retry(connection, found, NOW)
         assert looked_at(connection) == {"messages_2025_10"}
+
+
+# --- how many rows they read -----------------------------------------------------------------------------------------
+
+CROWD = 5_000
+FEW = [f"c{number}" for number in range(40)]
+
+
+@pytest.fixture
+def crowd(world: LiveWorld) -> LiveWorld:
+    """A month that has just begun: many rows, of which PostgreSQL knows nothing yet; a few messages wait."""
+    people = [f"c{number}" for number in range(CROWD)]
+    with write(world.engine) as connection:
+        bulk.insert(connection, tables.events, [event(one, NOW, 0) for one in people])
+        bulk.insert(connection, tables.messages, [message(one, NOW, 0) for one in people])
+        bulk.insert(connection, tables.messages, [message(one, NOW, 1, "queued") for one in FEW])
+    return world
+
+
+def rows_read(connection: Connection) -> int:
+    """How many rows of history the connection has read."""
+    query = text(
+        "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname ~ '^(messages|events)_'"
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def claim(connection: Connection) -> None:
+    assert len(outbox.claim(connection, NOW, NOW + DAY, 100)) == len(FEW)
+
+
+def finish(connection: Connection) -> None:
+    taken = [stored(connection, f"{one}-1") for one in FEW]
+    connection.execute(
+        tables.messages.update().where(tables.messages.c.id.in_([one.id for one in taken])).values(status="sending")
+    )
+    assert len(outbox.finish(connection, [Outcome(one, "sent", NOW) for one in taken])) == len(FEW)
+
+
+def stored(connection: Connection, id_: str) -> StoredMessage:
+    found = outbox.by_id(connection, id_)
+    assert found is not None
+    return found
+
+
+def engage(connection: Connection) -> None:
+    effects = Effects()
+    effects.engaged.extend(Engaged(one, f"{one}-0", "opened", NOW) for one in FEW)
+    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0), {})
+    opened = select(func.count()).where(
+        tables.messages.c.id.in_([f"{one}-0" for one in FEW]), tables.messages.c.opened_at == to_micros(NOW)
+    )
+    assert connection.scalar(opened) == len(FEW)
+
+
+def withdraw(connection: Connection) -> None:
+    effects = Effects()
+    effects.withdrawn.extend((one, f"{one}-1") for one in FEW)
+    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0), {})
+    assert sum(outbox.waiting(connection).values()) == 0
+
+
+def look_for_caps(connection: Connection) -> None:
+    assert all(read_messages(connection, FEW, NOW - DAY).values())
+
+
+def look_through_history(connection: Connection) -> None:
+    memory = TurnMemory(connection, {}, {one: [] for one in FEW}, Effects(), lambda *_: None)
+    assert all(memory.events(one, "Opened", NOW - DAY) for one in FEW)
+
+
+@pytest.mark.parametrize("work", [claim, finish, engage, withdraw, look_for_caps, look_through_history])
+def test_a_month_that_has_just_begun_is_not_read_whole(crowd: LiveWorld, work: Callable[[Connection], None]) -> None:
+    with fresh(crowd) as connection:
+        work(connection)
+        assert rows_read(connection) <= 8 * len(FEW)

@@ -124,7 +124,9 @@ def claim(
     ]
     if taken:
         lease = to_micros(lease_until)
-        these = bulk.rows(connection, _PLACES, [_place(message, message.contact) for message in taken])
+        these = bulk.rows(
+            connection, _PLACES, [(*_place(message, message.contact), message.status) for message in taken]
+        )
         leased = {"status": "sending", "due_at": lease, "lease_until": lease, "attempts": messages.c.attempts + 1}
         connection.execute(update(messages).where(_among(these, taken)).values(leased))
     return taken
@@ -158,7 +160,12 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]
     return [one for one in outcomes if one.message.id in written]
 
 
-_PLACES: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "queued_at": BigInteger}
+_PLACES: Final[bulk.Types] = {
+    "shard": SmallInteger, "contact": Text, "id": Text, "queued_at": BigInteger, "was": Text,
+}  # fmt: skip
+"""Where messages are, and the status that they must have. That stands in the rows rather than in the statement: of a
+month that has just begun PostgreSQL does not know how many have it, and would think that it is next to none.
+"""
 _OUTCOMES: Final[bulk.Types] = {
     **_PLACES, "status": Text, "reason": Text, "due_at": BigInteger, "sent_at": BigInteger, "subject": Text,
     "provider_id": Text,
@@ -171,7 +178,7 @@ def _write(connection: Connection, outcomes: Sequence[tuple[Outcome, str]]) -> s
         return set()
     rows = [
         (
-            *_place(one.message, contact), one.status, one.reason, micros(one.due_at),
+            *_place(one.message, contact), "sending", one.status, one.reason, micros(one.due_at),
             to_micros(one.at) if one.status == "sent" else None, one.subject or one.message.subject, one.provider_id,
         )
         for one, contact in outcomes
@@ -179,8 +186,8 @@ def _write(connection: Connection, outcomes: Sequence[tuple[Outcome, str]]) -> s
     these = bulk.rows(connection, _OUTCOMES, rows)
     changed = {name: these.c[name] for name in _OUTCOMES if name not in _PLACES}
     among = _among(these, [one.message for one, _ in outcomes])
-    query = update(messages).where(among, messages.c.status == "sending").values(lease_until=None, **changed)
-    return set(connection.scalars(query.returning(messages.c.id)))
+    query = update(messages).where(among).values(lease_until=None, **changed).returning(messages.c.id)
+    return set(connection.scalars(query))
 
 
 def _place(message: StoredMessage, contact: str) -> tuple[object, ...]:
@@ -189,10 +196,10 @@ def _place(message: StoredMessage, contact: str) -> tuple[object, ...]:
 
 
 def _among(places: FromClause, given: Sequence[StoredMessage]) -> ColumnElement[bool]:
-    """These rows; when they were queued lets PostgreSQL leave out the other months before it begins."""
-    instants = [to_micros(one.queued_at) for one in given]
-    same = and_(*(messages.c[name] == places.c[name] for name in _PLACES))
-    return and_(same, messages.c.queued_at.between(min(instants), max(instants)))
+    """These rows, where they have the status. The first instant lets PostgreSQL leave out the months before it."""
+    key = ("shard", "contact", "id", "queued_at")
+    same = and_(*(messages.c[name] == places.c[name] for name in key), messages.c.status == places.c.was)
+    return and_(same, messages.c.queued_at >= min(to_micros(one.queued_at) for one in given))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -230,10 +237,10 @@ def by_id(connection: Connection, id_: str) -> StoredMessage | None:
 def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool:
     """Queue a failed message again, as of now; whether it was failed. Its contact's next turn takes that in."""
     months.ensure(connection, messages, [to_micros(now)])
-    this = bulk.rows(connection, _PLACES, [_place(message, message.contact)])
+    this = bulk.rows(connection, _PLACES, [(*_place(message, message.contact), "failed")])
     changed = connection.execute(
         update(messages)
-        .where(_among(this, [message]), messages.c.status == "failed")
+        .where(_among(this, [message]))
         .values(
             status="queued", queued_at=to_micros(now), due_at=to_micros(now), reason=None, attempts=0, expires_at=None
         )

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, SmallInteger, Text, and_, bindparam, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    SmallInteger,
+    Text,
+    and_,
+    bindparam,
+    update,
+)
 
 from journeyflow.core.contact import Address
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
@@ -123,18 +133,17 @@ def _message_row(message: Message) -> tuple[object, ...]:
     )
 
 
+_WITHDRAWN: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "was": Text}
+_ENGAGED: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "at": BigInteger, "was": BigInteger}
+"""``was`` is what a message must be or have; see :mod:`journeyflow.db.outbox`."""
+
+
 def _withdraw(connection: Connection, withdrawn: Iterable[tuple[str, str]]) -> None:
-    which = [(shard_of(contact), contact, id_) for contact, id_ in withdrawn]
-    if which:
-        these = bulk.triples(connection, which)
-        same = and_(
-            messages.c.shard == these.c.shard, messages.c.contact == these.c.contact, messages.c.id == these.c.third
-        )
-        cancelled = update(messages).where(same, messages.c.status == "queued")
-        connection.execute(cancelled.values(status="cancelled", due_at=None))
-
-
-_ENGAGED: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "first_at": BigInteger}
+    rows = [(shard_of(contact), contact, id_, "queued") for contact, id_ in withdrawn]
+    if rows:
+        these = bulk.rows(connection, _WITHDRAWN, rows)
+        queued = and_(_same_message(these), messages.c.status == these.c.was)
+        connection.execute(update(messages).where(queued).values(status="cancelled", due_at=None))
 
 
 def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
@@ -143,13 +152,15 @@ def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
     for one in engaged:
         firsts.setdefault(one.what, {}).setdefault((one.contact, one.message), to_micros(one.at))
     for what, found in firsts.items():
-        rows = [(shard_of(contact), contact, id_, at) for (contact, id_), at in found.items()]
+        rows = [(shard_of(contact), contact, id_, at, None) for (contact, id_), at in found.items()]
         these = bulk.rows(connection, _ENGAGED, rows)
-        same = and_(
-            messages.c.shard == these.c.shard, messages.c.contact == these.c.contact, messages.c.id == these.c.id
-        )
         column = messages.c.opened_at if what == "opened" else messages.c.clicked_at
-        connection.execute(update(messages).where(same, column.is_(None)).values({column: these.c.first_at}))
+        first = and_(_same_message(these), column.is_not_distinct_from(these.c.was))
+        connection.execute(update(messages).where(first).values({column: these.c.at}))
+
+
+def _same_message(these: FromClause) -> ColumnElement[bool]:
+    return and_(*(messages.c[name] == these.c[name] for name in ("shard", "contact", "id")))
 
 
 def _save_coupons(connection: Connection, effects: Effects, claim: Claim) -> None:
