@@ -153,6 +153,17 @@ def test_a_message_that_is_tried_again_is_looked_for_in_its_month(year: LiveWorl
         assert looked_at(connection) == {"messages_2025_10"}
 
 
+def test_an_opened_message_is_looked_for_where_its_link_says(year: LiveWorld) -> None:
+    at = NOW - 150 * DAY
+    with fresh(year) as connection:
+        found = outbox.by_id(connection, "c1-5", to_micros(at))
+        assert looked_at(connection) == {"messages_2025_10"}
+    with write(year.engine) as connection:
+        assert outbox.by_id(connection, "c1-5", to_micros(NOW)) == outbox.by_id(connection, "c1-5") == found
+    assert found is not None
+    assert found.queued_at == at
+
+
 # --- how many rows they read -----------------------------------------------------------------------------------------
 
 CROWD = 5_000

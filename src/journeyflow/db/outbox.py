@@ -227,10 +227,17 @@ def _first_due(connection: Connection, channel: str) -> datetime:
     return from_micros(connection.execute(select(func.min(messages.c.due_at)).where(mine)).scalar_one())
 
 
-def by_id(connection: Connection, id_: str) -> StoredMessage | None:
-    """One message."""
+def by_id(connection: Connection, id_: str, queued_at: int | None = None) -> StoredMessage | None:
+    """One message.
+
+    :param queued_at: when it was queued, in microseconds, as far as is known; found is also one that was queued anew.
+    """
     this = (messages.c.id == id_) & forgotten.kept(connection, messages)
-    row = connection.execute(select(messages).where(this)).first()
+    row = None
+    if queued_at is not None:
+        row = connection.execute(select(messages).where(this, messages.c.queued_at == queued_at)).first()
+    if row is None:
+        row = connection.execute(select(messages).where(this)).first()
     return None if row is None else from_row(row)
 
 
