@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from benchmarks.capacity_model import (
     NORMAL,
     OPERATIONS,
