@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from itertools import product
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
@@ -19,16 +18,18 @@ from uuid import uuid4
 
 import orjson
 import psycopg
-from sqlalchemy import URL, Connection, MetaData, create_engine, make_url
+from sqlalchemy import URL, Connection, Table, create_engine, make_url
+from sqlalchemy.schema import CreateIndex
 
 from journeyflow.db import migrations
-from journeyflow.db.schema_version import newest
 from journeyflow.db.store import open_engine
 from journeyflow.db.tables import SHARD, metadata
 
 INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 GIVEN = "JOURNEYFLOW_TEST_POSTGRES_URL"
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
+MONTHS_MAX = 60
+"""A database with more tables of months than that would slow down the tests that come after."""
 _HASTY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 """Nothing of a test has to outlive the machine."""
 
@@ -99,29 +100,32 @@ def hashed() -> Iterator[str]:
 
 
 def _laid_out() -> str:
-    name = _create()
-    whole = MetaData(naming_convention=metadata.naming_convention)
-    parted = []
-    for table in metadata.sorted_tables:
-        copied = table.to_metadata(whole)
-        options = copied.dialect_options["postgresql"]
-        if table.info["spread"] == "distributed" and options["partition_by"] in (None, f"RANGE ({SHARD})"):
-            options["partition_by"] = f"HASH ({SHARD})"
-            parted.append(table.name)
+    name = _migrated()
     engine = create_engine(make_url(_text(name)).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
-        whole.create_all(connection)
-        for table_name, part in product(parted, range(HASHED_PARTS)):
-            connection.exec_driver_sql(
-                f"CREATE TABLE {table_name}_h{part} PARTITION OF {table_name}"
-                f" FOR VALUES WITH (MODULUS {HASHED_PARTS}, REMAINDER {part})"
-            )
-        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text NOT NULL)")
-        for version in newest():
-            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (%s)", (version,))
+        for table in metadata.sorted_tables:
+            if table.info["spread"] == "distributed" and table.info["month"] is None:
+                _part_by_hash(connection, table)
         _make_groups(connection)
     engine.dispose()
     return name
+
+
+def _part_by_hash(connection: Connection, table: Table) -> None:
+    one = table.name
+    key = ", ".join(column.name for column in table.primary_key.columns)
+    connection.exec_driver_sql(f"ALTER TABLE {one} RENAME TO {one}_whole")
+    connection.exec_driver_sql(
+        f"CREATE TABLE {one} (LIKE {one}_whole INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY HASH ({SHARD})"
+    )
+    connection.exec_driver_sql(f"DROP TABLE {one}_whole")
+    connection.exec_driver_sql(f"ALTER TABLE {one} ADD CONSTRAINT pk_{one} PRIMARY KEY ({key})")
+    for part in range(HASHED_PARTS):
+        connection.exec_driver_sql(
+            f"CREATE TABLE {one}_h{part} PARTITION OF {one} FOR VALUES WITH (MODULUS {HASHED_PARTS}, REMAINDER {part})"
+        )
+    for index in table.indexes:
+        connection.execute(CreateIndex(index))
 
 
 def _make_groups(connection: Connection) -> None:
@@ -172,6 +176,12 @@ def _clear(name: str) -> None:
             if table.name != "claims":
                 connection.execute(f"DELETE FROM {table.name}".encode())
         connection.execute("UPDATE claims SET now = 0, timers_from = 0")
+        parts = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{4}_[0-9]{2}$'"
+        )
+        found = [name for (name,) in parts]
+        if len(found) > MONTHS_MAX:
+            connection.execute(f"DROP TABLE {', '.join(map(str, found))}".encode())
 
 
 def _text(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, Text
 
-revision = "2026_11_26_0310"
-down_revision = "2026_11_26_0050"
+revision = "2026_11_26_0440"
+down_revision = "2026_11_26_0430"
 branch_labels = None
 depends_on = None
 
