@@ -59,7 +59,7 @@ ACROSS: Final = {
 }
 """Functions that read all shards on purpose, and what for. Nothing of it locks, joins or writes."""
 WRITE_REFERENCES: Final = {"copy", "documents", "keys"}
-"""Modules that write what is the same on every machine, which is dear: nothing that happens with every turn or event."""
+"""Modules that write what is the same on every machine, which is dear: nothing that every turn or event needs."""
 OWN: Final = ("pg_catalog", "pg_stat_activity", "alembic_version", "information_schema")
 PURE: Final = (exp.Unnest, exp.Cast, exp.Collate, exp.Coalesce, exp.Greatest, exp.Least)
 """Functions that give the same on every machine, at any time."""
