@@ -85,7 +85,7 @@ def check(sql: str, asker: str) -> None:
                 raise NotForACluster(f"{broken} ({asker}): {text}")
 
 
-def _broken(statement: exp.Expression, asker: str) -> Iterator[str]:
+def _broken(statement: exp.Expr, asker: str) -> Iterator[str]:
     yield from _of_references(statement, asker)
     yield from _of_functions(statement)
     for part in statement.find_all(exp.Select, exp.Update, exp.Delete):
@@ -97,7 +97,7 @@ def _broken(statement: exp.Expression, asker: str) -> Iterator[str]:
 # --- which shards ----------------------------------------------------------------------------------------------------
 
 
-def _of_shards(part: exp.Expression, across: bool) -> Iterator[str]:
+def _of_shards(part: exp.Expr, across: bool) -> Iterator[str]:
     spread = dict(_distributed(part))
     if not spread:
         return
@@ -113,7 +113,7 @@ def _of_shards(part: exp.Expression, across: bool) -> Iterator[str]:
         yield f"rule 6, it names no shard of {', '.join(sorted(spread[name] for name in loose))}, and joins on none"
 
 
-def _distributed(part: exp.Expression) -> Iterator[tuple[str, str]]:
+def _distributed(part: exp.Expr) -> Iterator[tuple[str, str]]:
     """The distributed tables that a part of a statement reads or changes: their names in it, and their own."""
     for table in _tables(part):
         known = metadata.tables.get(table.name)
@@ -121,8 +121,8 @@ def _distributed(part: exp.Expression) -> Iterator[tuple[str, str]]:
             yield table.alias_or_name, table.name
 
 
-def _tables(part: exp.Expression) -> Iterator[exp.Table]:
-    sources: list[exp.Expression | None] = []
+def _tables(part: exp.Expr) -> Iterator[exp.Table]:
+    sources: list[exp.Expr | None] = []
     if isinstance(part, exp.Update | exp.Delete):
         sources.append(part.this)
     using = part.args.get("using") or []
@@ -137,7 +137,7 @@ def _tables(part: exp.Expression) -> Iterator[exp.Table]:
             yield source
 
 
-def _conditions(part: exp.Expression) -> Iterator[exp.Expression]:
+def _conditions(part: exp.Expr) -> Iterator[exp.Expr]:
     where = part.args.get("where")
     if where is not None:
         yield from _all_of(where.this)
@@ -146,7 +146,7 @@ def _conditions(part: exp.Expression) -> Iterator[exp.Expression]:
             yield from _all_of(join.args["on"])
 
 
-def _all_of(condition: exp.Expression) -> Iterator[exp.Expression]:
+def _all_of(condition: exp.Expr) -> Iterator[exp.Expr]:
     condition = condition.unnest()
     if isinstance(condition, exp.And):
         yield from _all_of(condition.left)
@@ -155,7 +155,7 @@ def _all_of(condition: exp.Expression) -> Iterator[exp.Expression]:
         yield condition
 
 
-def _shards_of(part: exp.Expression) -> tuple[set[str], list[tuple[str, str]]]:
+def _shards_of(part: exp.Expr) -> tuple[set[str], list[tuple[str, str]]]:
     """The tables whose shards are named, and pairs of tables that are joined on theirs."""
     named: set[str] = set()
     joined: list[tuple[str, str]] = []
@@ -175,7 +175,7 @@ def _shards_of(part: exp.Expression) -> tuple[set[str], list[tuple[str, str]]]:
     return named, joined
 
 
-def _table_of(one: exp.Expression) -> str | None:
+def _table_of(one: exp.Expr) -> str | None:
     one = one.unnest()
     if isinstance(one, exp.Cast):
         one = one.this
@@ -191,7 +191,7 @@ def _reached(named: set[str], joined: Iterable[tuple[str, str]]) -> set[str]:
     return found
 
 
-def _of_references(statement: exp.Expression, asker: str) -> Iterator[str]:
+def _of_references(statement: exp.Expr, asker: str) -> Iterator[str]:
     for part in statement.find_all(exp.Insert, exp.Update, exp.Delete):
         target = part.this.this if isinstance(part.this, exp.Schema) else part.this
         known = metadata.tables.get(target.name)
@@ -206,8 +206,8 @@ def _of_references(statement: exp.Expression, asker: str) -> Iterator[str]:
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
-def _of_functions(statement: exp.Expression) -> Iterator[str]:
-    written: list[exp.Expression] = []
+def _of_functions(statement: exp.Expr) -> Iterator[str]:
+    written: list[exp.Expr] = []
     for update in statement.find_all(exp.Update):
         written.extend(update.expressions)
     for conflict in statement.find_all(exp.OnConflict):

@@ -73,7 +73,8 @@ def test_4_no_value_comes_from_the_database(table: Table) -> None:
 @pytest.mark.parametrize("table", TABLES, ids=name)
 def test_5_every_constraint_and_index_has_a_name(table: Table) -> None:
     checks = [one for one in table.constraints if isinstance(one, CheckConstraint)]
-    assert all(one.name for one in [*checks, *table.foreign_key_constraints, *table.indexes])
+    named: list[Any] = [*checks, *table.foreign_key_constraints, *table.indexes]  # Any: of several kinds
+    assert all(one.name for one in named)
 
 
 @pytest.mark.parametrize("table", REFERENCE, ids=name)

@@ -35,16 +35,18 @@ CLEANED_OFTEN: Final = (
 _FIRST: Final = claims
 """The table beside which the others are put."""
 
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this one untyped
+
 
 def is_cluster(connection: Connection) -> bool:
     """Whether the database has the extension."""
-    return connection.scalar(text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")) == 1
+    return bool(connection.scalar(text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")))
 
 
 def is_distributed(connection: Connection) -> bool:
     """Whether the tables are spread already."""
     query = text("SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = to_regclass(:table)")
-    return connection.scalar(query, {"table": _FIRST.name}) == 1
+    return bool(connection.scalar(query, {"table": _FIRST.name}))
 
 
 def statements() -> Iterator[str]:
@@ -74,9 +76,9 @@ def _without_parts(table: Table) -> Iterator[str]:
     yield f"ALTER TABLE {old} DROP CONSTRAINT pk_{table.name}"
     for index in whole.indexes:
         yield f"ALTER INDEX {index.name} RENAME TO {index.name}_in_parts"
-    yield " ".join(str(CreateTable(whole).compile(dialect=postgresql.dialect())).split())
+    yield " ".join(str(CreateTable(whole).compile(dialect=_DIALECT)).split())
     for index in whole.indexes:
-        yield str(CreateIndex(index).compile(dialect=postgresql.dialect()))
+        yield str(CreateIndex(index).compile(dialect=_DIALECT))
     yield f"ALTER TABLE {table.name} SET ({CLEANED_OFTEN})"
     yield f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {old}"
     yield f"DROP TABLE {old}"

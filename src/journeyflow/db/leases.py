@@ -18,7 +18,6 @@ from journeyflow.db.store import on_postgresql
 
 ROUNDS_MAX: Final = 4
 """So many times what others are just taking is passed over."""
-Row = Sequence[object]
 _Row = Any  # Any: a row of the table
 
 
@@ -51,7 +50,7 @@ def _type_of(column: Column[Any]) -> type[TypeEngine[Any]]:  # Any: as above
     return Text if isinstance(column.type, String) else type(column.type)
 
 
-def _locked(connection: Connection, table: Table, due: ColumnElement[bool], places: Sequence[Row]) -> list[_Row]:
+def _locked(connection: Connection, table: Table, due: ColumnElement[bool], places: Sequence[tuple[Any, ...]]  # Any: of each type) -> list[_Row]:
     found: list[_Row] = []
     for group in groups(connection) if places else ():
         mine = [place for place in places if group.has(place[0])]
