@@ -135,9 +135,9 @@ def test_a_group_that_somebody_works_on_is_not_waited_for(engine: Engine) -> Non
         first, second, *_ = claims.groups(connection)
     with write(engine) as one, write(engine) as two:
         clock = postgres.INSTANT
-        assert claims.take(one, first, clock) is not None
-        assert claims.take(two, first, clock) is None
-        assert claims.take(two, second, clock) is not None
+        assert claims.take(one, [first], clock) is not None
+        assert claims.take(two, [first], clock) is None
+        assert claims.take(two, [second], clock) is not None
 
 
 def test_the_groups_hold_every_shard_once(engine: Engine) -> None:
