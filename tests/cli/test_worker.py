@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from tests import postgres
 from tests.cli.calls import call, data, done, running, serving
@@ -55,6 +56,22 @@ def test_on_sqlite_a_second_engine_is_refused_and_told_of_the_first(flows: Path)
 
         assert result.exit_code == 3
         assert f"process {first.process.pid} on " in result.stderr
+
+
+@pytest.mark.usefixtures("database")
+def test_a_worker_tells_its_metrics_where_it_is_told_to(flows: Path) -> None:
+    with serving("--flows", flows, "--no-engine") as api, running("worker", "--metrics-port", 0) as worker:
+        address = worker.told("metrics: ").removesuffix("/metrics")
+        write_key, admin_key = api.told("write key: "), api.told("admin key: ")
+        assert api.send("/v1/track", write_key, userId="ann", event="Signed Up").status_code == 200
+        assert api.send("/v1/contacts/ann/tags", admin_key, add=["seen"]).status_code == 200
+        metrics = httpx.get(f"{address}/metrics").text
+
+        assert httpx.get(f"{address}/healthz").json() == {"status": "alive"}
+        assert httpx.get(f"{address}/readyz").json() == {"ready": True, "reasons": []}
+        assert "journeyflow_turn_inputs_total 2.0" in metrics
+        assert 'journeyflow_dead_rows{table="inbox"}' in metrics
+        assert (worker.stop(), api.stop()) == (0, 0)
 
 
 def test_a_role_that_is_none_is_wrong_usage() -> None:

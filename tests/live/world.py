@@ -145,7 +145,7 @@ class LiveWorld:
         return len(made)
 
     def turn(self) -> Done:
-        """A turn of each group, some of them together; what they queued is delivered at once, as in a simulation, or not at all."""
+        """A turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
         done = self._turns()
         while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
             pass

@@ -8,6 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 CHANNEL: Final = "journeyflow"
+_ANNOUNCE: Final = f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')"
+"""A notice is no data: nobody waits until the disk has it."""
 LOOK_SECONDS: Final = 0.5
 """So often a listener looks whether it is to stop."""
 
@@ -15,7 +17,7 @@ LOOK_SECONDS: Final = 0.5
 def announce(engine: Engine) -> None:
     """Something arrived, and is committed."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        connection.exec_driver_sql(_ANNOUNCE)
 
 
 def listen(engine: Engine, go_on: Callable[[], bool], heard: Callable[[], None]) -> None:

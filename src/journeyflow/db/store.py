@@ -20,6 +20,7 @@ from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteC
 __all__ = [
     "ReadConnection",
     "WriteConnection",
+    "dead_rows",
     "is_postgresql",
     "on_postgresql",
     "one_at_a_time",
@@ -100,6 +101,15 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
 
         return postgresql.read(engine)
     return sqlite.read(engine)
+
+
+def dead_rows(connection: Connection) -> dict[str, int]:
+    """How many rows of each table are dead and not cleaned up yet, as PostgreSQL reckons; SQLite leaves none behind."""
+    if not on_postgresql(connection):
+        return {}
+    from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+    return postgresql.dead_rows(connection)
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:
