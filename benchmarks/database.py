@@ -50,6 +50,17 @@ class Database:
             _seconds(child, _USER_TICKS) for child in _children(postmaster)
         )
 
+    def connection_seconds(self, url: str) -> float:
+        """CPU time, so far, of the processes of all open connections to a database."""
+        mark = f" {make_url(url).database} "
+        postmaster = int((self._directory / "postmaster.pid").read_text().split()[0])
+        return sum(_seconds(child, _USER_TICKS) for child in _children(postmaster) if mark in _title(child))
+
+    def wal_bytes(self) -> float:
+        """How much has been written into the WAL so far."""
+        with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
+            return float(connection.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchall()[0][0])
+
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
             connection.execute(statement.encode())
@@ -98,6 +109,14 @@ def resident_bytes(process: int) -> int:
 
 def _children(parent: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _title(process: int) -> str:
+    """What a process calls itself; PostgreSQL's say whom they serve."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _seconds(process: int, ticks: slice) -> float:
