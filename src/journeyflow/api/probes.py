@@ -18,7 +18,7 @@ from journeyflow.services.readiness import reasons_against
 
 def ready(installation: Installation) -> Response:
     """Whether the process can do its work; reasons say why not."""
-    reasons = reasons_against(installation.engine, installation.clock, installation.settings.ready_lag_seconds)
+    reasons = reasons_against(installation.engine, installation.clock(), installation.settings.ready_lag_seconds)
     return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from journeyflow.api.app import create_app
 from journeyflow.api.probes import probes
 from journeyflow.bootstrap import Installation
-from journeyflow.cli.roles import ROLES, Role, start_engine, tell_others
+from journeyflow.cli.roles import ROLES, Role, look_on, start_engine, tell_others
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
@@ -68,6 +68,7 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
         collect_rarely()
         metrics, happenings = Metrics(), Stream()
         wake = start_engine(stack, installation, metrics, happenings) if engine else tell_others(stack, installation)
+        look_on(stack, installation, happenings)
         ingest = Ingest(installation.engine, wake)
         ingest.start()
         stack.callback(ingest.stop)

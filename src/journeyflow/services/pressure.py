@@ -6,11 +6,12 @@ is stored; what is refused is not, and whoever sent it is told when to try again
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import Engine
 
-from journeyflow.clock import Clock
 from journeyflow.core.errors import Behind
 from journeyflow.db import inbox
 from journeyflow.db.store import read
@@ -33,7 +34,7 @@ class Bounds(NamedTuple):
 class Pressure:
     """Whether more can be taken. ``look`` is called by one thread, ``demand_room`` from any."""
 
-    def __init__(self, engine: Engine, clock: Clock, bounds: Bounds) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], bounds: Bounds) -> None:
         self._engine = engine
         self._clock = clock
         self._bounds = bounds

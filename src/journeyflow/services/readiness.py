@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from weakref import WeakSet
 
 from sqlalchemy import Engine
 
-from journeyflow.clock import Clock
 from journeyflow.core.errors import JourneyflowError
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.store import read
@@ -16,7 +16,7 @@ _migrated: WeakSet[Engine] = WeakSet()
 """Databases that were found to have the newest schema, which takes long to find out and does not change back."""
 
 
-def reasons_against(engine: Engine, clock: Clock, lag_seconds_max: float) -> list[str]:
+def reasons_against(engine: Engine, now: datetime, lag_seconds_max: float) -> list[str]:
     """Why the work can't be done; nothing where it can.
 
     :param lag_seconds_max: how long what is due may have waited.
@@ -27,7 +27,7 @@ def reasons_against(engine: Engine, clock: Clock, lag_seconds_max: float) -> lis
                 return ["the database has an older schema; run journeyflow migrate"]
             _migrated.add(engine)
         with read(engine) as connection:
-            behind = lag(connection, clock())
+            behind = lag(connection, now)
     except JourneyflowError as error:
         return [str(error)]
     waits = {"input": behind.inbox_seconds, "timer": behind.timer_seconds}
