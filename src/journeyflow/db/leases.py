@@ -50,7 +50,7 @@ def _type_of(column: Column[Any]) -> type[TypeEngine[Any]]:  # Any: as above
     return Text if isinstance(column.type, String) else type(column.type)
 
 
-def _locked(connection: Connection, table: Table, due: ColumnElement[bool], places: Sequence[tuple[Any, ...]]  # Any: of each type) -> list[_Row]:
+def _locked(connection: Connection, table: Table, due: ColumnElement[bool], places: Sequence[_Row]) -> list[_Row]:
     found: list[_Row] = []
     for group in groups(connection) if places else ():
         mine = [place for place in places if group.has(place[0])]
