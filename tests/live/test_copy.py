@@ -67,7 +67,7 @@ class Moving(Together):
 
     def one_turn(self) -> None:
         """One turn of the first group, whatever is left for others."""
-        self._turn(0, self.groups[0])
+        self._turn(0, self.groups[:1])
         while asyncio.run(self.dispatcher.dispatch()):
             pass
 

@@ -67,6 +67,7 @@ class LiveWorld:
 
     def open(self, url: str) -> None:
         """Work on this database."""
+        self._spans = cycle(SPANS)
         self.url = url
         self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
         self.engine = self.installation.engine
@@ -75,7 +76,6 @@ class LiveWorld:
         )
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
-        self._spans = cycle(SPANS)
 
     def close(self) -> None:
         self.engine.dispose()
