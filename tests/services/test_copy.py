@@ -51,7 +51,7 @@ class Databases:
         return self._open(self.stack.enter_context(postgres.empty()))
 
     def _open(self, url: str) -> Engine:
-        engine = open_engine(url, patience_seconds=0.2)
+        engine = open_engine(url, patience_seconds=1.0)
         self.stack.callback(engine.dispose)
         migrations.migrate(engine)
         return engine

@@ -21,6 +21,8 @@ TABLES: Final = tuple(sorted(metadata.tables.values(), key=lambda table: table.n
 """Every table; none refers to another."""
 ROWS: Final = 2_000
 """Read at a time, so that memory does not grow with the installation."""
+LOOKS_MAX: Final = 20
+"""So often it is looked whether other processes have gone, a tenth of a second apart."""
 _BYTES: Final = 16
 
 
@@ -84,7 +86,20 @@ def _lock(connection: Connection, mode: str) -> None:
 
 
 def processes(connection: Connection) -> list[str]:
-    """Other processes of journeyflow that have this PostgreSQL open: their ids there, and where they come from."""
+    """Other processes of journeyflow that have this PostgreSQL open: their ids there, and where they come from.
+
+    The server notices a moment later that one has gone.
+    """
+    found = _processes(connection)
+    for _ in range(LOOKS_MAX):
+        if not found:
+            break
+        connection.exec_driver_sql("SELECT pg_sleep(0.1), pg_stat_clear_snapshot()")
+        found = _processes(connection)
+    return found
+
+
+def _processes(connection: Connection) -> list[str]:
     rows = connection.exec_driver_sql(
         "SELECT pid, coalesce(client_addr::text, 'this machine') FROM pg_stat_activity"
         " WHERE datname = current_database() AND application_name = 'journeyflow' AND pid <> pg_backend_pid()"
