@@ -90,6 +90,7 @@ def test_addresses_from_before_there_was_a_look_up_are_found(tmp_path: Path) -> 
         with write(engine) as connection:
             connection.execute(delete(tables.holders))
             connection.exec_driver_sql("DROP TABLE holders")
+            connection.exec_driver_sql("DROP TABLE departures")
             connection.exec_driver_sql("ALTER TABLE claims DROP COLUMN timers_from")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '2026_11_25_2250'")
         migrations.migrate(engine)

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import dropwhile, takewhile
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -88,9 +88,7 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     """
     query = select(claims.c.shard, claims.c.now, claims.c.timers_from).where(_which(wanted))
     if on_postgresql(connection):
-        # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-        by_key = func.set_config("enable_seqscan", "off", literal(value=True))
-        query = query.add_columns(by_key).with_for_update(skip_locked=True)
+        query = query.with_for_update(skip_locked=True)
     rows = {row.shard: row for row in connection.execute(query)}
     if not rows:
         if on_postgresql(connection):
