@@ -1,4 +1,4 @@
-"""Which database the tests of a module use; most of them pass on each."""
+"""Which store the tests of a module use, and how many workers take turns on it; most of them pass on each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Literal
 
 from tests import postgres
 
-Store = Literal["sqlite", "postgresql"]
+Store = Literal["sqlite", "postgresql", "workers"]
+"""``workers`` is PostgreSQL as well, with several workers that take turns at the same time."""
 BOTH: tuple[Store, ...] = ("sqlite", "postgresql")
+EVERY: tuple[Store, ...] = (*BOTH, "workers")
+WORKERS = 4
 
 _chosen: Store = "sqlite"
 
@@ -24,6 +27,11 @@ def chosen(store: Store) -> Iterator[None]:
         yield
     finally:
         _chosen = before
+
+
+def workers() -> int:
+    """How many take turns at the same time."""
+    return WORKERS if _chosen == "workers" else 1
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
+from tests import stores
 from tests.live.books import balance
 from tests.live.strategies import JOURNEYS, Arrivals, Document, arrivals, documents, turn_limits
 from tests.live.test_random import AFTERMATH, WHOLE, fewer, installed
@@ -25,7 +26,7 @@ from journeyflow.services import operate
 Operation = tuple[int, str, Callable[[Connection, str, datetime], object]]
 """Before which arrival, on which journey, what."""
 
-STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
+STORES = stores.EVERY
 HOUR = timedelta(hours=1)
 
 

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import stores
 from tests.live.books import balance
 from tests.live.strategies import Arrivals, Document, arrivals, documents, turn_limits
 from tests.live.world import START, LiveWorld, comparable, refused, withdrawing
@@ -28,7 +29,7 @@ from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
 
-STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
+STORES = stores.EVERY
 EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "20"))
 WHOLE = 1_000
 AFTERMATH = timedelta(days=2)

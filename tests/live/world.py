@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from tests import stores
 
 from journeyflow.bootstrap import Installation, open_installation
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.inputs import Input, Merge
+from journeyflow.core.errors import Overloaded
+from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
-from journeyflow.db.store import read, write
+from journeyflow.db.claims import Group
+from journeyflow.db.documents import FlowsCache
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, next_due, take_turn
@@ -32,8 +36,15 @@ from journeyflow.worker.dispatcher import Dispatcher
 TURNS_MAX = 100_000
 
 
+class Worker(NamedTuple):
+    """What a process that takes turns has of its own."""
+
+    engine: Engine
+    cache: FlowsCache
+
+
 class LiveWorld:
-    """One installation, on a database of the store that is chosen (:mod:`tests.live.stores`).
+    """One installation, on a database of the store that is chosen (:mod:`tests.stores`), with as many workers.
 
     ``limit`` is how many inputs and timers a turn takes at most. Unless ``delivering``, messages stay in the outbox.
     """
@@ -68,9 +79,15 @@ class LiveWorld:
 
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
+        one = self.installation
+        others = [Worker(open_engine(url), FlowsCache(one.renderer)) for _ in range(stores.workers() - 1)]
+        self.workers = [Worker(self.engine, one.cache), *others]
+        self._threads = ThreadPoolExecutor(len(self.workers))
 
     def close(self) -> None:
-        self.engine.dispose()
+        self._threads.shutdown()
+        for worker in self.workers:
+            worker.engine.dispose()
         self._database.close()
 
     def feed(self, inputs: Iterable[tuple[str, Input]], until: datetime) -> None:
@@ -82,19 +99,10 @@ class LiveWorld:
             self.now = at
             group = [one for one in coming if one[1].at <= at]
             coming = coming[len(group) :]
-            for some in self._together(group):
-                with write(self.engine) as connection:
-                    inbox.put(connection, some)
-                self.settle()
+            with write(self.engine) as connection:
+                inbox.put(connection, group)
+            self.settle()
         self.advance(until, included=True)
-
-    def _together(self, group: list[tuple[str, Input]]) -> list[list[tuple[str, Input]]]:
-        """What arrives at one instant. Between claim groups a merge is two turns: what comes for the other contact at
-        that very instant may have its turn in between, so that here one arrives after the other.
-        """
-        if len(self.groups) > 1 and any(isinstance(item, Merge) for _, item in group):
-            return [[one] for one in group]
-        return [group]
 
     def pile_up(self, inputs: Iterable[tuple[str, Input]], until: datetime, every: int) -> None:
         """Hand inputs in while the engine is down; it comes up for a moment after so many, and at the end."""
@@ -147,11 +155,35 @@ class LiveWorld:
         return done
 
     def _turns(self) -> Done:
+        if len(self.workers) == 1:
+            return self._round(self.workers[0], self.groups)
+        places = range(len(self.workers))
         done = Done()
-        for group in self.groups:
-            with write(self.engine) as connection:
-                one = self.installation
-                part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+        for part in self._threads.map(self._work, places):
+            done = added_up(done, part)
+        return done
+
+    def _work(self, place: int) -> Done:
+        """Turns of all groups, each worker beginning with another one, until it finds nothing to do."""
+        first = place * len(self.groups) // len(self.workers)
+        done = Done()
+        for _ in range(TURNS_MAX):
+            part = self._round(self.workers[place], (*self.groups[first:], *self.groups[:first]))
+            done = added_up(done, part)
+            if not part.contacts and not part.more:
+                return done
+        raise AssertionError("a worker does not come to rest")
+
+    def _round(self, worker: Worker, groups: Sequence[Group]) -> Done:
+        """A turn of each group that nobody else works on."""
+        done = Done()
+        for group in groups:
+            try:
+                with write(worker.engine) as connection:
+                    make_code = self.installation.make_code
+                    part = take_turn(connection, worker.cache, self.now, self.limit, make_code, group)
+            except Overloaded:  # two were in each other's way
+                part = Done(more=True)
             done = added_up(done, part)
         return done
 

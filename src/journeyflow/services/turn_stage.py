@@ -14,8 +14,8 @@ from journeyflow.core.contact import Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Absorb, AddressTurned, HandOn, Merge
-from journeyflow.core.meeting import Arrival, Item, Joining
+from journeyflow.core.inputs import Absorb, AddressTurned, Merge
+from journeyflow.core.meeting import Item, Joining
 from journeyflow.db import aliases, contacts, holders, inbox, turns
 from journeyflow.db.aliases import Alias
 from journeyflow.db.claims import WHOLE, Claim
@@ -42,7 +42,10 @@ class TurnStage:
         timers: Timers,
         make_code: CodeMaker,
         firings: Firings,
+        ids: Sequence[int] = (),
     ) -> None:
+        """``ids`` are those of the inputs, in order of arrival: what is handed on keeps its place by them."""
+        self._ids = ids
         self.alerts: list[str] = []
         self.trail: list[tuple[int, TrailRecord]] = []
         self.messages = 0
@@ -61,15 +64,14 @@ class TurnStage:
         self._memory: TurnMemory | None = None
         self._addresses: dict[str, Addresses] = {}
 
-    def load(self, inputs: Mapping[str, Sequence[Arrival]], others: Iterable[str]) -> bool:
+    def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
         """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
         merges = {item.into for items in inputs.values() for item in items if isinstance(item, Merge)}
         absorbed = [item.other for items in inputs.values() for item in items if isinstance(item, Absorb)]
-        handed_on = {item.to for items in inputs.values() for item in items if isinstance(item, HandOn)}
-        self._load({*inputs, *others, *merges, *handed_on})
+        self._load({*inputs, *others, *merges})
         if absorbed:
             contacts.load_runs(self._connection, absorbed, self._now)
-        return bool(merges or absorbed or handed_on or self._aliases)
+        return bool(merges or absorbed or self._aliases)
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = set(keys)
@@ -163,10 +165,10 @@ class TurnStage:
     def here(self, key: str) -> bool:
         return self._claim.group is WHOLE or self._claim.group.holds(key)
 
-    def send(self, key: str, items: Sequence[Item]) -> None:
-        inbox.put(self._connection, [(key, item) for item in items], self._now)
+    def send(self, key: str, items: Sequence[tuple[int, Item]]) -> None:
+        inbox.hand_on(self._connection, [(self._ids[place], key, item) for place, item in items])
 
-    def leave(self, source: Contact, into: str, at: datetime, guarded: bool) -> bool:
+    def leave(self, source: Contact, into: str, at: datetime, guarded: bool, place: int) -> bool:
         for key in sorted((source.key, into)):  # two that are merged into each other must not both leave
             one_at_a_time(self._connection, f"merge {key}")
         person = aliases.resolve(self._connection, into)
@@ -175,7 +177,7 @@ class TurnStage:
             return False
         aliases.leave(self._connection, [Alias(source.key, person, at)])
         aliases.take_out(self._connection, source)
-        self.send(person, [Absorb(at, source, guarded)])
+        self.send(person, [(place, Absorb(at, source, guarded))])
         self._forget_addresses([source])
         self._aliases[source.key] = person
         del self._contacts[source.key]
