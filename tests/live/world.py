@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, select
 from tests import stores
 
-from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.bootstrap import Installation
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
@@ -25,15 +25,18 @@ from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.claims import Group
+from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.store import open_engine, read, write
+from journeyflow.db.store import read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
-from journeyflow.services.turn import Done, next_due, take_turn
+from journeyflow.services.tokens import Signer
+from journeyflow.services.turn import Done, groups_with_work, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
 
 TURNS_MAX = 100_000
+SECRET = b"of a test"
 
 
 class Worker(NamedTuple):
@@ -60,10 +63,13 @@ class LiveWorld:
         self.now = start
         self.limit = limit
         self.delivering = delivering
-        self._database = ExitStack()
-        url = self._database.enter_context(stores.database(directory))
-        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
-        self.engine = self.installation.engine
+        self._open = ExitStack()
+        url = self._open.enter_context(stores.database(directory))
+        engines = self._open.enter_context(stores.engines(url, stores.workers()))
+        self.engine = engines[0]
+        self.installation = Installation(
+            Settings(database_url=url), self.engine, lambda: self.now, Signer(SECRET), CodeFactory(SECRET)
+        )
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
@@ -80,15 +86,11 @@ class LiveWorld:
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
         one = self.installation
-        others = [Worker(open_engine(url), FlowsCache(one.renderer)) for _ in range(stores.workers() - 1)]
-        self.workers = [Worker(self.engine, one.cache), *others]
-        self._threads = ThreadPoolExecutor(len(self.workers))
+        self.workers = [Worker(engine, FlowsCache(one.renderer)) for engine in engines]
+        self._threads = self._open.enter_context(ThreadPoolExecutor(len(engines)))
 
     def close(self) -> None:
-        self._threads.shutdown()
-        for worker in self.workers:
-            worker.engine.dispose()
-        self._database.close()
+        self._open.close()
 
     def feed(self, inputs: Iterable[tuple[str, Input]], until: datetime) -> None:
         """Hand every input in at its instant, letting timers fire at theirs, up to an instant (included)."""
@@ -156,7 +158,7 @@ class LiveWorld:
 
     def _turns(self) -> Done:
         if len(self.workers) == 1:
-            return self._round(self.workers[0], self.groups)
+            return self._round(0)
         places = range(len(self.workers))
         done = Done()
         for part in self._threads.map(self._work, places):
@@ -164,20 +166,20 @@ class LiveWorld:
         return done
 
     def _work(self, place: int) -> Done:
-        """Turns of all groups, each worker beginning with another one, until it finds nothing to do."""
-        first = place * len(self.groups) // len(self.workers)
+        """One round after the other, until a worker finds nothing to do."""
         done = Done()
         for _ in range(TURNS_MAX):
-            part = self._round(self.workers[place], (*self.groups[first:], *self.groups[:first]))
+            part = self._round(place)
             done = added_up(done, part)
             if not part.contacts and not part.more:
                 return done
         raise AssertionError("a worker does not come to rest")
 
-    def _round(self, worker: Worker, groups: Sequence[Group]) -> Done:
-        """A turn of each group that nobody else works on."""
+    def _round(self, place: int) -> Done:
+        """A turn of each group that has something to do and that nobody else works on."""
+        worker = self.workers[place]
         done = Done()
-        for group in groups:
+        for group in self._ready(worker, place):
             try:
                 with write(worker.engine) as connection:
                     make_code = self.installation.make_code
@@ -186,6 +188,15 @@ class LiveWorld:
                 part = Done(more=True)
             done = added_up(done, part)
         return done
+
+    def _ready(self, worker: Worker, place: int) -> Sequence[Group]:
+        """Each worker begins with another one."""
+        if len(self.groups) == 1:
+            return self.groups
+        with read(worker.engine) as connection:
+            ready = groups_with_work(connection, worker.cache.current(connection), self.now, self.groups)
+        first = place * len(ready) // len(self.workers)
+        return [*ready[first:], *ready[:first]]
 
     def trail(self) -> list[TrailRecord]:
         """Everybody's records, in the order of rule 9.1."""
