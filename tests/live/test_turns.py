@@ -16,7 +16,6 @@ from journeyflow.core.check.source import Source
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Enroll, Event, Identify, Input
-from journeyflow.core.meeting import Arrival
 from journeyflow.core.values import JSON, from_micros
 from journeyflow.db import history, inbox, tables
 from journeyflow.db.documents import FlowsCache
@@ -124,7 +123,7 @@ def loop_of(world: LiveWorld) -> tuple[BrokenPool, Callable[[], None]]:
     return pool, work
 
 
-def set_aside(world: LiveWorld) -> list[tuple[str, Arrival, str]]:
+def set_aside(world: LiveWorld) -> list[tuple[str, inbox.Arrival, str]]:
     """What is in ``failures``: contact, input, error."""
     with read(world.engine) as connection:
         rows = connection.execute(select(tables.failures).order_by(tables.failures.c.id)).all()

@@ -71,7 +71,7 @@ def first_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[int
 
 
 @cache
-def _first(groups: tuple[Group, ...]) -> CompoundSelect[int, int]:
+def _first(groups: tuple[Group, ...]) -> CompoundSelect[int, int | None]:
     """Putting it together takes far longer than asking it."""
     parts = [
         select(literal(group.first).label("first"), func.min(timers.c.due_at).label("due_at")).where(
