@@ -156,6 +156,13 @@ class LiveWorld:
             pass
         return done
 
+    def turn_of(self, contact: str) -> Done:
+        """One turn of the group that a contact belongs to; the others have none."""
+        (group,) = [group for group in self.groups if group.holds(contact)]
+        with write(self.engine) as connection:
+            one = self.installation
+            return take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+
     def _turns(self) -> Done:
         if len(self.workers) == 1:
             return self._round(0)
