@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from tests import stores
 
 from journeyflow.bootstrap import Installation
@@ -158,10 +158,14 @@ class LiveWorld:
 
     def turn_of(self, contact: str) -> Done:
         """One turn of the group that a contact belongs to; the others have none."""
-        (group,) = [group for group in self.groups if group.holds(contact)]
         with write(self.engine) as connection:
-            one = self.installation
-            return take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+            return self.turn_on(connection, contact)
+
+    def turn_on(self, connection: Connection, contact: str) -> Done:
+        """The same in a transaction that is not over then."""
+        (group,) = [group for group in self.groups if group.holds(contact)]
+        one = self.installation
+        return take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
 
     def _turns(self) -> Done:
         if len(self.workers) == 1:
