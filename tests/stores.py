@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
 
+import pytest
 from sqlalchemy import Engine
 from tests import postgres
 
@@ -24,6 +25,14 @@ EVERY: tuple[Store, ...] = (*BOTH, "workers")
 WORKERS = 4
 
 _chosen: Store = "sqlite"
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Run a test on both stores, or on the ``STORES`` of its module; on SQLite where it is marked so."""
+    named = getattr(metafunc.module, "STORES", BOTH)
+    if any(metafunc.definition.get_closest_marker(name) for name in ("one_group", "on_sqlite")):
+        named = ("sqlite",)
+    metafunc.parametrize("store", named, indirect=True, scope="module")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 from tests import stores
 
-from journeyflow.bootstrap import Installation
+from journeyflow.bootstrap import installation_on
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
@@ -25,18 +25,15 @@ from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
 from journeyflow.db.claims import Group
-from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.store import read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
-from journeyflow.services.tokens import Signer
 from journeyflow.services.turn import Done, groups_with_work, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
 
 TURNS_MAX = 100_000
-SECRET = b"of a test"
 
 
 class Worker(NamedTuple):
@@ -67,9 +64,7 @@ class LiveWorld:
         url = self._open.enter_context(stores.database(directory))
         engines = self._open.enter_context(stores.engines(url, stores.workers()))
         self.engine = engines[0]
-        self.installation = Installation(
-            Settings(database_url=url), self.engine, lambda: self.now, Signer(SECRET), CodeFactory(SECRET)
-        )
+        self.installation = installation_on(self.engine, Settings(database_url=url), lambda: self.now)
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
