@@ -15,6 +15,7 @@ from journeyflow.core.inputs import Event, Merge
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, contacts, inbox, tables
 from journeyflow.db.store import read, write
+from journeyflow.services.turn import PoolLow
 
 STORES = ("workers",)
 
@@ -53,6 +54,19 @@ def test_rule_6_1_no_code_goes_to_two_contacts_and_the_last_one_is_found(crowd: 
         tags = [one.tags[0] for one in contacts.load(connection, people, START).values()]
     assert (tags.count("got"), tags.count("none")) == (500, 100)
     balance(crowd)
+
+
+def test_that_few_codes_are_left_is_told_once_by_whoever_takes_that_many(crowd: LiveWorld) -> None:
+    """The pool falls below its ``low_water`` of 100 when 401 of its 500 codes are given."""
+    people = [f"contact {number}" for number in range(450)]
+    with write(crowd.engine) as connection:
+        inbox.put(connection, [(key, Event(START, "Go", START, {}, key)) for key in people])
+    told: list[PoolLow] = []
+    while (done := crowd.turn()).contacts:
+        told.extend(done.pools_low)
+
+    assert [one.pool for one in told] == ["few"]
+    assert 50 <= told[0].left < 100
 
 
 def test_each_event_is_handled_once_however_many_workers_there_are(crowd: LiveWorld) -> None:
