@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crash, fairness, five_node, reading
+from benchmarks import capacity, crash, fairness, five_node, ingestion, latency, reading
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
@@ -16,6 +16,9 @@ BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "reading": reading.run,
     "crash": crash.run,
     "fairness": fairness.run,
+    "ingestion": ingestion.run,
+    "latency": latency.run,
+    "capacity": capacity.run,
 }
 
 
@@ -29,7 +32,11 @@ def main() -> None:
     parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
     parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite", help="of the fairness benchmark")
     parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
+    parser.add_argument("--ingested", type=int, default=20_000, help="events that are taken in over HTTP")
+    parser.add_argument("--seconds", type=float, default=20, help="of events at each rate, of the latency benchmark")
+    parser.add_argument("--capacity-contacts", type=int, default=20_000, help="contacts of the capacity benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))
