@@ -23,8 +23,8 @@ def test_what_is_written_is_read(engine: Engine) -> None:
     with write(engine) as connection:
         connection.execute(ROW)
         assert names(connection) == ["workspace"], "the transaction itself sees it at once"
-    with read(engine) as connection:
-        assert names(connection) == ["workspace"]
+    with read(engine) as reader:
+        assert names(reader) == ["workspace"]
 
 
 def test_an_error_undoes_the_whole_transaction(engine: Engine) -> None:
@@ -36,8 +36,8 @@ def test_an_error_undoes_the_whole_transaction(engine: Engine) -> None:
     with pytest.raises(IntegrityError):
         put_in_twice()
 
-    with read(engine) as connection:
-        assert names(connection) == []
+    with read(engine) as reader:
+        assert names(reader) == []
 
 
 def test_a_part_can_be_undone_and_the_rest_goes_on(engine: Engine) -> None:
@@ -51,8 +51,8 @@ def test_a_part_can_be_undone_and_the_rest_goes_on(engine: Engine) -> None:
         with pytest.raises(IntegrityError):
             change_and_fail(connection)
         connection.execute(insert(installation).values(name="other", value="1"))
-    with read(engine) as connection:
-        assert dict(connection.execute(select(installation.c.name, installation.c.value)).all()) == {
+    with read(engine) as reader:
+        assert dict(reader.execute(select(installation.c.name, installation.c.value)).all()) == {
             "workspace": "shop", "other": "1"
         }  # fmt: skip
 
@@ -99,5 +99,5 @@ def test_who_looks_first_and_writes_then_one_at_a_time_finds_what_the_other_wrot
     for one in counting:
         one.join()
 
-    with read(engine) as connection:
-        assert connection.scalar(select(installation.c.value)) == "10"
+    with read(engine) as reader:
+        assert reader.scalar(select(installation.c.value)) == "10"
