@@ -134,7 +134,7 @@ def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tup
     before = min([until, *(at - MICROSECOND for at in held.values())])
     visited, waiting = _visit(connection, flows, claim, before, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=claim.now)
-    done.more = full or len(due) == room or waiting
+    done.more = (full and bool(arrived)) or len(due) == room or waiting  # for what is awaited there is nothing to do
     return _Batch(arrived, inputs, woken, visited, until, firings, held), done
 
 
