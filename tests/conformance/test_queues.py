@@ -26,7 +26,7 @@ def groups_of(engine: Engine) -> tuple[Group, ...]:
 
 
 def claimed(connection: WriteConnection, group: Group, clock: datetime = NOW) -> Claim:
-    claim = claims.take(connection, group, clock)
+    claim = claims.take(connection, (group,), clock)
     assert claim is not None, "nobody else works on it"
     return claim
 
@@ -193,6 +193,6 @@ def test_what_is_asked_of_all_is_asked_of_each_group_and_twice_is_once(engine: E
             claim = claimed(connection, group)
             assert tasks.oldest(connection, claim, NOW - SECOND) == []
             (task,) = tasks.oldest(connection, claim, NOW)
-            assert tasks.take_slice(connection, claim, task, 10, None).last
+            assert tasks.take_slice(connection, claim, task, 10, 1, None).last
     with read(engine) as connection:
         assert tasks.is_empty(connection)

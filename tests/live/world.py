@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +33,11 @@ from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, groups_with_work, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
+from journeyflow.worker.turns import spans_of
 
 TURNS_MAX = 100_000
+SPANS = (1, 16, 5, 2)
+"""So many claim groups have a turn together, one time after the other."""
 
 
 class Worker(NamedTuple):
@@ -83,6 +87,7 @@ class LiveWorld:
         one = self.installation
         self.workers = [Worker(engine, FlowsCache(one.renderer)) for engine in engines]
         self._threads = self._open.enter_context(ThreadPoolExecutor(len(engines)))
+        self._spans = cycle(SPANS)
 
     def close(self) -> None:
         self._open.close()
@@ -145,7 +150,7 @@ class LiveWorld:
         return len(made)
 
     def turn(self) -> Done:
-        """One turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
+        """A turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
         done = self._turns()
         while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
             pass
@@ -182,27 +187,29 @@ class LiveWorld:
         raise AssertionError("a worker does not come to rest")
 
     def _round(self, place: int) -> Done:
-        """A turn of each group that has something to do and that nobody else works on."""
+        """A turn of all groups that have something to do and that nobody else works on, some of them together."""
         worker = self.workers[place]
         done = Done()
-        for group in self._ready(worker, place):
+        for together in self._ready(worker, place):
             try:
                 with write(worker.engine) as connection:
                     make_code = self.installation.make_code
-                    part = take_turn(connection, worker.cache, self.now, self.limit, make_code, group)
+                    part = take_turn(connection, worker.cache, self.now, self.limit, make_code, *together)
             except Overloaded:  # two were in each other's way
                 part = Done(more=True)
             done = added_up(done, part)
         return done
 
-    def _ready(self, worker: Worker, place: int) -> Sequence[Group]:
-        """Each worker begins with another one."""
+    def _ready(self, worker: Worker, place: int) -> Sequence[tuple[Group, ...]]:
+        """Each worker begins with others, and puts another number of them together."""
         if len(self.groups) == 1:
-            return self.groups
+            return [self.groups]
         with read(worker.engine) as connection:
             ready = groups_with_work(connection, worker.cache.current(connection), self.now, self.groups)
-        first = place * len(ready) // len(self.workers)
-        return [*ready[first:], *ready[:first]]
+        span = next(self._spans) if len(self.workers) == 1 else SPANS[place]
+        spans = [*spans_of(ready, span)]
+        first = place * len(spans) // len(self.workers)
+        return [*spans[first:], *spans[:first]]
 
     def trail(self) -> list[TrailRecord]:
         """Everybody's records, in the order of rule 9.1."""

@@ -28,6 +28,8 @@ from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
 from journeyflow.services.turn_stage import TurnStage
 
+PAIR: Final = 2
+"""A merge, and what awaits it, may stand side by side; whoever reads but one would read the second for ever."""
 MERGES_MAX: Final = 100
 """So many merges into one contact are taken in one turn."""
 
@@ -43,14 +45,15 @@ class PoolLow(NamedTuple):
 class Done:
     """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
 
-    ``busy``: somebody else works on the group, and nothing was done. ``trail`` is what was decided, each record with
-    its contact's number of it.
+    ``busy``: somebody else works on the groups, and nothing was done; ``groups`` is of how many it was the turn.
+    ``trail`` is what was decided, each record with its contact's number of it.
     """
 
     contacts: int = 0
     inputs: int = 0
     timers: int = 0
     tasks: int = 0
+    groups: int = 0
     more: bool = False
     busy: bool = False
     alerts: tuple[str, ...] = ()
@@ -68,7 +71,7 @@ class _Batch:
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
-    firings: Firings
+    firings: Callable[[str], Firings]
     held: Held
 
     def contacts(self) -> list[str]:
@@ -81,13 +84,14 @@ def take_turn(
     clock: datetime,
     limit: int,
     make_code: CodeMaker,
-    group: Group = WHOLE,
+    *groups: Group,
 ) -> Done:
-    """One turn of a claim group over at most about ``limit`` inputs and timers, inside the caller's transaction.
+    """One turn of claim groups over at most about ``limit`` inputs and timers, inside the caller's transaction.
 
+    :param groups: they follow one another; those that somebody else works on are left out. All, where none is named.
     :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
     """
-    claim = claims.take(connection, group, clock)
+    claim = claims.take(connection, groups or (WHOLE,), clock)
     if claim is None:
         return Done(busy=True)
     flows = cache.current(connection)
@@ -107,15 +111,16 @@ def take_turn(
 
 def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    oldest = inbox.oldest(connection, claim.group, limit)
-    free, held = _free(connection, oldest)
+    read = limit if claim.group is WHOLE else max(PAIR, limit)
+    oldest = inbox.oldest(connection, claim.group, read)
+    free, held = _free(connection, claim, oldest)
     arrived = _up_to_an_end(free)
     inputs: dict[str, list[Item]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     inbox.remove(connection, arrived)
     cut = len(arrived) < len(free)
-    full = cut or len(oldest) == limit
+    full = cut or len(oldest) == read
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
     last = arrived if cut else oldest
     until = min(claim.now, last[-1].input.at - MICROSECOND) if full else claim.now
@@ -133,19 +138,21 @@ def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tup
     firings = schedules.open_firings(connection, claim, flows)  # before a task ends with its last slice
     before = min([until, *(at - MICROSECOND for at in held.values())])
     visited, waiting = _visit(connection, flows, claim, before, max(share, room - len(due)))
-    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=claim.now)
+    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), groups=len(claim.parts), now=claim.now)
     done.more = (full and bool(arrived)) or len(due) == room or waiting  # for what is awaited there is nothing to do
     return _Batch(arrived, inputs, woken, visited, until, firings, held), done
 
 
-def _free(connection: Connection, oldest: Sequence[Arrived | Awaited]) -> tuple[list[Arrived], Held]:
+def _free(
+    connection: Connection, claim: Claim, oldest: Sequence[Arrived | Awaited]
+) -> tuple[list[Arrived], Held]:  # fmt: skip
     """What nobody has to wait with, and who is held from which instant on, since something is awaited for them.
 
     Whoever is about to be merged into one who is held waits as well. No two ever wait for one another: each waits only
     for what arrived before it.
     """
     free = [one for one in oldest if isinstance(one, Arrived)]
-    if len(free) == len(oldest):
+    if len(free) == len(oldest) or not any(_from_elsewhere(claim, one) for one in oldest):
         return free, NOBODY
     into = (one.input.into for one in free if isinstance(one.input, Merge))
     people = aliases.find(connection, {*(one.contact for one in oldest), *into})
@@ -154,7 +161,8 @@ def _free(connection: Connection, oldest: Sequence[Arrived | Awaited]) -> tuple[
     for one in oldest:
         key = people.get(one.contact, one.contact)
         if isinstance(one, Awaited):
-            held.setdefault(key, one.input.at)
+            if _from_elsewhere(claim, one):
+                held.setdefault(key, one.input.at)
         elif key not in held:
             if not isinstance(one.input, Merge):
                 free.append(one)
@@ -164,6 +172,11 @@ def _free(connection: Connection, oldest: Sequence[Arrived | Awaited]) -> tuple[
                 people[one.contact] = target
                 free.append(one)
     return free, held
+
+
+def _from_elsewhere(claim: Claim, one: Arrived | Awaited) -> bool:
+    """Whether what is awaited is not done by this very turn: a merge stands beside what awaits it."""
+    return isinstance(one, Awaited) and not claim.group.holds(one.input.source)
 
 
 def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
@@ -190,7 +203,7 @@ def _visit(
     found: list[str] = []
     due = tasks.oldest(connection, claim, until)
     for task in due:
-        part = tasks.take_slice(connection, claim, task, max(1, limit // len(due)), _segment_of(flows, task))
+        part = tasks.take_slice(connection, claim, task, limit, len(due), _segment_of(flows, task))
         found.extend(part.contacts)
         if part.last and task.resumption is not None:
             documents.end_resumption(
@@ -264,14 +277,14 @@ def isolate(
     clock: datetime,
     make_code: CodeMaker,
     limit: int,
-    group: Group = WHOLE,
+    *groups: Group,
 ) -> int:
     """After a turn failed: decide contact by contact, and set aside the inputs of those that fail.
 
     Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
     nothing is lost and nobody else waits. Returns how many contacts failed.
     """
-    claim = claims.take(connection, group, clock)
+    claim = claims.take(connection, groups or (WHOLE,), clock)
     if claim is None:
         return 0
     flows = cache.current(connection)

@@ -42,7 +42,7 @@ class TurnStage:
         claim: Claim,
         timers: Timers,
         make_code: CodeMaker,
-        firings: Firings,
+        firings: Callable[[str], Firings],
         ids: Sequence[int] = (),
     ) -> None:
         """``ids`` are those of the inputs, in order of arrival: what is handed on keeps its place by them."""
@@ -116,7 +116,7 @@ class TurnStage:
             contact = self._contacts.get(key)
             if contact is None:
                 contact = self._contacts[key] = Contact(key)
-            return Actor(contact, self._now, self._flows, memory, effects, self._firings)
+            return Actor(contact, self._now, self._flows, memory, effects, self._firings(key))
 
         return cache(actor)
 
