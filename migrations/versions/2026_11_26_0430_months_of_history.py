@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "2026_11_26_0430"
-down_revision = "2026_11_26_0050"
+down_revision = "2026_11_26_0345"
 branch_labels = None
 depends_on = None
 

@@ -19,7 +19,7 @@ from journeyflow.core.identity import address_hash, key_text, shard_of
 from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import Missing, PathKeys, from_micros, look_up, to_micros
 from journeyflow.core.workspace import Channel
-from journeyflow.db import bulk, forgotten
+from journeyflow.db import bulk, entry_keys, forgotten
 from journeyflow.db.ahead import Ahead, Rows
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
@@ -125,14 +125,15 @@ class TurnMemory:
 
     def _read_entries(self, journey: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], Entry | None]:
         found: dict[tuple[str, str], Entry | None] = dict.fromkeys(keys)
-        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, key) for contact, key in keys))
+        named = {(contact, entry_keys.stored(key)): key for contact, key in keys}
+        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, key) for contact, key in named))
         same = and_(
             entries.c.shard == wanted.c.shard, entries.c.contact == wanted.c.contact, entries.c.key == wanted.c.third
         )
         columns = (entries.c.contact, entries.c.key, entries.c.first_at, entries.c.last_at, entries.c.count)
         query = select(*columns).select_from(wanted.join(entries, and_(same, entries.c.journey == journey)))
         for contact, key, first_at, last_at, count in self._connection.execute(query).all():
-            found[contact, key] = Entry(from_micros(first_at), from_micros(last_at), count)
+            found[contact, named[contact, key]] = Entry(from_micros(first_at), from_micros(last_at), count)
         return found
 
     def left_journey(self, contact: str, journey: str) -> datetime | None:

@@ -140,6 +140,13 @@ def _due(connection: Connection, channel: str, now: datetime, limit: int) -> lis
     return [from_row(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
 
 
+def count_due(connection: Connection, channel: str, now: datetime, most: int) -> int:
+    """How many messages of a channel are due, counted up to so many."""
+    mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
+    some = select(messages.c.due_at).where(mine).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
 def _channels_waiting(connection: Connection) -> Iterator[str]:
     """The channels of queued messages, found by leaps through the index rather than message by message."""
     waiting = messages.c.due_at.isnot(None)

@@ -6,7 +6,7 @@ before each of its statements; one that reads sees one state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -138,6 +138,20 @@ def _store(engine: Engine) -> _Store:
     store = engine.get_execution_options().get(_OPTION)
     assert isinstance(store, _Store), "an engine that open_engine made"
     return store
+
+
+# --- what operators watch --------------------------------------------------------------------------------------------
+
+_DEAD_ROWS: Final = """
+SELECT coalesce(pg_partition_root(relid), relid)::regclass::text, sum(n_dead_tup)::bigint
+FROM pg_stat_user_tables WHERE schemaname = current_schema() GROUP BY 1
+"""
+
+
+def dead_rows(connection: Connection) -> dict[str, int]:
+    """How many rows of each table are dead and not cleaned up yet, those of its parts together."""
+    found: Sequence[tuple[str, int]] = connection.exec_driver_sql(_DEAD_ROWS).tuples().all()
+    return dict(found)
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------

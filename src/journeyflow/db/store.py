@@ -20,6 +20,7 @@ from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteC
 __all__ = [
     "ReadConnection",
     "WriteConnection",
+    "dead_rows",
     "each_alone",
     "is_postgresql",
     "on_postgresql",
@@ -112,6 +113,15 @@ def each_alone(engine: Engine) -> AbstractContextManager[Connection]:
     from journeyflow.db import postgresql  # noqa: PLC0415  # as above
 
     return postgresql.each_alone(engine)
+
+
+def dead_rows(connection: Connection) -> dict[str, int]:
+    """How many rows of each table are dead and not cleaned up yet, as PostgreSQL reckons; SQLite leaves none behind."""
+    if not on_postgresql(connection):
+        return {}
+    from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+    return postgresql.dead_rows(connection)
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

@@ -421,6 +421,16 @@ Index("ix_messages_id", messages.c.id)
 Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
 
+departures = _table(
+    "departures",
+    "distributed",
+    _key("shard", SmallInteger),  # the channel's
+    _key("channel", Slug),
+    _key("counts_until", Instant),
+    _key("batch", Id),  # of a reservation; empty for what was sent
+    _must("count", Integer),
+)
+
 calls = _table(
     "calls",
     "distributed",

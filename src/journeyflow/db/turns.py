@@ -23,7 +23,7 @@ from journeyflow.core.contact import Address
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk, calls, codes, timers
+from journeyflow.db import bulk, calls, codes, entry_keys, timers
 from journeyflow.db.claims import Claim
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
@@ -59,10 +59,13 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
         connection,
         entries,
         [
-            (shard_of(contact), contact, journey, key, to_micros(entry.first_at), to_micros(entry.last_at), entry.count)
+            (
+                shard_of(contact), contact, journey, entry_keys.stored(key), to_micros(entry.first_at),
+                to_micros(entry.last_at), entry.count,
+            )
             for (contact, journey, key), entry in effects.entries.items()
         ],
-    )
+    )  # fmt: skip
     bulk.insert(connection, messages, [_message_row(message) for message in effects.messages])
     calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
