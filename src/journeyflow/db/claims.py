@@ -33,6 +33,10 @@ class Group(NamedTuple):
         """Whether the contact is one of this group."""
         return self.first <= shard_of(contact) <= self.last
 
+    def precedes(self, other: Group) -> bool:
+        """Whether the other begins where this one ends, so that both together are a range as well."""
+        return self.last + 1 == other.first
+
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
