@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure
-from journeyflow.db.transactions import ReadConnection, WriteConnection
+from journeyflow.db.transactions import LEARNT, ReadConnection, WriteConnection
 
 CONNECTIONS_MAX: Final = 48
 """Of one process: as many requests as its threads handle at once, and its own loops."""
@@ -111,7 +111,12 @@ def _check(engine: Engine, store: _Store) -> None:
 def write(engine: Engine) -> Iterator[WriteConnection]:
     """See :func:`journeyflow.db.store.write`."""
     with _failures(_store(engine)), engine.begin() as connection:
-        yield WriteConnection(ReadConnection(connection))
+        try:
+            yield WriteConnection(ReadConnection(connection))
+        except (DBAPIError, psycopg.Error):
+            if not connection.invalidated:
+                connection.info.pop(LEARNT, None)
+            raise
 
 
 @contextmanager
@@ -120,6 +125,13 @@ def read(engine: Engine) -> Iterator[ReadConnection]:
     store = _store(engine)
     with _failures(store), store.reader.begin() as connection:
         yield ReadConnection(connection)
+
+
+@contextmanager
+def each_alone(engine: Engine) -> Iterator[Connection]:
+    """See :func:`journeyflow.db.store.each_alone`."""
+    with _failures(_store(engine)), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _store(engine: Engine) -> _Store:
@@ -144,7 +156,9 @@ def dead_rows(connection: Connection) -> dict[str, int]:
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------
 
+_NO_MONTH: Final = "23514, no partition"
 _AGAIN: Final = {
+    _NO_MONTH: "in {store} the month of this was put away; nothing was stored, try again",
     "40001": "somebody else changed in {store} what this needed; nothing of it was stored, try again",
     "40P01": "this and somebody else waited for one another in {store}; nothing of it was stored, try again",
     "55P03": "{store} was busy with other writes for {patience:g} s; nothing was stored",
@@ -203,6 +217,8 @@ def _named(error: BaseException | None, store: _Store) -> JourneyflowError | Non
         return None
     detail = " ".join(str(error).split())
     state = error.sqlstate or _state_of_refusal(error, detail)
+    if state == "23514" and error.diag.message_primary is not None and "no partition" in error.diag.message_primary:
+        state = _NO_MONTH
     if state in _AGAIN:
         return Overloaded(_AGAIN[state].format(store=store.name, patience=store.patience_seconds, detail=detail))
     for length in (5, 3, 2):

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, tuple_
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
+from journeyflow.db import forgotten
 from journeyflow.db.tables import trail
 
 
@@ -33,7 +34,9 @@ def of_contact(connection: Connection, contact: str) -> list[tuple[int, TrailRec
     Those of a contact that was merged into it are among them by their instants, as they were written.
     """
     mine = (trail.c.shard == shard_of(contact)) & (trail.c.contact == contact)
-    query = select(trail.c.number, trail.c.at, trail.c.records, trail.c.former).where(mine)
+    query = select(trail.c.number, trail.c.at, trail.c.records, trail.c.former).where(
+        mine, forgotten.kept(connection, trail)
+    )
     return [
         (number, record)
         for number, at, records, former in connection.execute(query.order_by(trail.c.at, trail.c.number)).all()
