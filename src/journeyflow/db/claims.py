@@ -33,6 +33,10 @@ class Group(NamedTuple):
         """Whether the contact is one of this group."""
         return self.first <= shard_of(contact) <= self.last
 
+    def precedes(self, other: Group) -> bool:
+        """Whether the other begins where this one ends, so that both together are a range as well."""
+        return self.last + 1 == other.first
+
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
@@ -48,7 +52,7 @@ class Claim:
     """The right to work on a group, or on groups that follow one another, until the transaction ends.
 
     :param group: all of its shards.
-    :param parts: the groups that it is made of.
+    :param parts: the groups that it is made of; the group itself, where it is but one.
     :param timers_from: no timer of the group is due before this instant (microseconds): what was there is gone, and is
         not looked through again. Whoever sets an earlier one lowers it.
     """
@@ -56,7 +60,10 @@ class Claim:
     group: Group
     now: datetime
     timers_from: int
-    parts: tuple[Group, ...]
+    parts: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.parts = self.parts or (self.group,)
 
     @property
     def shard(self) -> int:
