@@ -34,12 +34,22 @@ def cpu_seconds() -> float:
 
 @dataclass
 class Cost:
-    """What a piece of work cost, and how many rows it left in each table, with a digest of what is in them."""
+    """What a piece of work cost, and how many rows it left in each table, with a digest of what is in them.
+
+    :param cpu_seconds: of the processes that did the work.
+    :param server_seconds: CPU time of the database's server meanwhile; ``None`` where it can't be told.
+    """
 
     cpu_seconds: float = 0.0
+    server_seconds: float | None = 0.0
     wall_seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total_seconds(self) -> float:
+        """CPU time of both, as far as it is known."""
+        return self.cpu_seconds + (self.server_seconds or 0.0)
 
     def print(self) -> None:
         """Hand the cost to who started this process."""
