@@ -83,7 +83,7 @@ def database(server: str) -> Iterator[str]:
 
 
 def settle(url: str) -> None:
-    """What was prepared is on disk, and the planner knows it: nothing of it is left to do while something is measured."""
+    """What was prepared is on disk, and the planner knows it: none of it is left to do while something is measured."""
     with connect(url) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
