@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
     parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], help="of the five-node journey; both without")
     parser.add_argument("--events", type=Path, help="JSON Lines of the simulation, .gz")
     parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")

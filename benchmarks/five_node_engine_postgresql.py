@@ -32,7 +32,6 @@ def turns(engine: Engine, cache: FlowsCache, group: Group, now: datetime, batch:
 
 def work(batch: int, url: str, number: int) -> Iterator[None]:
     """Both passes: everybody enters, everybody wakes. Each worker begins with another group."""
-    collect_rarely()  # as serve and worker do
     engine = open_engine(url)
     cache = FlowsCache(LiquidRenderer())
     with read(engine) as connection:
@@ -55,6 +54,7 @@ def prepare_engine(url: str) -> None:
 def main() -> None:
     """Prepare, run, print the cost."""
     options = options_of(__doc__)
+    collect_rarely()  # as serve and worker do
     compete(options, partial(work, options.batch), prepare_engine)
 
 
