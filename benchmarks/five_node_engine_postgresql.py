@@ -5,7 +5,7 @@ python -m benchmarks.five_node_engine_postgresql --server URL --contacts 20000 -
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -30,18 +30,22 @@ def turns(engine: Engine, cache: FlowsCache, group: Group, now: datetime, batch:
             moved = take_turn(connection, cache, now, batch, lambda *_: None, group).contacts
 
 
-def work(batch: int, url: str, number: int) -> Iterator[None]:
-    """Both passes: everybody enters, everybody wakes. Each worker begins with another group."""
+def turns_of_all(instants: Sequence[datetime], batch: int, url: str, number: int) -> Iterator[None]:
+    """A pass over all groups at each of these instants. Each worker begins with another group."""
     engine = open_engine(url)
     cache = FlowsCache(LiquidRenderer())
     with read(engine) as connection:
         all_groups = groups(connection)
     place = number * 4 % len(all_groups)
-    for now in (ENTERING_AT, WAKING_AT):
+    for now in instants:
         yield
         for group in [*all_groups[place:], *all_groups[:place]]:
             turns(engine, cache, group, now, batch)
     engine.dispose()
+
+
+work = partial(turns_of_all, (ENTERING_AT, WAKING_AT))
+"""Both passes, with batches of a size: everybody enters, everybody wakes."""
 
 
 def prepare_engine(url: str) -> None:
