@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crash, fairness, five_node, reading, waiting
+from benchmarks import comparison, crash, fairness, five_node, reading, waiting
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "five_node": five_node.run,
     "waiting": waiting.run,
+    "comparison": comparison.run,
     "reading": reading.run,
     "crash": crash.run,
     "fairness": fairness.run,
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
     parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], help="of the five-node journey; both without")
+    parser.add_argument("--peer-contacts", type=int, default=300, help="contacts of the peers in the comparison")
     parser.add_argument("--waiting", type=int, default=500_000, help="runs that wait")
     parser.add_argument("--few", type=int, default=50_000, help="runs that wait beside which these are measured")
     parser.add_argument("--due", type=int, default=4_000, help="so many of them are due in each round")

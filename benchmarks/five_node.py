@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Final
 
 from benchmarks import postgresql
 from benchmarks.five_node_start import TRANSITIONS
-from benchmarks.measure import Cost, console, print_table, ratio, side_by_side, tell_ratio
+from benchmarks.measure import Cost, console, print_costs, print_table, ratio, side_by_side, tell_ratio
 
 SQLITE: Final = {
     "engine": "benchmarks.five_node_engine",
@@ -78,21 +77,7 @@ def _tell(costs: Costs, where: str, contacts: int) -> None:
         f"five-node journey on {where}, {contacts:,} contacts, {TRANSITIONS} transitions each, "
         f"median of {rounds} rounds side by side"
     )
-    print_table(
-        ["CPU s / 1,000 transitions", "client", "server", "both", "transitions / s"],
-        [[name, *_per_transition(found, contacts * TRANSITIONS)] for name, found in costs.items()],
-    )
-    if any(cost.server_seconds is None for found in costs.values() for cost in found):
-        console.print("[bold]the server runs elsewhere: its CPU time is not known, and not in the ratios[/]")
-
-
-def _per_transition(found: Sequence[Cost], transitions: int) -> list[str]:
-    client = [cost.cpu_seconds for cost in found]
-    server = [cost.server_seconds for cost in found if cost.server_seconds is not None]
-    both = [cost.total_seconds for cost in found]
-    wall = median(cost.wall_seconds for cost in found)
-    per_thousand = [f"{median(one) / transitions * 1000:.4f}" if one else "unknown" for one in (client, server, both)]
-    return [*per_thousand, f"{transitions / wall:,.0f}"]
+    print_costs(costs, dict.fromkeys(costs, contacts * TRANSITIONS))
 
 
 def _tell_ratios(costs: Costs, limited: bool = True) -> list[bool]:
