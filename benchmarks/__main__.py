@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import comparison, crash, fairness, five_node, reading, waiting
+from benchmarks import comparison, crash, fairness, five_node, ingestion, latency, reading, waiting
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
@@ -18,6 +18,8 @@ BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "reading": reading.run,
     "crash": crash.run,
     "fairness": fairness.run,
+    "ingestion": ingestion.run,
+    "latency": latency.run,
 }
 
 
@@ -27,7 +29,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
     parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
-    parser.add_argument("--store", choices=["sqlite", "postgresql"], help="of the five-node journey; both without")
+    parser.add_argument(
+        "--store", choices=["sqlite", "postgresql"], help="without: five_node on both, fairness on SQLite"
+    )
     parser.add_argument("--peer-contacts", type=int, default=300, help="contacts of the peers in the comparison")
     parser.add_argument("--waiting", type=int, default=500_000, help="runs that wait")
     parser.add_argument("--few", type=int, default=50_000, help="runs that wait beside which these are measured")
@@ -37,6 +41,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
     parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
     parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
+    parser.add_argument("--ingested", type=int, default=20_000, help="events that are taken in over HTTP")
+    parser.add_argument("--seconds", type=float, default=20, help="of events at each rate, of the latency benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))

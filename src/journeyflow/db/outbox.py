@@ -52,7 +52,10 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a claimed message: sent, failed, or queued again for ``due_at``."""
+    """What became of a claimed message: sent, failed, or queued again for ``due_at``.
+
+    ``bounced``: it failed because there is no such address.
+    """
 
     message: StoredMessage
     status: str
@@ -61,6 +64,7 @@ class Outcome:
     due_at: datetime | None = None
     subject: str | None = None
     provider_id: str | None = None
+    bounced: bool = False
 
 
 def from_row(row: Any) -> StoredMessage:  # Any: a row of the table

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from journeyflow.channels.base import Email, Outgoing, ShortMessage
 from journeyflow.core.contact import Address, Contact
-from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused
+from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused, Undeliverable
 from journeyflow.core.flows import Flows
 from journeyflow.core.identity import address_hash
-from journeyflow.core.inputs import MessageFailed
+from journeyflow.core.inputs import Event, Input, MessageFailed
 from journeyflow.core.local_time import in_window, quiet_end, zone
+from journeyflow.core.values import JSON
 from journeyflow.core.view import Library
 from journeyflow.db import contacts, inbox, memory, outbox
 from journeyflow.db.documents import FlowsCache
@@ -125,11 +126,31 @@ class Postmaster:
 
 
 def write_down(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """What became of claimed messages; of one that failed its contact is told, for what counted on it (rule 5.5)."""
+    """What became of claimed messages; of one that failed its contact is told, for what counted on it (rule 5.5).
+
+    A mail server that says at once that there is no such address says what a bounce says later (rule 5.8).
+    """
     for outcome in outbox.finish(connection, outcomes):
         if outcome.status == "failed":
-            failed = MessageFailed(outcome.at, outcome.message.id, outcome.message.channel)
-            inbox.put(connection, [(outcome.message.contact, failed)])
+            message = outcome.message
+            told: list[Input] = [MessageFailed(outcome.at, message.id, message.channel)]
+            if outcome.bounced:
+                told.append(_bounce(message, outcome))
+            inbox.put(connection, [(message.contact, one) for one in told])
+
+
+def _bounce(message: StoredMessage, outcome: Outcome) -> Event:
+    properties: dict[str, JSON] = {
+        "type": "hard",
+        "email": message.to,
+        "reason": outcome.reason,
+        "message": message.id,
+        "template": message.template,
+        "journey": message.journey,
+        "node": message.node,
+        "run": message.run,
+    }
+    return Event(outcome.at, "Email Bounced", outcome.at, properties, message_id=f"bounce {message.id}")
 
 
 def _ask_again(
@@ -163,7 +184,8 @@ def after_failure(message: StoredMessage, error: DeliveryError, now: datetime, j
     """Try again later, or give up (rule 5.3); ``jitter`` is in [0, 1)."""
     reason = str(error) or type(error).__name__
     if isinstance(error, Refused):
-        return Outcome(message, "failed", now, reason)
+        bounced = isinstance(error, Undeliverable) and message.channel == "email"
+        return Outcome(message, "failed", now, reason, bounced=bounced)
     pause = min(BACK_OFF_MAX, BACK_OFF_FIRST * 2 ** min(message.attempts, 20)) * (0.5 + jitter)
     again = now + pause
     end = message.queued_at + GIVE_UP_AFTER
