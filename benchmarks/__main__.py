@@ -29,9 +29,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
     parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
-    parser.add_argument(
-        "--store", choices=["sqlite", "postgresql"], help="without: five_node on both, fairness on SQLite"
-    )
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], help="else five_node on both, fairness on SQLite")
     parser.add_argument("--peer-contacts", type=int, default=300, help="contacts of the peers in the comparison")
     parser.add_argument("--waiting", type=int, default=500_000, help="runs that wait")
     parser.add_argument("--few", type=int, default=50_000, help="runs that wait beside which these are measured")

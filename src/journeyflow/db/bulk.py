@@ -22,6 +22,7 @@ class _Bulk(Protocol):
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def put(self, connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None) -> None: ...
+    def change(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def delete(self, connection: Connection, table: Table, keys: Sequence[Row]) -> None: ...
 
@@ -69,6 +70,12 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], columns: Colu
     """
     if rows:
         _of(connection).put(connection, table, rows, columns)
+
+
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Put full rows, each key once, that are there already: which costs less where they are, and more where not."""
+    if rows and _of(connection).change(connection, table, rows) != len(rows):
+        put(connection, table, rows)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -36,7 +37,7 @@ _COPIED_MIN: Final = 4
 
 def batch(contacts: Iterable[tuple[int, str]]) -> FromClause:
     shards = {contact: shard for shard, contact in contacts}
-    return _rows("batch", {"shard": (SmallInteger, shards.values()), "contact": (Text, shards.keys())})
+    return _rows("batch", {"shard": (SmallInteger, [*shards.values()]), "contact": (Text, [*shards])})
 
 
 def triples(rows: Iterable[tuple[int, str, str]]) -> FromClause:
@@ -59,7 +60,7 @@ def _columns(rows: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of
     return list(zip(*rows, strict=True)) or [()] * width
 
 
-def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Iterable[Any]]]) -> FromClause:  # Any: as above
+def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Sequence[Any]]]) -> FromClause:  # Any: as above
     arrays = [
         cast(bindparam(None, _array(type_, values), Text, unique=True), ARRAY(type_()))
         for type_, values in columns.values()
@@ -68,13 +69,15 @@ def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Iterable[An
     return func.unnest(*arrays).table_valued(*named, name=name).render_derived()
 
 
-def _array(type_: type[TypeEngine[Any]], values: Iterable[Any]) -> str:  # Any: of the type
+def _array(type_: type[TypeEngine[Any]], values: Sequence[Any]) -> str:  # Any: of the type
     return text_array(values) if type_ is Text else _numbers(values)
 
 
-def _numbers(values: Iterable[Any]) -> str:  # Any: int or None
+def _numbers(values: Sequence[Any]) -> str:  # Any: int or None
     """An array of integers in PostgreSQL's own notation."""
-    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    if None in values:
+        return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def text_array(values: Iterable[Any]) -> str:  # Any: str or None
@@ -114,6 +117,12 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], columns: tupl
     connection.exec_driver_sql(_put_sql(table, columns), _arrays(table.columns, _last_of_each(table, rows)))
 
 
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    return connection.exec_driver_sql(
+        _change_sql(table), _arrays(table.columns, sorted(rows, key=_key_of(table)))
+    ).rowcount
+
+
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     connection.exec_driver_sql(_add_sql(table), _arrays(table.columns, _added_up(table, rows)))
 
@@ -135,7 +144,7 @@ def _last_of_each(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
     """One statement can't change a row twice; in order of the keys, so that writers never wait in a circle."""
     key = _key_of(table)
     last = {key(row): row for row in rows}
-    return [last[one] for one in sorted(last)]
+    return [row for _, row in sorted(last.items(), key=itemgetter(0))]
 
 
 def _added_up(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
@@ -152,6 +161,8 @@ def _added_up(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
 def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's values, which are comparable
     names = [column.name for column in table.columns]
     places = [names.index(column.name) for column in table.primary_key.columns]
+    if places == [*range(len(places))] and len(places) > 1:
+        return itemgetter(slice(len(places)))
     return lambda row: tuple([row[place] for place in places])
 
 
@@ -203,6 +214,14 @@ def _rest(table: Table) -> list[str]:
 @cache
 def _put_sql(table: Table, columns: tuple[str, ...] | None) -> str:
     return _conflict(table, (f'"{name}" = excluded."{name}"' for name in columns or _rest(table)))
+
+
+@cache
+def _change_sql(table: Table) -> str:
+    tests = " AND ".join(f't."{one.name}" = u."{one.name}"' for one in table.primary_key.columns)
+    assignments = ", ".join(f'"{name}" = u."{name}"' for name in _rest(table))
+    source = f"{_unnest(table.columns)} AS u({_names(table.columns)})"
+    return f'UPDATE "{table.name}" AS t SET {assignments} FROM {source} WHERE {tests}'
 
 
 @cache

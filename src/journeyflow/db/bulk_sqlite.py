@@ -64,6 +64,10 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], columns: tupl
     connection.exec_driver_sql(_put_sql(table, columns), rows)
 
 
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    return connection.exec_driver_sql(_change_sql(table), rows).rowcount
+
+
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     connection.exec_driver_sql(_add_sql(table), rows)
 
@@ -91,6 +95,14 @@ def _rest(table: Table) -> list[str]:
 @cache
 def _put_sql(table: Table, columns: tuple[str, ...] | None) -> str:
     return _conflict(table, (f'"{name}" = excluded."{name}"' for name in columns or _rest(table)))
+
+
+@cache
+def _change_sql(table: Table) -> str:
+    """Parameters are numbered: a row has them in the order of the table's columns."""
+    places = {column.name: f'"{column.name}" = ?{place}' for place, column in enumerate(table.columns, 1)}
+    keys = " AND ".join(places[column.name] for column in table.primary_key.columns)
+    return f'UPDATE "{table.name}" SET {", ".join(places[name] for name in _rest(table))} WHERE {keys}'
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, FromClause, and_, or_, select
@@ -81,31 +81,47 @@ def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of ma
 
 def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> Contact:
     state = orjson.loads(text)
-    return Contact(
-        key=contact,
-        created_at=from_micros(created_at),
-        attributes=state["attributes"],
-        tags=state["tags"],
-        topics=state["topics"],
-        counts={name: _aggregate(kept) for name, kept in state["counts"].items()},
-        leaves={name: _aggregate(kept) for name, kept in state["leaves"].items()} if "leaves" in state else {},
-        fired={name: from_micros(at) for name, at in state["fired"].items()} if "fired" in state else {},
-        entries={
-            name: Entry(from_micros(first), from_micros(last), n)
-            for name, (first, last, n) in state.get("entries", {}).items()
-        },
-        coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
-        answers=state.get("answers", {}),
+    found = Contact(
+        contact,
+        from_micros(created_at),
+        state["attributes"],
+        state["tags"],
+        state["topics"],
+        {name: _aggregate(kept) for name, kept in state["counts"].items()},
         events=state["events"],
         records=state["records"],
-        timer_at=instant(timer_at),
-        segments={key: _membership(kept) for key, kept in state["segments"].items()} if "segments" in state else {},
-        stage=_stage(state["stage"]) if "stage" in state else None,
-        stage_set=state.get("stage_set"),
-        seen_at=instant(state.get("seen_at")),
+        timer_at=None if timer_at is None else from_micros(timer_at),
         known="anonymous" not in state,
         server="server" in state,
     )
+    if "entries" in state:
+        found.entries = {
+            name: Entry(from_micros(first), from_micros(last), n) for name, (first, last, n) in state["entries"].items()
+        }
+    if not _USUAL.issuperset(state):
+        _add_unusual(found, state)
+    return found
+
+
+_USUAL: Final = frozenset(
+    {"attributes", "tags", "topics", "counts", "events", "records", "anonymous", "server", "entries"}
+)
+
+
+def _add_unusual(found: Contact, state: dict[str, Any]) -> None:  # Any: JSON, as contact_row wrote it
+    """What only some contacts have."""
+    if "leaves" in state:
+        found.leaves = {name: _aggregate(kept) for name, kept in state["leaves"].items()}
+    if "fired" in state:
+        found.fired = {name: from_micros(at) for name, at in state["fired"].items()}
+    found.coupons = [Coupon(*coupon) for coupon in state.get("coupons", ())]
+    found.answers = state.get("answers", {})
+    if "segments" in state:
+        found.segments = {key: _membership(kept) for key, kept in state["segments"].items()}
+    if "stage" in state:
+        found.stage = _stage(state["stage"])
+    found.stage_set = state.get("stage_set")
+    found.seen_at = instant(state.get("seen_at"))
 
 
 def contact_row(contact: Contact) -> tuple[object, ...]:
@@ -189,7 +205,8 @@ def _coupon(coupon: Coupon) -> tuple[object, ...]:
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them
-    found = Aggregate(kept[0], instant(kept[1]), instant(kept[2]))
+    count, first, last = kept[:3]
+    found = Aggregate(count, None if first is None else from_micros(first), None if last is None else from_micros(last))
     if len(kept) > 3:
         found.numbers, found.total, found.least, found.most = kept[3:]
     return found
@@ -211,40 +228,58 @@ def _run(
     reason: str | None, text: str,
 ) -> Run:  # fmt: skip
     state = orjson.loads(text)
-    get = state.get
-    return Run(
-        id=id_,
-        journey=journey,
-        version=version,
-        key=key,
-        number=state["number"],
-        entered_at=from_micros(entered_at),
-        entered_event=state["entered_event"],
-        trigger=state["trigger"],
-        status=status,
-        node=node,
-        event=get("event"),
-        vars=get("vars", {}),
+    run = Run(
+        id_,
+        journey,
+        version,
+        key,
+        state["number"],
+        from_micros(entered_at),
+        state["entered_event"],
+        state["trigger"],
+        status,
+        node,
         seq=state["seq"],
         visits=state["visits"],
-        due_at=instant(due_at),
-        check_at=instant(get("check_at")),
-        standing=get("standing", False),
-        held=get("held"),
-        held_at=instant(held_at),
-        moved_from=instant(get("moved_from")),
-        resumed_at=instant(get("resumed_at")),
-        ended_at=instant(ended_at),
+        due_at=None if due_at is None else from_micros(due_at),
+        standing="standing" in state,
+        last_message=state.get("last_message"),
         reason=reason,
-        converted=get("converted", False),
-        last_message=get("last_message"),
-        open_until=instant(open_until),
-        queued=[QueuedMessage(*message) for message in get("queued", ())],
-        left={name: from_micros(at) for name, at in state["left"].items()} if "left" in state else {},
-        steps_at=instant(get("steps_at")),
-        steps=get("steps", 0),
-        deferred_at=instant(get("deferred_at")),
+        stored=True,
     )
+    if held_at is not None:
+        run.held_at = from_micros(held_at)
+    if ended_at is not None:
+        run.ended_at, run.open_until = from_micros(ended_at), instant(open_until)
+    if "queued" in state:
+        run.queued = [QueuedMessage(*message) for message in state["queued"]]
+    if "steps_at" in state:
+        run.steps_at, run.steps = instant(state["steps_at"]), state["steps"]
+    if not _USUAL_OF_RUN.issuperset(state):
+        _add_unusual_of_run(run, state)
+    return run
+
+
+_USUAL_OF_RUN: Final = frozenset(
+    {
+        "number", "entered_event", "trigger", "seq", "visits", "standing", "last_message", "queued", "steps_at",
+        "steps",
+    }
+)  # fmt: skip
+
+
+def _add_unusual_of_run(run: Run, state: dict[str, Any]) -> None:  # Any: JSON, as _run_state wrote it
+    """What only some runs have."""
+    run.event = state.get("event")
+    run.vars = state.get("vars", {})
+    run.held = state.get("held")
+    run.converted = state.get("converted", False)
+    run.check_at = instant(state.get("check_at"))
+    run.moved_from = instant(state.get("moved_from"))
+    run.resumed_at = instant(state.get("resumed_at"))
+    run.deferred_at = instant(state.get("deferred_at"))
+    if "left" in state:
+        run.left = {name: from_micros(at) for name, at in state["left"].items()}
 
 
 def run_row(contact: str, run: Run) -> tuple[object, ...]:
@@ -277,7 +312,7 @@ def _run_state(run: Run) -> dict[str, object]:
         "visits": run.visits,
     }
     if run.queued:
-        state["queued"] = [[*message] for message in run.queued]
+        state["queued"] = [message[:] for message in run.queued]  # plain tuples, which orjson knows
     for name in ("event", "vars", "standing", "held", "converted", "last_message"):
         value = getattr(run, name)
         if value:
