@@ -23,11 +23,11 @@ from journeyflow.services.turn import take_turn
 
 
 def turns(engine: Engine, cache: FlowsCache, group: Group, now: datetime, batch: int) -> None:
-    """One turn after the other until nobody of a group is left, or another worker has it."""
-    moved = batch
-    while moved:
+    """One turn after the other while there is more to do in a group, unless another worker has it."""
+    more = True
+    while more:
         with write(engine) as connection:
-            moved = take_turn(connection, cache, now, batch, lambda *_: None, group).contacts
+            more = take_turn(connection, cache, now, batch, lambda *_: None, group).more
 
 
 def turns_of_all(instants: Sequence[datetime], batch: int, url: str, number: int) -> Iterator[None]:

@@ -161,9 +161,9 @@ Turn = Callable[[Cursor, tuple[int, int], int, int], int]
 
 
 def turns(connection: psycopg.Connection[Any], turn: Turn, group: tuple[int, int], batch: int) -> None:
-    """One transaction after the other until nobody of a group is left, or another worker has it."""
+    """One transaction after the other while there is more to do in a group, unless another worker has it."""
     moved = batch
-    while moved:
+    while moved == batch:
         with connection.transaction(), connection.cursor() as cursor:
             claimed = cursor.execute(CLAIM, (group[0],)).fetchone()
             moved = turn(cursor, group, claimed[0], batch) if claimed else 0

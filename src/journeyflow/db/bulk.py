@@ -18,6 +18,10 @@ Columns = tuple[str, ...]
 class _Bulk(Protocol):
     def batch(self, contacts: Iterable[tuple[int, str]]) -> FromClause: ...
     def triples(self, rows: Iterable[tuple[int, str, str]]) -> FromClause: ...
+    def asked(self) -> FromClause: ...
+    def asked_rows(self, contacts: Iterable[tuple[int, str]]) -> dict[str, str]: ...
+    def asked_triples(self) -> FromClause: ...
+    def asked_triple_rows(self, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]: ...
     def moves(self, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause: ...
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
@@ -42,6 +46,29 @@ def batch(connection: Connection, contacts: Iterable[tuple[int, str]]) -> FromCl
 def triples(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> FromClause:
     """``(shard, contact, third)`` rows as a table with these three columns."""
     return _of(connection).triples(rows)
+
+
+def asked(connection: Connection) -> FromClause:
+    """As :func:`batch`, always the same: the pairs are parameters (:func:`asked_rows`) of a statement made once.
+
+    Most of what a small turn costs would be to put its statements together.
+    """
+    return _of(connection).asked()
+
+
+def asked_rows(connection: Connection, contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    """Parameters of a statement over :func:`asked`."""
+    return _of(connection).asked_rows(contacts)
+
+
+def asked_triples(connection: Connection) -> FromClause:
+    """As :func:`triples`, always the same; see :func:`asked`."""
+    return _of(connection).asked_triples()
+
+
+def asked_triple_rows(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """Parameters of a statement over :func:`asked_triples`."""
+    return _of(connection).asked_triple_rows(rows)
 
 
 def moves(connection: Connection, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:

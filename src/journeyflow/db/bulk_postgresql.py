@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Connection,
     FromClause,
     Integer,
@@ -40,9 +41,27 @@ def batch(contacts: Iterable[tuple[int, str]]) -> FromClause:
     return _rows("batch", {"shard": (SmallInteger, [*shards.values()]), "contact": (Text, [*shards])})
 
 
+def asked() -> FromClause:
+    return _ASKED
+
+
+def asked_rows(contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    shards = {contact: shard for shard, contact in contacts}
+    return {"asked_shard": _numbers([*shards.values()]), "asked_contact": text_array(shards)}
+
+
 def triples(rows: Iterable[tuple[int, str, str]]) -> FromClause:
     shard, contact, third = _columns(rows, 3)
     return _rows("batch", {"shard": (SmallInteger, shard), "contact": (Text, contact), "third": (Text, third)})
+
+
+def asked_triples() -> FromClause:
+    return _ASKED_TRIPLES
+
+
+def asked_triple_rows(rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    shard, contact, third = _columns(rows, 3)
+    return {"asked_shard": _numbers(shard), "asked_contact": text_array(contact), "asked_third": text_array(third)}
 
 
 def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
@@ -61,12 +80,24 @@ def _columns(rows: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of
 
 
 def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Sequence[Any]]]) -> FromClause:  # Any: as above
-    arrays = [
-        cast(bindparam(None, _array(type_, values), Text, unique=True), ARRAY(type_()))
-        for type_, values in columns.values()
-    ]
-    named = [column(key, type_()) for key, (type_, _) in columns.items()]
+    bound = [bindparam(None, _array(type_, values), Text, unique=True) for type_, values in columns.values()]
+    return _unnested(name, {key: type_ for key, (type_, _) in columns.items()}, bound)
+
+
+def _unnested(
+    name: str, columns: dict[str, type[TypeEngine[Any]]], bound: Iterable[BindParameter[Any]]
+) -> FromClause:  # Any: of each column's type
+    arrays = [cast(array, ARRAY(type_())) for array, type_ in zip(bound, columns.values(), strict=True)]
+    named = [column(key, type_()) for key, type_ in columns.items()]
     return func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+
+
+def _asked(**columns: type[TypeEngine[Any]]) -> FromClause:  # Any: as above
+    return _unnested("batch", columns, [bindparam(f"asked_{key}", type_=Text()) for key in columns])
+
+
+_ASKED: Final = _asked(shard=SmallInteger, contact=Text)
+_ASKED_TRIPLES: Final = _asked(shard=SmallInteger, contact=Text, third=Text)
 
 
 def _array(type_: type[TypeEngine[Any]], values: Sequence[Any]) -> str:  # Any: of the type

@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Integer, String, Table, TableValuedAlias, func, select, type_coerce
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    String,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
 
@@ -19,8 +32,23 @@ T = TypeVar("T")
 
 
 def batch(contacts: Iterable[tuple[int, str]]) -> Subquery:
+    return _batch(_object(contacts))
+
+
+def asked() -> Subquery:
+    return _ASKED
+
+
+def asked_rows(contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    return {"asked": _object(contacts)}
+
+
+def _object(contacts: Iterable[tuple[int, str]]) -> str:
     """A JSON object needs fewer bytes, and less work, than a list of lists."""
-    shards = orjson.dumps({contact: shard for shard, contact in contacts}).decode()
+    return orjson.dumps({contact: shard for shard, contact in contacts}).decode()
+
+
+def _batch(shards: str | BindParameter[str]) -> Subquery:
     rows = func.json_each(shards).table_valued("key", "value")
     return select(
         type_coerce(rows.c.value, Integer()).label("shard"), type_coerce(rows.c.key, String()).label("contact")
@@ -28,7 +56,19 @@ def batch(contacts: Iterable[tuple[int, str]]) -> Subquery:
 
 
 def triples(rows: Iterable[tuple[int, str, str]]) -> Subquery:
-    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
+    return _triples(orjson.dumps([*rows]).decode())
+
+
+def asked_triples() -> Subquery:
+    return _ASKED_TRIPLES
+
+
+def asked_triple_rows(rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    return {"asked": orjson.dumps([*rows]).decode()}
+
+
+def _triples(rows: str | BindParameter[str]) -> Subquery:
+    listed = func.json_each(rows).table_valued("value")
     return select(
         _part(listed, 0, Integer()).label("shard"),
         _part(listed, 1, String()).label("contact"),
@@ -50,6 +90,10 @@ def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> Subquery:
 
 def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnElement[T]:
     return func.json_extract(rows.c.value, f"$[{index}]", type_=type_)
+
+
+_ASKED: Final = _batch(bindparam("asked", type_=Text()))
+_ASKED_TRIPLES: Final = _triples(bindparam("asked", type_=Text()))
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

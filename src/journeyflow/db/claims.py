@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -34,6 +34,16 @@ class Group(NamedTuple):
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
         return column.between(self.first, self.last)
+
+    def bound(self) -> dict[str, int]:
+        """Parameters of a statement over :func:`within`."""
+        return {"first": self.first, "last": self.last}
+
+
+def within(table: Table) -> ColumnElement[bool]:
+    """The rows of a table that belong to a group, which is a parameter: for statements that are made once."""
+    column: ColumnClause[int] = table.c[SHARD]
+    return column.between(bindparam("first"), bindparam("last"))
 
 
 WHOLE: Final = Group(0, SHARDS - 1)
@@ -75,12 +85,8 @@ def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:
 
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
-    query = select(claims.c.now, claims.c.timers_from).where(claims.c.shard == group.first)
-    if on_postgresql(connection):
-        # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-        by_key = func.set_config("enable_seqscan", "off", literal(value=True))
-        query = query.add_columns(by_key).with_for_update(skip_locked=True)
-    row = connection.execute(query).first()
+    query = _LOCK if on_postgresql(connection) else _READ
+    row = connection.execute(query, {"of_shard": group.first}).first()
     if row is None:
         if on_postgresql(connection):
             return None
@@ -89,10 +95,22 @@ def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:
     return Claim(group, max(clock, from_micros(row.now)), row.timers_from)
 
 
+_READ: Final = select(claims.c.now, claims.c.timers_from).where(claims.c.shard == bindparam("of_shard"))
+_LOCK: Final = _READ.add_columns(
+    # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
+    func.set_config("enable_seqscan", "off", literal(value=True))
+).with_for_update(skip_locked=True)
+_KEEP: Final = (
+    update(claims)
+    .where(claims.c.shard == bindparam("of_shard"))
+    .values(now=bindparam("new_now"), timers_from=bindparam("new_timers_from"))
+)
+
+
 def keep(connection: Connection, claim: Claim) -> None:
     """Write down the group's clock, and where its timers begin."""
-    values = {"now": to_micros(claim.now), "timers_from": claim.timers_from}
-    connection.execute(update(claims).where(claims.c.shard == claim.group.first).values(values))
+    kept = {"of_shard": claim.group.first, "new_now": to_micros(claim.now), "new_timers_from": claim.timers_from}
+    connection.execute(_KEEP, kept)
 
 
 def advance_all(connection: Connection, clock: datetime) -> datetime:

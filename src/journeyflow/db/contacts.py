@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, FromClause, and_, or_, select
+from sqlalchemy import Connection, FromClause, Select, and_, bindparam, or_, select
 
 from journeyflow.core.contact import (
     Aggregate,
@@ -43,24 +44,28 @@ def instant(value: int | None) -> datetime | None:
 
 def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str, Contact]:
     """The contacts with those keys that exist, with the runs that decisions can still concern."""
-    wanted = bulk.batch(connection, ((shard_of(key), key) for key in keys))
-    same = and_(contacts.c.shard == wanted.c.shard, contacts.c.contact == wanted.c.contact)
-    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
-    rows = connection.execute(select(*columns).select_from(wanted.join(contacts, same))).all()
+    asked = bulk.asked_rows(connection, ((shard_of(key), key) for key in keys))
+    rows = connection.execute(_asked_contacts(bulk.asked(connection)), asked).all()
     found = {row[0]: _contact(*row) for row in rows}
-    _add_runs(connection, found, wanted, now)
+    _add_runs(connection, found, asked, now)
     return found
+
+
+@cache
+def _asked_contacts(asked: FromClause) -> Select[Any]:  # Any: the columns' types
+    same = and_(contacts.c.shard == asked.c.shard, contacts.c.contact == asked.c.contact)
+    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
+    return select(*columns).select_from(asked.join(contacts, same))
 
 
 def load_runs(connection: Connection, people: Iterable[Contact], now: datetime) -> None:
     """Give contacts that have left (:func:`unpacked`) the runs that decisions can still concern."""
     found = {contact.key: contact for contact in people}
-    wanted = bulk.batch(connection, ((shard_of(key), key) for key in found))
-    _add_runs(connection, found, wanted, now)
+    _add_runs(connection, found, bulk.asked_rows(connection, ((shard_of(key), key) for key in found)), now)
 
 
-def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: FromClause, now: datetime) -> None:
-    for row in connection.execute(_open_runs(wanted, now)).all():
+def _add_runs(connection: Connection, found: Mapping[str, Contact], asked: dict[str, str], now: datetime) -> None:
+    for row in connection.execute(_open_runs(bulk.asked(connection)), {**asked, "now": to_micros(now)}).all():
         contact = found.get(row[0])
         if contact is not None:  # who has left for another claim group is gone before its runs are
             contact.runs.append(_run(*row))
@@ -69,11 +74,12 @@ def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: From
             contact.runs.sort(key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id))
 
 
-def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of many columns
-    same = and_(runs.c.shard == wanted.c.shard, runs.c.contact == wanted.c.contact)
-    concerned = or_(runs.c.status == "active", runs.c.open_until >= to_micros(now))
+@cache
+def _open_runs(asked: FromClause) -> Select[Any]:  # Any: as above
+    same = and_(runs.c.shard == asked.c.shard, runs.c.contact == asked.c.contact)
+    concerned = or_(runs.c.status == "active", runs.c.open_until >= bindparam("now"))
     columns = [column for column in runs.c if column.name != "shard"]
-    return select(*columns).select_from(wanted.join(runs, same)).where(concerned)
+    return select(*columns).select_from(asked.join(runs, same)).where(concerned)
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, exists, literal, select, union_all
+from sqlalchemy import Connection, bindparam, delete, exists, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
@@ -34,7 +34,7 @@ from journeyflow.core.inputs import (
 from journeyflow.core.meeting import Arrival, Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
-from journeyflow.db.claims import WHOLE, Group
+from journeyflow.db.claims import WHOLE, Group, within
 from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
@@ -91,14 +91,21 @@ def row(contact: str, item: Arrival, now: datetime | None = None) -> tuple[int, 
     return (next_id(at), shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
 
 
+_OLDEST: Final = (
+    select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
+    .order_by(inbox.c.id)
+    .limit(bindparam("most"))
+)
+_OLDEST_OF_GROUP: Final = _OLDEST.where(within(inbox))
+
+
 def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived]:
     """The oldest inputs of a group, in order of arrival."""
-    query = select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
-    if group != WHOLE:
-        query = query.where(group.of(inbox))
+    query = _OLDEST if group == WHOLE else _OLDEST_OF_GROUP
+    asked = {"most": limit} if group == WHOLE else {**group.bound(), "most": limit}
     return [
         Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload)))
-        for id_, contact, at, kind, payload in connection.execute(query.order_by(inbox.c.id).limit(limit)).all()
+        for id_, contact, at, kind, payload in connection.execute(query, asked).all()
     ]
 
 
