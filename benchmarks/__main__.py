@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import comparison, crash, fairness, five_node, ingestion, latency, reading, waiting
+from benchmarks import capacity, comparison, crash, fairness, five_node, ingestion, latency, reading, waiting
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "fairness": fairness.run,
     "ingestion": ingestion.run,
     "latency": latency.run,
+    "capacity": capacity.run,
 }
 
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["sqlite", "postgresql"], help="else five_node on both, fairness on SQLite")
     parser.add_argument("--peer-contacts", type=int, default=300, help="contacts of the peers in the comparison")
     parser.add_argument("--waiting", type=int, default=500_000, help="runs that wait")
+    parser.add_argument("--memory", default="1GB", help="shared_buffers of the server on which runs wait")
     parser.add_argument("--few", type=int, default=50_000, help="runs that wait beside which these are measured")
     parser.add_argument("--due", type=int, default=4_000, help="so many of them are due in each round")
     parser.add_argument("--events", type=Path, help="JSON Lines of the simulation, .gz")
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
     parser.add_argument("--ingested", type=int, default=20_000, help="events that are taken in over HTTP")
     parser.add_argument("--seconds", type=float, default=20, help="of events at each rate, of the latency benchmark")
+    parser.add_argument("--capacity-contacts", type=int, default=20_000, help="contacts of the capacity benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))

@@ -55,14 +55,28 @@ class Database:
             _seconds(child, _USER_TICKS) for child in _children(postmaster)
         )
 
+    def connection_seconds(self, url: str) -> float:
+        """CPU time, so far, of the processes of all open connections to a database."""
+        mark = f" {make_url(url).database} "
+        postmaster = int((self._directory / "postmaster.pid").read_text().split()[0])
+        return sum(_seconds(child, _USER_TICKS) for child in _children(postmaster) if mark in _title(child))
+
+    def wal_bytes(self) -> float:
+        """How much has been written into the WAL so far."""
+        with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
+            return float(connection.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchall()[0][0])
+
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
             connection.execute(statement.encode())
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """Start a server, and stop it at the end; nothing is left of it."""
+def database(**settings: str) -> Iterator[Database]:
+    """Start a server, and stop it at the end; nothing is left of it.
+
+    :param settings: of the server, in place of ``SETTINGS``.
+    """
     runtime = Path(gettempdir()) / f"journeyflow-runtime-{os.getuid()}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
@@ -72,7 +86,7 @@ def database() -> Iterator[Database]:
         home = Path(directory) / "data"
         get_server(home, cleanup_mode="stop").cleanup()  # makes what is in the directory
         with (home / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = {value}\n" for name, value in {**SETTINGS, **settings}.items())
         server = get_server(home, cleanup_mode="delete")
         try:
             yield Database(home, make_url(server.get_uri()))
@@ -103,6 +117,14 @@ def resident_bytes(process: int) -> int:
 
 def _children(parent: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _title(process: int) -> str:
+    """What a process calls itself; PostgreSQL's say whom they serve."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _seconds(process: int, ticks: slice) -> float:

@@ -29,13 +29,16 @@ REAPED_SECONDS: Final = 0.5
 
 
 @contextmanager
-def started() -> Iterator[str]:
-    """The URL of a server, for this process and those that it starts."""
+def started(**settings: str) -> Iterator[str]:
+    """The URL of a server, for this process and those that it starts.
+
+    :param settings: of the server, where it is one of our own.
+    """
     given = os.environ.get(GIVEN)
     if given is not None:
         yield given
         return
-    with own_server() as server:
+    with own_server(**settings) as server:
         yield server.url
 
 

@@ -32,7 +32,7 @@ FEW, LOTS, HELD = "few wait", "many wait", "many, snapshot held"
 def run(options: Namespace) -> bool:
     """Measure, print; false where a limit is exceeded."""
     rounds = options.rounds
-    with postgresql.started() as server, ExitStack() as stack:
+    with postgresql.started(shared_buffers=options.memory) as server, ExitStack() as stack:
         console.print(postgresql.told(server))
         few, many = (stack.enter_context(postgresql.database(server)) for _ in range(2))
         prepare(few, options.few, options.due, rounds)
@@ -63,8 +63,6 @@ def measure(url: str, round_: int, due: int) -> Cost:
     :raises RuntimeError: when not all of them went on.
     """
     before = _count(url, "runs WHERE status = 'completed'")
-    with postgresql.connect(url) as connection:
-        connection.execute("CHECKPOINT")
     cost = play(partial(turns_of_all, [due_at(round_)], BATCH), url, workers=1)
     woken = _count(url, "runs WHERE status = 'completed'") - before
     if woken != due:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from threading import Thread
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from tests import postgres
 
+from journeyflow.core.contact import Contact, Run
 from journeyflow.core.errors import Overloaded, SystemFailure
-from journeyflow.db import bulk, claims, migrations, postgresql, schema_version
+from journeyflow.db import bulk, claims, contacts, migrations, postgresql, schema_version, tables
+from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.store import one_at_a_time, open_engine, read, write
 from journeyflow.db.tables import metadata, seen, statistics, timers
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -186,6 +191,36 @@ def test_rows_that_are_there_are_left_replaced_or_added_to(engine: Engine) -> No
         counts = connection.execute(statistics.select().order_by(statistics.c.day)).all()
 
     assert [(row.day, row._mapping["count"]) for row in counts] == [(7, 10), (8, 6)]
+
+
+def test_a_query_that_was_planned_while_a_table_was_empty_finds_its_few_rows_when_it_has_grown(empty: Engine) -> None:
+    """PostgreSQL keeps plans; one that is made for an empty table reads all of it."""
+    people = [f"customer-{number}" for number in range(2_000)]
+    migrations.migrate(empty)
+    with write(empty) as connection:
+        for name in ("contacts", "runs"):
+            connection.execute(text(f"ANALYZE {name}"))
+            assert not connection.scalar(text(f"SELECT count(*) FROM {name}"))
+        for _ in range(20):
+            contacts.load(connection, people[:60], NOW)
+    with write(empty) as connection:
+        made = [Contact(one, created_at=NOW) for one in people]
+        bulk.insert(connection, tables.contacts, [contact_row(one) for one in made])
+        bulk.insert(connection, tables.runs, [run_row(one, a_run(one)) for one in people])
+    with write(empty) as connection:
+        before = rows_read(connection)
+        assert len(contacts.load(connection, people[:60], NOW)["customer-0"].runs) == 1
+        assert rows_read(connection) - before <= 200
+
+
+def rows_read(connection: Connection) -> int:
+    """Of contacts and runs, in whatever way, by this connection."""
+    counted = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = ANY(:names)"
+    return int(connection.scalar(text(counted), {"names": ["contacts", "runs"]}) or 0)
+
+
+def a_run(contact: str) -> Run:
+    return Run(f"run of {contact}", "welcome", 1, "", 0, NOW, 1, {}, node="pause", due_at=NOW)
 
 
 def test_exactly_the_named_rows_are_deleted(engine: Engine) -> None:

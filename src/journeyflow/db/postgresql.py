@@ -80,7 +80,11 @@ def _settings(patience_seconds: float) -> Any:  # Any: SQLAlchemy's listeners ar
             f"SET lock_timeout = {int(patience_seconds * 1000)};"
             f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS_MAX * 1000};"
             # Batches are joined through the keys of the tables; a plan is made in less time than its code is compiled.
-            "SET jit = off"
+            "SET jit = off;"
+            # So that a plan is as good tomorrow as today: one that is made while a table is empty is kept, and reads
+            # all of it for each row when it has grown. What has no index to go by is read whole all the same.
+            "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+            "SET plan_cache_mode = force_custom_plan"
         )
         connection.commit()
 
