@@ -5,7 +5,7 @@ python -m benchmarks.five_node_engine_postgresql --server URL --contacts 20000 -
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -30,18 +30,20 @@ def turns(engine: Engine, cache: FlowsCache, group: Group, now: datetime, batch:
             more = take_turn(connection, cache, now, batch, lambda *_: None, group).more
 
 
-def turns_of_all(instants: Sequence[datetime], batch: int, url: str, number: int) -> Iterator[None]:
+def turns_of_all(instants: Sequence[datetime], batch: int, url: str, number: int) -> Generator[None]:
     """A pass over all groups at each of these instants. Each worker begins with another group."""
     engine = open_engine(url)
-    cache = FlowsCache(LiquidRenderer())
-    with read(engine) as connection:
-        all_groups = groups(connection)
-    place = number * 4 % len(all_groups)
-    for now in instants:
-        yield
-        for group in [*all_groups[place:], *all_groups[:place]]:
-            turns(engine, cache, group, now, batch)
-    engine.dispose()
+    try:
+        cache = FlowsCache(LiquidRenderer())
+        with read(engine) as connection:
+            all_groups = groups(connection)
+        place = number * 4 % len(all_groups)
+        for now in instants:
+            yield
+            for group in [*all_groups[place:], *all_groups[:place]]:
+                turns(engine, cache, group, now, batch)
+    finally:
+        engine.dispose()
 
 
 work = partial(turns_of_all, (ENTERING_AT, WAKING_AT))
