@@ -8,12 +8,13 @@ from hashlib import sha256
 
 from psycopg import sql
 
-from benchmarks.five_node_start import arrival_rows, contact_rows
+from benchmarks.five_node_start import ENTERING_AT, arrival_rows, contact_rows
 from benchmarks.measure import Cost
 from benchmarks.postgresql import connect, database, settle
 from benchmarks.workers import Work, play
+from journeyflow.db import months
 from journeyflow.db.migrations import migrate
-from journeyflow.db.store import open_engine
+from journeyflow.db.store import open_engine, write
 from journeyflow.db.tables import metadata
 
 
@@ -38,11 +39,18 @@ def compete(options: Namespace, work: Work, prepare_more: Callable[[str], None] 
     cost.print()
 
 
-def prepare(url: str, contacts: int) -> None:
-    """Make tables of the newest schema, with that many contacts (every second one a vip) and an event of each."""
+def make_tables(url: str) -> None:
+    """Tables of the newest schema, and those of the months that rows will be of."""
     engine = open_engine(url)
     migrate(engine)
+    with write(engine) as connection:
+        months.prepare(connection, ENTERING_AT)
     engine.dispose()
+
+
+def prepare(url: str, contacts: int) -> None:
+    """Make tables of the newest schema, with that many contacts (every second one a vip) and an event of each."""
+    make_tables(url)
     with connect(url) as connection, connection.cursor() as cursor:
         with cursor.copy("COPY contacts (shard, contact, created_at, state) FROM STDIN") as copy:
             for row in contact_rows(contacts):

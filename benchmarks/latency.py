@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import httpx
 import orjson
 import psycopg
 
-from benchmarks.database import database
+from benchmarks.database import Database, database
 from benchmarks.fairness_start import CROWD, FLOWS, prepare
 from benchmarks.made_requests import request, send_all, send_at
 from benchmarks.measure import console, percentile
@@ -67,26 +68,33 @@ class Measured(NamedTuple):
 
 def run(options: Namespace) -> bool:
     """Measure, print; false where the limit is exceeded, or events got no message."""
-    kept = []
     with database() as server, TemporaryDirectory() as directory:
-        url = server.new()
-        prepare(url, options.crowd, now(), due_for=-timedelta(days=30))
-        serving = Server(Path(directory), {**FLOWS, **GREETING}, url, ["--no-engine"])
-        serving.start()
-        try:
-            with working(Path(directory), url, ["--roles", ROLES]):
-                _make_known(serving.url, url)
-                for rate in RATES:
-                    kept.append(_tell("", rate, measure(serving.url, url, rate, options.seconds)))
-                _archive(serving.url)
-                for rate in RATES:
-                    tasks = _tasks(url)
-                    found = measure(serving.url, url, rate, options.seconds)
-                    beside = f" beside archiving {options.crowd:,} ({tasks} to {_tasks(url)} tasks were left)"
-                    kept.append(_tell(beside, rate, found))
-        finally:
-            serving.stop()
-    return all(kept)
+        measured = measurements(server, Path(directory), options, RATES)
+        return all([_tell(*about, found) for about, found in measured])
+
+
+def measurements(
+    server: Database, directory: Path, options: Namespace, rates: Sequence[int]
+) -> Iterator[tuple[tuple[str, int], Measured]]:
+    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and the rate."""
+    url = server.new()
+    prepare(url, options.crowd, now(), due_for=-timedelta(days=30))
+    serving = Server(directory, {**FLOWS, **GREETING}, url, ["--no-engine"])
+    serving.start()
+    try:
+        with working(directory, url, ["--roles", ROLES]):
+            _make_known(serving.url, url)
+            for rate in rates:
+                yield ("", rate), measure(serving.url, url, rate, options.seconds)
+            _archive(serving.url)
+            for rate in rates:
+                tasks = _tasks(url)
+                found = measure(serving.url, url, rate, options.seconds)
+                beside = f" beside archiving {options.crowd:,} ({tasks} to {_tasks(url)} tasks were left)"
+                yield (beside, rate), found
+    finally:
+        serving.stop()
+        server.drop(url)
 
 
 def _tell(beside: str, rate: int, found: Measured) -> bool:

@@ -14,6 +14,7 @@ import psycopg
 
 from benchmarks.five_node_engine import publish
 from benchmarks.five_node_start import WAKING_AT, arrival_rows, contact_rows, micros
+from benchmarks.five_node_start_postgresql import make_tables
 from benchmarks.floors.five_node_postgresql import (
     ADD_EVENTS,
     ADD_MESSAGES,
@@ -26,7 +27,6 @@ from benchmarks.floors.five_node_postgresql import (
 )
 from benchmarks.floors.five_node_rows import WAKING_TEXT, Row, Rows, entering
 from benchmarks.postgresql import connect, settle
-from journeyflow.db.migrations import migrate
 from journeyflow.db.store import open_engine
 
 ADD_CONTACTS: Final = "COPY contacts (timer_at, state, shard, contact, created_at) FROM STDIN"
@@ -46,8 +46,8 @@ def due_at(round_: int) -> datetime:
 
 def prepare(url: str, waiting: int, due: int, rounds: int) -> None:
     """Make tables in which so many runs wait, of which ``due`` are due in each round."""
+    make_tables(url)
     engine = open_engine(url)
-    migrate(engine)
     publish(engine)
     engine.dispose()
     with connect(url) as connection, connection.cursor() as cursor:

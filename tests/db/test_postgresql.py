@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import psycopg
@@ -140,9 +140,44 @@ def test_a_group_that_somebody_works_on_is_not_waited_for(engine: Engine) -> Non
         first, second, *_ = claims.groups(connection)
     with write(engine) as one, write(engine) as two:
         clock = postgres.INSTANT
-        assert claims.take(one, first, clock) is not None
-        assert claims.take(two, first, clock) is None
-        assert claims.take(two, second, clock) is not None
+        assert claims.take(one, [first], clock) is not None
+        assert claims.take(two, [first], clock) is None
+        assert claims.take(two, [second], clock) is not None
+
+
+def test_groups_are_claimed_together_as_far_as_they_are_free_and_follow_one_another(engine: Engine) -> None:
+    with read(engine) as connection:
+        found = claims.groups(connection)
+    with write(engine) as one, write(engine) as two:
+        clock = postgres.INSTANT
+        claims.take(one, [found[0]], clock)
+        claims.take(one, [found[3]], clock)
+        claim = claims.take(two, found[:6], clock)
+
+        assert claim is not None
+        assert claim.parts == (found[1], found[2])
+        assert claim.group == claims.Group(found[1].first, found[2].last)
+
+
+def test_groups_that_were_claimed_together_have_one_clock_and_look_for_timers_from_the_first_on(engine: Engine) -> None:
+    with read(engine) as connection:
+        one, two, three, *_ = claims.groups(connection)
+    early, late = postgres.INSTANT, postgres.INSTANT + timedelta(hours=1)
+    with write(engine) as connection:
+        for group, now, timers_from in ((one, late, 7), (two, early, 5), (three, early, 3)):
+            claims.keep(connection, claims.Claim(group, now, timers_from, (group,)))
+    with write(engine) as connection:
+        claim = claims.take(connection, [one, two], early)
+        assert claim is not None
+        assert (claim.now, claim.timers_from) == (late, 5)
+        claim.timers_from = 9
+        claims.keep(connection, claim)
+
+    with write(engine) as connection:
+        for group, now, timers_from in ((one, late, 9), (two, late, 9), (three, early, 3)):
+            alone = claims.take(connection, [group], early)
+            assert alone is not None
+            assert (alone.now, alone.timers_from) == (now, timers_from)
 
 
 def test_the_groups_hold_every_shard_once(engine: Engine) -> None:

@@ -411,3 +411,25 @@ def test_rule_9_4_refusals_are_kept_for_30_days(opened: Callable[..., LiveWorld]
             return len(history.refusals_of(connection, "ann", None, 10))
 
     assert (left(30), left(31)) == (1, 0)
+
+
+LONG = "x" * 30_000
+
+
+@pytest.mark.parametrize("length", [255, 1_001, 30_000])
+def test_rule_3_3_a_key_may_be_as_long_as_an_event(tmp_path: Path, length: int) -> None:
+    keyed: dict[str, JSON] = {
+        "journey": "carts", "triggers": [{"type": "event", "event": "Cart"}], "key": "trigger.cart", "start": "mark",
+        "nodes": {"mark": {"type": "tag", "add": ["seen"]}},
+    }  # fmt: skip
+    world = LiveWorld(tmp_path, [keyed], START)
+    one, other = LONG[:length], f"{LONG[: length - 1]}y"
+    for key in (one, other, one, other):
+        with write(world.engine) as connection:
+            inbox.put(connection, [("ann", Event(world.now, "Cart", world.now, {"cart": key}))])
+        world.settle()
+
+    kinds = [record.kind for record in world.trail()]
+    assert kinds.count("entered") == 2
+    assert world.refusals() == {("ann", "carts", "reentry"): 2}
+    world.close()

@@ -9,7 +9,8 @@ JourneyflowError
 ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
 ├── NotAllowed            the key does not permit this
 ├── Overloaded            try again later; nothing was stored
-│   └── Busy              of this so many go on at a time
+│   ├── Busy              of this so many go on at a time
+│   └── Behind            the engine has too much to do already
 ├── TemplateError         a template can't be compiled, or failed while filling in
 ├── DeliveryError         a channel could not hand a message over
 │   ├── Refused           for good: never try again
@@ -60,6 +61,10 @@ class NotAllowed(JourneyflowError):
 
 class Overloaded(JourneyflowError):
     """Too much at once; nothing was stored, try again later."""
+
+
+class Behind(Overloaded):
+    """The engine is too far behind to take more; nothing was stored, try again later."""
 
 
 class Busy(Overloaded):

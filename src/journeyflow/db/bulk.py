@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, FromClause, Table
+from sqlalchemy.types import TypeEngine
 
 from journeyflow.db import bulk_postgresql, bulk_sqlite
 from journeyflow.db.store import on_postgresql
@@ -13,6 +14,8 @@ from journeyflow.db.store import on_postgresql
 Row = Sequence[object]
 Columns = tuple[str, ...]
 """Names of columns."""
+Types = Mapping[str, type[TypeEngine[Any]]]  # Any: columns of any type
+"""Columns that a query reads from rows at hand, by name."""
 
 
 class _Bulk(Protocol):
@@ -21,8 +24,8 @@ class _Bulk(Protocol):
     def asked(self) -> FromClause: ...
     def asked_rows(self, contacts: Iterable[tuple[int, str]]) -> dict[str, str]: ...
     def asked_triples(self) -> FromClause: ...
-    def asked_triple_rows(self, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]: ...
-    def moves(self, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause: ...
+    def asked_triple_rows(self, given: Iterable[tuple[int, str, str]]) -> dict[str, str]: ...
+    def rows(self, columns: Types, rows: Iterable[Row]) -> FromClause: ...
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def put(self, connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None) -> None: ...
@@ -66,14 +69,14 @@ def asked_triples(connection: Connection) -> FromClause:
     return _of(connection).asked_triples()
 
 
-def asked_triple_rows(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+def asked_triple_rows(connection: Connection, given: Iterable[tuple[int, str, str]]) -> dict[str, str]:
     """Parameters of a statement over :func:`asked_triples`."""
-    return _of(connection).asked_triple_rows(rows)
+    return _of(connection).asked_triple_rows(given)
 
 
-def moves(connection: Connection, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
-    """Rows ``(shard, contact, new_shard, new_contact, events, records)`` as a table with these columns."""
-    return _of(connection).moves(rows)
+def rows(connection: Connection, columns: Types, rows: Iterable[Row]) -> FromClause:
+    """Rows as a table with these columns; theirs are in the same order."""
+    return _of(connection).rows(columns, rows)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

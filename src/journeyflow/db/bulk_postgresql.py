@@ -5,7 +5,7 @@ See :mod:`journeyflow.db.bulk`. Arrays are written as text by hand: the driver w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final
@@ -15,7 +15,6 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     FromClause,
-    Integer,
     SmallInteger,
     String,
     Table,
@@ -27,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
+
+from journeyflow.db import months
 
 Row = Sequence[object]
 
@@ -50,42 +51,35 @@ def asked_rows(contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
     return {"asked_shard": _numbers([*shards.values()]), "asked_contact": text_array(shards)}
 
 
-def triples(rows: Iterable[tuple[int, str, str]]) -> FromClause:
-    shard, contact, third = _columns(rows, 3)
-    return _rows("batch", {"shard": (SmallInteger, shard), "contact": (Text, contact), "third": (Text, third)})
+def triples(given: Iterable[tuple[int, str, str]]) -> FromClause:
+    return rows({"shard": SmallInteger, "contact": Text, "third": Text}, given)
 
 
 def asked_triples() -> FromClause:
     return _ASKED_TRIPLES
 
 
-def asked_triple_rows(rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
-    shard, contact, third = _columns(rows, 3)
+def asked_triple_rows(given: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    shard, contact, third = _columns(given, 3)
     return {"asked_shard": _numbers(shard), "asked_contact": text_array(contact), "asked_third": text_array(third)}
 
 
-def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
-    shard, contact, new_shard, new_contact, events, records = _columns(rows, 6)
-    return _rows(
-        "moves",
-        {
-            "shard": (SmallInteger, shard), "contact": (Text, contact), "new_shard": (SmallInteger, new_shard),
-            "new_contact": (Text, new_contact), "events": (Integer, events), "records": (Integer, records),
-        },
-    )  # fmt: skip
+def rows(columns: Mapping[str, type[TypeEngine[Any]]], given: Iterable[Row]) -> FromClause:  # Any: as in bulk
+    values = _columns(given, len(columns))
+    return _rows("batch", dict(zip(columns, zip(columns.values(), values, strict=True), strict=True)))
 
 
-def _columns(rows: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of each column's type
-    return list(zip(*rows, strict=True)) or [()] * width
+def _columns(given: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of each column's type
+    return list(zip(*given, strict=True)) or [()] * width
 
 
-def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Sequence[Any]]]) -> FromClause:  # Any: as above
+def _rows(name: str, columns: Mapping[str, tuple[type[TypeEngine[Any]], Sequence[Any]]]) -> FromClause:  # Any: as above
     bound = [bindparam(None, _array(type_, values), Text, unique=True) for type_, values in columns.values()]
     return _unnested(name, {key: type_ for key, (type_, _) in columns.items()}, bound)
 
 
 def _unnested(
-    name: str, columns: dict[str, type[TypeEngine[Any]]], bound: Iterable[BindParameter[Any]]
+    name: str, columns: Mapping[str, type[TypeEngine[Any]]], bound: Iterable[BindParameter[Any]]
 ) -> FromClause:  # Any: of each column's type
     arrays = [cast(array, ARRAY(type_())) for array, type_ in zip(bound, columns.values(), strict=True)]
     named = [column(key, type_()) for key, type_ in columns.items()]
@@ -130,6 +124,10 @@ def _quoted(text: str | None) -> str:
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if table.info["month"] is not None:
+        place = _month_place(table)
+        instants: list[Any] = [row[place] for row in rows]  # Any: numbers, as the table says
+        months.ensure(connection, table, instants)
     if len(rows) < _COPIED_MIN:
         connection.exec_driver_sql(_insert_sql(table), _arrays(table.columns, rows))
         return
@@ -195,6 +193,11 @@ def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's v
     if places == [*range(len(places))] and len(places) > 1:
         return itemgetter(slice(len(places)))
     return lambda row: tuple([row[place] for place in places])
+
+
+@cache
+def _month_place(table: Table) -> int:
+    return [column.name for column in table.columns].index(table.info["month"])
 
 
 # --- statements ------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ See :mod:`journeyflow.db.bulk`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -55,37 +55,27 @@ def _batch(shards: str | BindParameter[str]) -> Subquery:
     ).subquery("batch")
 
 
-def triples(rows: Iterable[tuple[int, str, str]]) -> Subquery:
-    return _triples(orjson.dumps([*rows]).decode())
+def triples(given: Iterable[tuple[int, str, str]]) -> Subquery:
+    return rows(_TRIPLE, given)
 
 
 def asked_triples() -> Subquery:
     return _ASKED_TRIPLES
 
 
-def asked_triple_rows(rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
-    return {"asked": orjson.dumps([*rows]).decode()}
+def asked_triple_rows(given: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    return {"asked": orjson.dumps([*given]).decode()}
 
 
-def _triples(rows: str | BindParameter[str]) -> Subquery:
-    listed = func.json_each(rows).table_valued("value")
+def rows(columns: Mapping[str, type[TypeEngine[Any]]], given: Iterable[Row]) -> Subquery:  # Any: as in bulk
+    return _listed(columns, orjson.dumps([*given]).decode())
+
+
+def _listed(columns: Mapping[str, type[TypeEngine[Any]]], given: str | BindParameter[str]) -> Subquery:  # Any: as above
+    listed = func.json_each(given).table_valued("value")
     return select(
-        _part(listed, 0, Integer()).label("shard"),
-        _part(listed, 1, String()).label("contact"),
-        _part(listed, 2, String()).label("third"),
+        *(_part(listed, place, type_()).label(name) for place, (name, type_) in enumerate(columns.items()))
     ).subquery("batch")
-
-
-def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> Subquery:
-    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
-    return select(
-        _part(listed, 0, Integer()).label("shard"),
-        _part(listed, 1, String()).label("contact"),
-        _part(listed, 2, Integer()).label("new_shard"),
-        _part(listed, 3, String()).label("new_contact"),
-        _part(listed, 4, Integer()).label("events"),
-        _part(listed, 5, Integer()).label("records"),
-    ).subquery("moves")
 
 
 def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnElement[T]:
@@ -93,7 +83,12 @@ def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnEle
 
 
 _ASKED: Final = _batch(bindparam("asked", type_=Text()))
-_ASKED_TRIPLES: Final = _triples(bindparam("asked", type_=Text()))
+_TRIPLE: Final[Mapping[str, type[TypeEngine[Any]]]] = {
+    "shard": Integer,
+    "contact": String,
+    "third": String,
+}  # Any: as above
+_ASKED_TRIPLES: Final = _listed(_TRIPLE, bindparam("asked", type_=Text()))
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

@@ -2,16 +2,19 @@
 
 SQLite has one group, and its lock is the database's own (BEGIN IMMEDIATE). On PostgreSQL a turn locks the row of one
 group until its transaction ends, however it ends; whoever finds it locked goes on to the next group. So no contact is
-worked on twice at a time, its work is serial (rule 1.2), and nobody has to share the work out.
+worked on twice at a time, its work is serial (rule 1.2), and nobody has to share the work out. Groups that follow one
+another can be locked by one turn together, which where little is to be done costs hardly more than one of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from itertools import dropwhile, takewhile
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -52,8 +55,10 @@ WHOLE: Final = Group(0, SHARDS - 1)
 
 @dataclass(slots=True)
 class Claim:
-    """The right to work on a group until the transaction ends.
+    """The right to work on a group, or on groups that follow one another, until the transaction ends.
 
+    :param group: all of its shards.
+    :param parts: the groups that it is made of.
     :param timers_from: no timer of the group is due before this instant (microseconds): what was there is gone, and is
         not looked through again. Whoever sets an earlier one lowers it.
     """
@@ -61,11 +66,16 @@ class Claim:
     group: Group
     now: datetime
     timers_from: int
+    parts: tuple[Group, ...]
 
     @property
     def shard(self) -> int:
-        """Where rows are kept that belong to the group and to no contact."""
+        """Where rows are kept that belong to the claim and to no contact."""
         return self.group.first
+
+    def part(self, contact: str) -> Group:
+        """The group that a contact belongs to."""
+        return next(part for part in self.parts if part.holds(contact))
 
     def lower(self, due_at: int) -> None:
         """A timer was set."""
@@ -80,37 +90,55 @@ def groups(connection: Connection) -> tuple[Group, ...]:
     return tuple(Group(first, after - 1) for first, after in zip(firsts, [*firsts[1:], SHARDS], strict=True))
 
 
-def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:
-    """Lock a group; ``None`` where somebody else works on it.
+def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Claim | None:
+    """Lock groups that follow one another; ``None`` where somebody else works on each of them.
 
+    Where somebody else works on some, the claim is made of the first that are free and follow one another.
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
-    query = _LOCK if on_postgresql(connection) else _READ
-    row = connection.execute(query, {"of_shard": group.first}).first()
-    if row is None:
+    rows = {row.shard: row for row in connection.execute(*_of(wanted, locked=on_postgresql(connection)))}
+    if not rows:
         if on_postgresql(connection):
             return None
-        connection.execute(insert(claims).values(shard=group.first, now=to_micros(clock)))
-        return Claim(group, clock, 0)
-    return Claim(group, max(clock, from_micros(row.now)), row.timers_from)
+        connection.execute(insert(claims).values(shard=wanted[0].first, now=to_micros(clock)))
+        return Claim(wanted[0], clock, 0, tuple(wanted))
+    free = dropwhile(lambda group: group.first not in rows, wanted)
+    parts = tuple(takewhile(lambda group: group.first in rows, free))
+    mine = [rows[part.first] for part in parts]
+    now = max(clock, *[from_micros(row.now) for row in mine])
+    group = parts[0] if len(parts) == 1 else Group(parts[0].first, parts[-1].last)
+    return Claim(group, now, min(row.timers_from for row in mine), parts)
 
 
-_READ: Final = select(claims.c.now, claims.c.timers_from).where(claims.c.shard == bindparam("of_shard"))
-_LOCK: Final = _READ.add_columns(
+def _of(wanted: Sequence[Group], locked: bool) -> tuple[Select[Any], dict[str, int]]:  # Any: the columns' types
+    """Their rows; the statement for one group, which nearly every turn is of, is made once."""
+    if len(wanted) > 1:
+        query = _SOME.where(claims.c.shard.in_([group.first for group in wanted]))
+        return (_lock(query) if locked else query), {}
+    return (_LOCK_ONE if locked else _READ_ONE), {"of_shard": wanted[0].first}
+
+
+def _lock(query: Select[Any]) -> Select[Any]:  # Any: as above
     # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-    func.set_config("enable_seqscan", "off", literal(value=True))
-).with_for_update(skip_locked=True)
-_KEEP: Final = (
-    update(claims)
-    .where(claims.c.shard == bindparam("of_shard"))
-    .values(now=bindparam("new_now"), timers_from=bindparam("new_timers_from"))
-)
+    by_key = func.set_config("enable_seqscan", "off", literal(value=True))
+    return query.add_columns(by_key).with_for_update(skip_locked=True)
+
+
+_THIS: Final = claims.c.shard == bindparam("of_shard")
+_SOME: Final = select(claims.c.shard, claims.c.now, claims.c.timers_from)
+_READ_ONE: Final = _SOME.where(_THIS)
+_LOCK_ONE: Final = _lock(_READ_ONE)
+_KEEP: Final = update(claims).values(now=bindparam("new_now"), timers_from=bindparam("new_timers_from"))
+_KEEP_ONE: Final = _KEEP.where(_THIS)
 
 
 def keep(connection: Connection, claim: Claim) -> None:
-    """Write down the group's clock, and where its timers begin."""
-    kept = {"of_shard": claim.group.first, "new_now": to_micros(claim.now), "new_timers_from": claim.timers_from}
-    connection.execute(_KEEP, kept)
+    """Write down the clock of the groups, and where their timers begin."""
+    kept = {"new_now": to_micros(claim.now), "new_timers_from": claim.timers_from}
+    if len(claim.parts) == 1:
+        connection.execute(_KEEP_ONE, {**kept, "of_shard": claim.parts[0].first})
+    else:
+        connection.execute(_KEEP.where(claims.c.shard.in_([group.first for group in claim.parts])), kept)
 
 
 def advance_all(connection: Connection, clock: datetime) -> datetime:

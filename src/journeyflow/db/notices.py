@@ -1,25 +1,34 @@
-"""Telling the engines of other processes that something arrived. A hint: who misses it looks a moment later."""
+"""Telling other processes on PostgreSQL. Hints: who misses one looks a moment later, or looks on no longer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
-CHANNEL: Final = "journeyflow"
+ARRIVED: Final = "journeyflow"
+"""Something arrived for the engines."""
+HAPPENED: Final = "journeyflow_happened"
+"""Something happened, for those who look on."""
+LISTENING: Final = "journeyflow_listening"
+"""Somebody looks on."""
+PAYLOAD_BYTES_MAX: Final = 7_999
 LOOK_SECONDS: Final = 0.5
 """So often a listener looks whether it is to stop."""
+_TELL: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
+"""A notice is no data: nobody waits until the disk has it."""
 
 
-def announce(engine: Engine) -> None:
-    """Something arrived, and is committed."""
+def announce(engine: Engine, channel: str, *payloads: str) -> None:
+    """Tell who listens on a channel; without payloads, only that there is something."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        for payload in payloads or ("",):
+            connection.exec_driver_sql(_TELL, (channel, payload))
 
 
-def listen(engine: Engine, go_on: Callable[[], bool], heard: Callable[[], None]) -> None:
-    """Call ``heard`` for what is announced, several announcements together once, until ``go_on`` says no.
+def listen(engine: Engine, go_on: Callable[[], bool], heard: Mapping[str, Callable[[str], None]]) -> None:
+    """Call ``heard`` of a channel for each payload that is told there, until ``go_on`` says no; for alike ones once.
 
     :raises Exception: when the connection breaks.
     """
@@ -28,9 +37,11 @@ def listen(engine: Engine, go_on: Callable[[], bool], heard: Callable[[], None])
         driver: Any = raw.driver_connection  # Any: psycopg's, of which SQLAlchemy's type knows no notifies
         driver.rollback()
         driver.autocommit = True
-        driver.execute(f"LISTEN {CHANNEL}")
+        for channel in heard:
+            driver.execute(f"LISTEN {channel}")
         while go_on():
-            if list(driver.notifies(timeout=LOOK_SECONDS, stop_after=1)):
-                heard()
+            told = [(one.channel, one.payload) for one in driver.notifies(timeout=LOOK_SECONDS, stop_after=1)]
+            for channel, payload in dict.fromkeys(told):
+                heard[channel](payload)
     finally:
         raw.invalidate()  # it listens, and is of no use to anybody else

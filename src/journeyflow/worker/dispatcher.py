@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from secrets import randbelow
 from typing import Final
 
@@ -14,10 +15,11 @@ from journeyflow.channels.base import Email
 from journeyflow.channels.outlet import Outlet
 from journeyflow.clock import Clock
 from journeyflow.core.errors import DeliveryError, Refused, Unavailable
-from journeyflow.db import outbox
+from journeyflow.db import departures, outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
-from journeyflow.services.dispatch import Postmaster, Ready, after_failure, write_down
+from journeyflow.services import pace
+from journeyflow.services.dispatch import Places, Postmaster, Ready, after_failure, write_down
 from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
@@ -47,21 +49,32 @@ class Dispatcher(Loop):
 
     async def dispatch(self) -> int:
         """One batch; how many messages were picked up."""
+        places = self._reserve()
         with write(self._engine) as connection:
-            ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH)
+            ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH, places)
         for outcome in decided:
             self._on_outcome(outcome, False)
-        outcomes = await asyncio.gather(*(self._hand_over(one) for one in ready))
+        handed_over: list[tuple[str, datetime]] = []
+        outcomes = await asyncio.gather(*(self._hand_over(one, handed_over) for one in ready))
         with write(self._engine) as connection:
             write_down(connection, outcomes)
+            if places is not None and places.until:
+                self._postmaster.settle(connection, places, handed_over)
         for one, outcome in zip(ready, outcomes, strict=True):
             self._on_outcome(outcome, one.redelivered)
         return len(ready) + len(decided)
 
-    async def _hand_over(self, one: Ready) -> Outcome:
+    def _reserve(self) -> Places | None:
+        """Places for a batch, where there are sending rates; whether there are is known from the batch before."""
+        if self._postmaster.rates is not None and not self._postmaster.rates:
+            return None
+        with write(self._engine) as connection:
+            return self._postmaster.reserve(connection, self._clock(), BATCH)
+
+    async def _hand_over(self, one: Ready, handed_over: list[tuple[str, datetime]]) -> Outcome:
         outcome = await self._deliver(one)
         # Counted when it is over: whenever in between the server took it, the rate is kept.
-        self._postmaster.pace.sent(one.message.channel, self._clock())
+        handed_over.append((one.message.channel, self._clock()))
         return outcome
 
     async def _deliver(self, one: Ready) -> Outcome:
@@ -100,10 +113,14 @@ class Dispatcher(Loop):
         await self._outlet.close()
 
     def _nap(self) -> float:
+        now = self._clock()
         with read(self._engine) as connection:
             due = outbox.next_due_by_channel(connection)
+            for channel, rate in (self._postmaster.rates or {}).items():
+                if channel in due:
+                    free_at = pace.free_at(rate, departures.counted(connection, channel, now), now)
+                    due[channel] = max(due[channel], free_at)
         if not due:
             return NAP_SECONDS_MAX
-        now = self._clock()
-        first = min(max(at, self._postmaster.pace.free_at(channel, now)) for channel, at in due.items())
+        first = min(due.values())
         return min(NAP_SECONDS_MAX, max(0.001, (first - now).total_seconds()))

@@ -26,7 +26,10 @@ _TIDIED_AT: Final = "tidied_at"
 
 
 class Schedule:
-    """Once a night, or as soon as it runs again after one that was missed, forgets what is kept no longer."""
+    """Once a night, or as soon as it runs again after one that was missed, forgets what is kept no longer.
+
+    On PostgreSQL the tables of the months to come are made whenever it looks.
+    """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -47,8 +50,12 @@ class Schedule:
         self._scheduler.shutdown(wait=True)
 
     def look(self) -> bool:
-        """Tidy up if it is time; whether it was."""
+        """Make room for what is to come, and tidy up if it is time; whether it was."""
         now = self._clock()
+        try:
+            retention.prepare(self._engine, now)
+        except Exception:
+            log.exception("months could not be made ahead; it is tried again in an hour")
         with read(self._engine) as connection:
             last = parse_instant(documents.setting(connection, _TIDIED_AT))
             kept = retention.of_workspace(connection)
