@@ -20,7 +20,7 @@ from journeyflow.core.meeting import MICROSECOND, NOBODY, Held, Item, horizon, m
 from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import to_micros
 from journeyflow.db import aliases, claims, codes, documents, failures, inbox, tasks, timers
-from journeyflow.db.claims import Claim, Group
+from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived, Awaited
 from journeyflow.db.memory import CodeMaker
