@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 CHANNEL: Final = "journeyflow"
 LOOK_SECONDS: Final = 0.5
 """So often a listener looks whether it is to stop."""
+LOOKS_UNHEARD_MAX: Final = 30
+"""After so many it asks whether anybody would tell it."""
 
 
 def announce(engine: Engine) -> None:
@@ -29,8 +31,13 @@ def listen(engine: Engine, go_on: Callable[[], bool], heard: Callable[[], None])
         driver.rollback()
         driver.autocommit = True
         driver.execute(f"LISTEN {CHANNEL}")
+        unheard = 0
         while go_on():
             if list(driver.notifies(timeout=LOOK_SECONDS, stop_after=1)):
                 heard()
+                unheard = 0
+            elif (unheard := unheard + 1) == LOOKS_UNHEARD_MAX:
+                driver.execute("SELECT 1")
+                unheard = 0
     finally:
         raw.invalidate()  # it listens, and is of no use to anybody else

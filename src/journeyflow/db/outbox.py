@@ -147,10 +147,14 @@ def _finish(connection: Connection, outcome: Outcome) -> bool:
 
 
 def _write(connection: Connection, outcome: Outcome, contact: str) -> bool:
-    """Whether that contact has the message, and it was being sent."""
+    """Whether that contact has the message, and it was being sent.
+
+    Once it has gone out that is so, whoever else may be at it by now; any other end is only that of its own attempt.
+    """
+    mine = [] if outcome.status == "sent" else [messages.c.attempts == outcome.message.attempts + 1]
     written = connection.execute(
         update(messages)
-        .where(*_this(outcome.message, contact), messages.c.status == "sending")
+        .where(*_this(outcome.message, contact), messages.c.status == "sending", *mine)
         .values(
             status=outcome.status,
             reason=outcome.reason,

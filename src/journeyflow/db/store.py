@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, func, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from journeyflow.core.errors import InvalidValue
 from journeyflow.db import sqlite
@@ -20,6 +20,7 @@ from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteC
 __all__ = [
     "ReadConnection",
     "WriteConnection",
+    "failed_at_system",
     "is_postgresql",
     "on_postgresql",
     "one_at_a_time",
@@ -100,6 +101,20 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
 
         return postgresql.read(engine)
     return sqlite.read(engine)
+
+
+def failed_at_system(connection: Connection, error: Exception) -> bool:
+    """Whether an error inside a transaction is one that ``read`` and ``write`` tell as the system's, or as overload.
+
+    A full disk, a connection that broke: nothing is wrong with what was to be done, and it can be done again.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    if on_postgresql(connection):
+        from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+        return postgresql.failed_at_system(error)
+    return sqlite.failed_at_system(error)
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

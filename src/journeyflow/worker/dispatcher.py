@@ -44,19 +44,32 @@ class Dispatcher(Loop):
         self._outlet = outlet
         self._clock = clock
         self._on_outcome = on_outcome
+        self._unwritten: list[tuple[Outcome, bool]] = []
 
     async def dispatch(self) -> int:
-        """One batch; how many messages were picked up."""
+        """One batch; how many messages were picked up.
+
+        What became of them is kept until it is written down, be it by the next call: a mail that has gone out is not
+        sent again because the database was away for a moment.
+        """
+        self._write_down()
         with write(self._engine) as connection:
             ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH)
         for outcome in decided:
             self._on_outcome(outcome, False)
         outcomes = await asyncio.gather(*(self._hand_over(one) for one in ready))
-        with write(self._engine) as connection:
-            write_down(connection, outcomes)
-        for one, outcome in zip(ready, outcomes, strict=True):
-            self._on_outcome(outcome, one.redelivered)
+        self._unwritten = [(outcome, one.redelivered) for one, outcome in zip(ready, outcomes, strict=True)]
+        self._write_down()
         return len(ready) + len(decided)
+
+    def _write_down(self) -> None:
+        if not self._unwritten:
+            return
+        with write(self._engine) as connection:
+            write_down(connection, [outcome for outcome, _ in self._unwritten])
+        written, self._unwritten = self._unwritten, []
+        for outcome, redelivered in written:
+            self._on_outcome(outcome, redelivered)
 
     async def _hand_over(self, one: Ready) -> Outcome:
         outcome = await self._deliver(one)
@@ -90,14 +103,16 @@ class Dispatcher(Loop):
         while not self._stopped:
             self._woken.clear()
             try:
-                picked_up = await self.dispatch()
-            except Exception:
-                log.exception("the dispatcher can't reach its database; it tries again")
-                picked_up = 0
-                await asyncio.to_thread(self._woken.wait, 1.0)
-            if not picked_up:
-                await asyncio.to_thread(self._woken.wait, self._nap())
+                pause = 0.0 if await self.dispatch() else self._nap()
+            except Exception as error:  # noqa: BLE001  # told there; whatever it was, the dispatcher lives on
+                await asyncio.to_thread(self._back_off, error)
+            else:
+                self._outage.over()
+                if pause:
+                    await asyncio.to_thread(self._woken.wait, pause)
         await self._outlet.close()
+        if self._unwritten:
+            log.warning("what became of messages can't be written down; they go out again", count=len(self._unwritten))
 
     def _nap(self) -> float:
         with read(self._engine) as connection:

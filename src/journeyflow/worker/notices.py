@@ -6,17 +6,13 @@ from collections.abc import Callable
 from threading import Event as Flag
 from typing import Final
 
-import structlog
 from sqlalchemy import Engine
 
 from journeyflow.db import notices
 from journeyflow.worker.loop import Loop
 
-log = structlog.get_logger()
-
 PAUSE_SECONDS: Final = 0.01
 """What arrives within so long is announced together."""
-AGAIN_SECONDS: Final = 1.0
 
 
 class Announcer(Loop):
@@ -34,7 +30,9 @@ class Announcer(Loop):
             try:
                 notices.announce(self._engine)
             except Exception as error:  # noqa: BLE001  # it is a hint: they look for themselves
-                log.warning("other engines can't be woken; they look for themselves", error=str(error))
+                self._back_off(error)
+            else:
+                self._outage.over()
             self._pause.wait(PAUSE_SECONDS)
 
 
@@ -49,7 +47,10 @@ class Listener(Loop):
     def _work(self) -> None:
         while not self._stopped:
             try:
-                notices.listen(self._engine, lambda: not self._stopped, self._heard)
+                notices.listen(self._engine, self._goes_on, self._heard)
             except Exception as error:  # noqa: BLE001  # the engine looks for itself meanwhile
-                log.warning("announcements can't be heard; it is tried again", error=str(error))
-                self._woken.wait(AGAIN_SECONDS)
+                self._back_off(error)
+
+    def _goes_on(self) -> bool:
+        self._outage.over()
+        return not self._stopped

@@ -11,6 +11,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine
 
 from journeyflow.clock import Clock
+from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.values import iso, parse_instant
 from journeyflow.core.workspace import Retention
 from journeyflow.db import documents
@@ -48,16 +49,21 @@ class Schedule:
 
     def look(self) -> bool:
         """Tidy up if it is time; whether it was."""
-        now = self._clock()
+        try:
+            return self._look(self._clock())
+        except (SystemFailure, Overloaded) as error:
+            log.error("tidying up can't use the database; it is tried again in an hour", reason=str(error))
+        except Exception:
+            log.exception("tidying up failed; it is tried again in an hour")
+        return True
+
+    def _look(self, now: datetime) -> bool:
         with read(self._engine) as connection:
             last = parse_instant(documents.setting(connection, _TIDIED_AT))
             kept = retention.of_workspace(connection)
         if not is_due(last, now):
             return False
-        try:
-            self._tidy_up(kept, now)
-        except Exception:
-            log.exception("tidying up failed; it is tried again in an hour")
+        self._tidy_up(kept, now)
         return True
 
     def _tidy_up(self, kept: Retention, now: datetime) -> None:
