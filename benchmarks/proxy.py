@@ -1,4 +1,6 @@
-"""A network between a client and PostgreSQL that can swallow everything and go on later: TCP notices nothing of it."""
+"""A network between a client and PostgreSQL that can swallow everything and go on later, which TCP notices nothing of,
+or be away.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ class Proxy:
         self._server = server
         self._links: list[_Link] = []
         self._swallows_new = False
+        self._away = False
         self._lock = Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -38,19 +41,24 @@ class Proxy:
             for link in self._links:
                 link.flows.clear()
 
+    def cut(self) -> None:
+        """Break all connections, and those that are made from now on."""
+        with self._lock:
+            self._away = True
+            for link in self._links:
+                link.cut()
+
     def go_on(self) -> None:
         """What was held back arrives, and whatever comes from now on."""
         with self._lock:
-            self._swallows_new = False
+            self._swallows_new = self._away = False
             for link in self._links:
                 link.flows.set()
 
     def close(self) -> None:
         """Break all connections, and take no more."""
         self._listener.close()
-        with self._lock:
-            for link in self._links:
-                link.cut()
+        self.cut()
 
     def _accept(self) -> None:
         while True:
@@ -58,6 +66,9 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._away:
+                client.close()
+                continue
             with self._lock:
                 self._links = [link for link in self._links if not link.ended]
                 self._links.append(_Link(client, self._server, flows=not self._swallows_new))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -135,6 +135,13 @@ def _store(engine: Engine) -> _Store:
     return store
 
 
+@contextmanager
+def plain(engine: Engine) -> Iterator[Connection]:
+    """A connection without transactions: each statement is one, and is seen by others at once."""
+    with _failures(_store(engine)), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
 # --- what can go wrong -----------------------------------------------------------------------------------------------
 
 _AGAIN: Final = {
@@ -192,8 +199,8 @@ def _failures(store: _Store) -> Iterator[None]:
         raise Overloaded(f"more than {CONNECTIONS_MAX} requests use {store.name} at once; try again later") from error
 
 
-def failed_at_system(error: DBAPIError) -> bool:
-    """See :func:`journeyflow.db.store.failed_at_system`."""
+def is_of_the_system(error: DBAPIError) -> bool:
+    """Whether ``read`` and ``write`` tell of it as the system's failure, or as overload."""
     return _named(error.orig, "the database", 0) is not None
 
 

@@ -287,8 +287,8 @@ def _failures(store: _Store) -> Iterator[None]:
         raise Overloaded(f"more than {READERS_MAX} requests read {store} at once; try again later") from error
 
 
-def failed_at_system(error: DBAPIError) -> bool:
-    """See :func:`journeyflow.db.store.failed_at_system`."""
+def is_of_the_system(error: DBAPIError) -> bool:
+    """Whether ``read`` and ``write`` tell of it as the system's failure, or as overload."""
     return _code(error.orig) in _SENTENCES
 
 

@@ -20,13 +20,13 @@ from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteC
 __all__ = [
     "ReadConnection",
     "WriteConnection",
-    "failed_at_system",
     "is_postgresql",
     "on_postgresql",
     "one_at_a_time",
     "open_engine",
     "postgresql_url",
     "read",
+    "system_failure",
     "write",
 ]
 
@@ -103,18 +103,25 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
     return sqlite.read(engine)
 
 
-def failed_at_system(connection: Connection, error: Exception) -> bool:
-    """Whether an error inside a transaction is one that ``read`` and ``write`` tell as the system's, or as overload.
+def system_failure(connection: Connection, error: BaseException | None) -> DBAPIError | None:
+    """What failed in a transaction, if it is what ``read`` and ``write`` tell as the system's failure, or as overload.
 
-    A full disk, a connection that broke: nothing is wrong with what was to be done, and it can be done again.
+    A full disk, a connection that broke: nothing is wrong with what was to be done, and it can be done again. Going
+    back to a savepoint may have failed for it as well, so what came before is looked at, too.
     """
-    if not isinstance(error, DBAPIError):
-        return False
+    while error is not None:
+        if isinstance(error, DBAPIError) and _is_of_the_system(connection, error):
+            return error
+        error = error.__context__
+    return None
+
+
+def _is_of_the_system(connection: Connection, error: DBAPIError) -> bool:
     if on_postgresql(connection):
         from journeyflow.db import postgresql  # noqa: PLC0415  # as above
 
-        return postgresql.failed_at_system(error)
-    return sqlite.failed_at_system(error)
+        return postgresql.is_of_the_system(error)
+    return sqlite.is_of_the_system(error)
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

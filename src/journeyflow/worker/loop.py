@@ -15,7 +15,7 @@ from journeyflow.core.errors import Overloaded, SystemFailure
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS: Final = (0.1, 5.0)
+PAUSE_SECONDS: Final = (0.1, 2.0)
 """After a failure the next attempt is made so much later, each time twice as late, up to the second."""
 
 
