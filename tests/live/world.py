@@ -32,6 +32,11 @@ from journeyflow.worker.dispatcher import Dispatcher
 TURNS_MAX = 100_000
 
 
+def sources_of(documents: Sequence[dict[str, JSON]]) -> list[Source]:
+    """Documents as if they came from a folder."""
+    return [Source("test", next(iter(one)), str(one[next(iter(one))]), one) for one in documents]
+
+
 class LiveWorld:
     """One installation, on a database of the store that is chosen (:mod:`tests.live.stores`).
 
@@ -50,16 +55,13 @@ class LiveWorld:
         self.limit = limit
         self.delivering = delivering
         self._database = ExitStack()
-        url = self._database.enter_context(stores.database(directory))
+        self.url = url = self._database.enter_context(stores.database(directory))
         self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
         self.engine = self.installation.engine
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
-        sources = [
-            Source("test", next(iter(document)), str(document[next(iter(document))]), document)
-            for document in documents
-        ]
+        sources = sources_of(documents)
         with write(self.engine) as connection:
             apply(connection, sources, False, start, self.installation.renderer)
             for source in sources:
@@ -83,10 +85,14 @@ class LiveWorld:
             group = [one for one in coming if one[1].at <= at]
             coming = coming[len(group) :]
             for some in self._together(group):
-                with write(self.engine) as connection:
-                    inbox.put(connection, some)
+                self.put(some)
                 self.settle()
         self.advance(until, included=True)
+
+    def put(self, arrivals: Sequence[tuple[str, Input]]) -> None:
+        """Inputs arrive together."""
+        with write(self.engine) as connection:
+            inbox.put(connection, arrivals)
 
     def _together(self, group: list[tuple[str, Input]]) -> list[list[tuple[str, Input]]]:
         """What arrives at one instant. Between claim groups a merge is two turns: what comes for the other contact at
