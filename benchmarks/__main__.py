@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crash, fairness, five_node, reading
+from benchmarks import chaos, crash, fairness, five_node, reading
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "five_node": five_node.run,
     "reading": reading.run,
     "crash": crash.run,
+    "chaos": chaos.run,
     "fairness": fairness.run,
 }
 
@@ -25,9 +26,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
     parser.add_argument("--contacts", type=int, default=20_000, help="contacts of the five-node journey")
-    parser.add_argument("--events", type=Path, help="JSON Lines of the simulation, .gz")
+    parser.add_argument("--events", type=_events, help="of the simulation: JSON Lines, .gz; of chaos: how many")
     parser.add_argument("--contacts-file", type=Path, help="CSV of the simulation; with --events")
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
+    parser.add_argument("--faults", type=int, default=100, help="how many things happen in the chaos benchmark")
     parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
     parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
@@ -35,13 +37,17 @@ def main() -> None:
     unknown = sorted(set(options.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    if (options.events is None) != (options.contacts_file is None):
-        parser.error("--events and --contacts-file go together")
+    if isinstance(options.events, Path) != (options.contacts_file is not None):
+        parser.error("--events FILE and --contacts-file go together")
     kept = []
     for name in options.names or BENCHMARKS:
         kept.append(BENCHMARKS[name](options))
         console.print()
     sys.exit(0 if all(kept) else 1)
+
+
+def _events(text: str) -> Path | int:
+    return int(text) if text.isdecimal() else Path(text)
 
 
 if __name__ == "__main__":

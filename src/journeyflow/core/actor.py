@@ -72,9 +72,10 @@ class Actor:
         self.facts = Facts(self.decision, flows, firings)
 
     def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
-        """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
+        """Take all inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
 
-        Timers after ``until`` wait: inputs that came before them may still be on their way.
+        Timers after ``until`` wait, unless there is an input after them: inputs that came before them may still be on
+        their way.
         """
         self._set_timer(self.take(inputs, self.now if until is None else until))
         unjudged = self.decision.judge is None and bool(self.flows.library.standing)  # as long as nothing has begun
@@ -94,13 +95,14 @@ class Actor:
         fact, due = (None, None) if self.facts.nothing_comes(until) else self.facts.coming()
         reached: datetime | None = None
         while True:
-            if upcoming is not None and (due is None or upcoming.at <= due):
+            # An input may be later than `until`, and than this clock: whom it comes from has a clock of its own.
+            if upcoming is not None and (due is None or upcoming.at <= due or due > self.now):
                 reached = upcoming.at
                 self.decision.begin_input(reached)
                 self._take(upcoming)
                 self.facts.saw(reached)
                 upcoming = next(waiting, None)
-            elif due is not None and due <= until:
+            elif due is not None and (due <= until or upcoming is not None):
                 self.decision.begin_input(due)
                 self._pass_time(due, fact)
                 self.facts.saw(due)
