@@ -25,7 +25,7 @@ from benchmarks.audit import Database, audit
 from benchmarks.chaos_load import FLOWS, Load, introduce
 from benchmarks.cluster import Cluster
 from benchmarks.crash import journeys
-from benchmarks.faults import Faults
+from benchmarks.faults import NO_SPACE, Faults
 from benchmarks.mail_sink import MailSink
 from benchmarks.measure import console
 from benchmarks.postgres_server import Postgres
@@ -52,6 +52,7 @@ class Size:
     events: int
     contacts: int = 2_000
     workers: int = 3
+    events_per_second: int = 250
     hang_seconds_max: float = 35.0
     lease_seconds: int | None = None
 
@@ -83,7 +84,7 @@ def chaos(directory: Path, size: Size, seed: int) -> Found:
         introduce(cluster.url, size.contacts)
         _let_happen(cluster, size, random, found)
         _rest(cluster, found)
-        found.full_disk_lines = server.log_lines("No space left on device")
+        found.full_disk_lines = server.log_lines(NO_SPACE)
         with server.connect() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found.wrong += audit(connection, found.load.accepted, journeys(FLOWS))
@@ -95,22 +96,22 @@ def chaos(directory: Path, size: Size, seed: int) -> Found:
 
 
 def _let_happen(cluster: Cluster, size: Size, random: Random, found: Found) -> None:
-    """One fault after the other, each kind as often as any; with each some of the events."""
+    """One fault after the other, each kind as often as any, while events come all the time; so many at least."""
     faults = Faults(cluster, random, size.hang_seconds_max)
     kinds = [*faults.kinds]
     found.left_out = [] if cluster.server.disk.can_be_full else ["disk full"]
     order = [kinds[number % len(kinds)] for number in range(size.faults)]
     random.shuffle(order)
     clients = [Thread(target=found.load.send, args=[cluster.url], daemon=True) for _ in range(CLIENTS)]
+    clients.append(Thread(target=found.load.grow, args=[size.events_per_second], daemon=True))
     for client in clients:
         client.start()
-    for number, kind in enumerate(order):
-        found.load.allow(size.events * (number + 1) // size.faults - size.events * number // size.faults)
+    for kind in order:
         sleep(random.uniform(0.0, 1.0))
         faults.kinds[kind]()
         found.happened[kind] += 1
         found.wrong += cluster.supervise()
-    found.load.end()
+    found.load.end_at(size.events)
     for client in clients:
         while client.is_alive():
             client.join(1.0)

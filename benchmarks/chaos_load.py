@@ -65,6 +65,7 @@ nodes:
 }
 BATCH: Final = 40
 INTRODUCED_AT_ONCE: Final = 500
+PORTIONS_PER_SECOND: Final = 10
 NAMES: Final = {"Seen": 50, "Signed Up": 5, "Ordered": 15, "Paid": 15, "Cancelled": 15}
 VISITS_OF_A_HUNDRED: Final = 10
 """So many events are of visitors, whom nobody knows yet; some of them become known."""
@@ -73,10 +74,7 @@ Event = dict[str, Any]  # Any: JSON
 
 
 class Load:
-    """What the clients have sent: ``accepted`` are the numbers of events that were answered 200.
-
-    ``allow`` says how many events may be sent in all, by and by.
-    """
+    """What the clients have sent: ``accepted`` are the numbers of events that were answered 200."""
 
     def __init__(self, contacts: int, random: Random) -> None:
         self.accepted: set[int] = set()
@@ -88,25 +86,30 @@ class Load:
         self._visitors = 0
         self._allowed = 0
         self._changed = threading.Condition()
-        self._over = False
+        self._enough: int | None = None
 
-    def allow(self, events: int) -> None:
-        """So many more."""
+    def grow(self, events_per_second: int) -> None:
+        """Have so many sent each second, until it is over."""
+        while not self._is_over():
+            with self._changed:
+                self._allowed += events_per_second // PORTIONS_PER_SECOND
+                self._changed.notify_all()
+            sleep(1 / PORTIONS_PER_SECOND)
         with self._changed:
-            self._allowed += events
             self._changed.notify_all()
 
-    def end(self) -> None:
-        """No more than those."""
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
+    def end_at(self, events: int) -> None:
+        """It is over as soon as so many have been sent."""
+        self._enough = events
+
+    def _is_over(self) -> bool:
+        return self._enough is not None and self._sent >= self._enough
 
     def next_batch(self) -> list[Event] | None:
         """The next events; ``None`` when there are no more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._over or self._sent < self._allowed)
-            if self._sent >= self._allowed:
+            self._changed.wait_for(lambda: self._is_over() or self._sent < self._allowed)
+            if self._is_over():
                 return None
             return [event for _ in range(BATCH) for event in self._next()]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from random import Random
+from typing import Final
 
 from benchmarks.cluster import Cluster, Member
-from journeyflow.clock import sleep
+from journeyflow.clock import sleep, stopwatch
 
+NO_SPACE: Final = "No space left on device"
+NO_SPACE_SECONDS_MAX: Final = 20.0
 Fault = Callable[[], None]
 
 
@@ -94,8 +97,12 @@ class Faults:
             member.signal(signal.SIGCONT)
 
     def _disk_full(self) -> None:
+        """Until PostgreSQL has met it: it may have some room of its own left."""
+        before, end = self._server.log_lines(NO_SPACE), stopwatch() + NO_SPACE_SECONDS_MAX
         self._server.disk.fill()
-        sleep(self._some_seconds(3.0))
+        while self._server.log_lines(NO_SPACE) == before and stopwatch() < end:
+            sleep(0.2)
+        sleep(self._some_seconds(2.0))
         self._server.disk.make_room()
         self._server.wait()
 
