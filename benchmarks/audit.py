@@ -120,7 +120,7 @@ def _paths(database: Database, edges: Mapping[str, set[tuple[str | None, str]]])
 
 def _is_withdrawal(record: list[Any]) -> bool:  # Any: JSON
     """Of a message that was queued before, at its node."""
-    return record[4] == "message" and record[7]["outcome"] == "cancelled"
+    return bool(record[4] == "message" and record[7]["outcome"] == "cancelled")
 
 
 def _messages(database: Database) -> Iterator[str]:

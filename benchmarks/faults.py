@@ -11,7 +11,6 @@ from benchmarks.cluster import Cluster, Member
 from journeyflow.clock import sleep, stopwatch
 
 NO_SPACE: Final = "No space left on device"
-NO_SPACE_SECONDS_MAX: Final = 20.0
 Fault = Callable[[], None]
 
 
@@ -19,13 +18,15 @@ class Faults:
     """All kinds of them.
 
     :param seconds_max: how long something hangs or stands still at the most.
+    :param full_seconds_max: how long it is waited for that PostgreSQL finds its disk full.
     """
 
-    def __init__(self, cluster: Cluster, random: Random, seconds_max: float) -> None:
+    def __init__(self, cluster: Cluster, random: Random, seconds_max: float, full_seconds_max: float) -> None:
         self._cluster = cluster
         self._server = cluster.server
         self._random = random
         self._seconds_max = seconds_max
+        self._full_seconds_max = full_seconds_max
 
     @property
     def kinds(self) -> Mapping[str, Fault]:
@@ -98,7 +99,7 @@ class Faults:
 
     def _disk_full(self) -> None:
         """Until PostgreSQL has met it: it may have some room of its own left."""
-        before, end = self._server.log_lines(NO_SPACE), stopwatch() + NO_SPACE_SECONDS_MAX
+        before, end = self._server.log_lines(NO_SPACE), stopwatch() + self._full_seconds_max
         self._server.disk.fill()
         while self._server.log_lines(NO_SPACE) == before and stopwatch() < end:
             sleep(0.2)

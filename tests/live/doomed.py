@@ -152,7 +152,8 @@ def _mark_everything() -> None:
 
 
 def _die_at(doom: Doom, told: Pipe) -> None:
-    commit, roll_back = DefaultDialect.do_commit, DefaultDialect.do_rollback
+    commit: Callable[..., None] = DefaultDialect.do_commit
+    roll_back: Callable[..., None] = DefaultDialect.do_rollback
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:  # Any: the driver's
         moment = next((moment for mark, moment in sorted(doom.ends) if mark in _marks), None)

@@ -419,7 +419,7 @@ def test_rule_9_4_refusals_are_kept_for_30_days(opened: Callable[..., LiveWorld]
 def test_rule_1_2_an_input_that_is_later_than_what_was_left_behind_and_than_a_timer_is_not_lost(
     opened: Callable[..., LiveWorld],
 ) -> None:
-    """Bob's event came by way of a process that is a minute late; behind it there may be more, and Ann's timer waits."""
+    """Bob's event came through a process that is a minute late; behind it may be more, and Ann's timer waits."""
     world = opened(journey(LATER), limit=2)
     put(world, "ann", "Go")
     world.settle()

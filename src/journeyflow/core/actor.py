@@ -74,8 +74,7 @@ class Actor:
     def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
         """Take all inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
 
-        Timers after ``until`` wait, unless there is an input after them: inputs that came before them may still be on
-        their way.
+        Timers after ``until`` wait if no input is after them: those that came before may still be on their way.
         """
         self._set_timer(self.take(inputs, self.now if until is None else until))
         unjudged = self.decision.judge is None and bool(self.flows.library.standing)  # as long as nothing has begun

@@ -50,7 +50,7 @@ _own = 0
 
 def _draw() -> None:
     """Choose the last bits of all ids of this process. Its number would not do: in a container it is mostly 1."""
-    global _last, _own  # noqa: PLW0603  # of the process
+    global _last, _own
     _last, _own = 0, randbelow(_STEP)
 
 

@@ -267,7 +267,7 @@ def _attempt(connection: Connection, work: Callable[[], object]) -> str | None:
             work()
     except (SystemFailure, Overloaded):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever one contact's decision raised must not stop the others
         cause = system_failure(connection, error)
         if cause is not None:  # nothing is wrong with the contact
             raise cause from None
