@@ -91,7 +91,8 @@ class Actor:
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
-        fact, due = (None, None) if self.facts.nothing_comes(until) else self.facts.coming()
+        end = max(until, inputs[-1].at) if inputs else until
+        fact, due = (None, None) if self.facts.nothing_comes(end) else self.facts.coming()
         reached: datetime | None = None
         while True:
             # An input may be later than `until`, and than this clock: whom it comes from has a clock of its own.
@@ -112,9 +113,7 @@ class Actor:
             fact, due = self.facts.coming()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
-        del (
-            self.decision.gatekeeper
-        )  # which knows the decision: what refers to itself dies only when Python looks for it
+        del self.decision.gatekeeper  # it knows the decision: what refers to itself dies only when Python looks for it
         return due
 
     # --- time ---------------------------------------------------------------------------------------------------------
