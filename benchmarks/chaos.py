@@ -78,7 +78,7 @@ def chaos(directory: Path, size: Size, seed: int) -> Found:
     random = Random(seed)
     found = Found(Load(size.contacts, Random(seed + 1)))
     with ExitStack() as stack:
-        server = stack.enter_context(Postgres.running(directory, DISK_MEGABYTES))
+        server = stack.enter_context(Postgres.running(DISK_MEGABYTES))
         mail = stack.enter_context(MailSink())
         cluster = stack.enter_context(
             Cluster.running(directory, server, FLOWS, mail.url, size.workers, size.lease_seconds)

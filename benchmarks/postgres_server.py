@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from pwd import getpwnam
+from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 import psycopg
@@ -43,12 +44,15 @@ class Postgres:
 
     @classmethod
     @contextmanager
-    def running(cls, directory: Path, megabytes: int) -> Iterator[Self]:
-        """A new one, stopped at the end."""
+    def running(cls, megabytes: int) -> Iterator[Self]:
+        """A new one, stopped at the end, in a directory of its own, which whoever it runs as may enter."""
         user, group = _whose()
-        _let_in(directory)
-        with small_disk(directory / "disk", megabytes, user, group) as disk:
-            log = directory / "postgres.log"
+        with (
+            TemporaryDirectory(prefix="journeyflow-postgres-") as directory,
+            small_disk(Path(directory) / "disk", megabytes, user, group) as disk,
+        ):
+            Path(directory).chmod(0o711)
+            log = Path(directory) / "postgres.log"
             log.touch()
             os.chown(log, user, group)
             server = cls(disk, log)
@@ -124,10 +128,3 @@ def _whose() -> tuple[int, int]:
         subprocess.run(["useradd", SYSTEM_USER], check=True, capture_output=True)
         entry = getpwnam(SYSTEM_USER)
     return entry.pw_uid, entry.pw_gid
-
-
-def _let_in(directory: Path) -> None:
-    """Whoever it runs as has to get there; a directory for temporary files is its owner's alone."""
-    if os.geteuid() == 0:
-        for one in (directory, *directory.parents):
-            one.chmod(one.stat().st_mode | 0o011)
