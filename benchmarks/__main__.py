@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import chaos, crash, fairness, five_node, reading
+from benchmarks import capacity, chaos, crash, fairness, five_node, ingestion, latency, memory, reading
 from benchmarks.measure import console
 
 BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
@@ -17,6 +17,10 @@ BENCHMARKS: Final[dict[str, Callable[[Namespace], bool]]] = {
     "crash": crash.run,
     "chaos": chaos.run,
     "fairness": fairness.run,
+    "ingestion": ingestion.run,
+    "latency": latency.run,
+    "memory": memory.run,
+    "capacity": capacity.run,
 }
 
 
@@ -31,7 +35,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="how often the server is killed")
     parser.add_argument("--faults", type=int, default=100, help="how many things happen in the chaos benchmark")
     parser.add_argument("--crowd", type=int, default=1_000_000, help="contacts of the fairness benchmark")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite", help="of the fairness benchmark")
     parser.add_argument("--skip", action="append", default=[], help="a phase of the fairness benchmark to leave out")
+    parser.add_argument("--ingested", type=int, default=20_000, help="events that are taken in over HTTP")
+    parser.add_argument("--seconds", type=float, default=20, help="of events at each rate, of the latency benchmark")
+    parser.add_argument("--passing", type=int, default=100_000, help="contacts that pass through a worker, of memory")
+    parser.add_argument("--history", type=int, default=100_000, help="events of the contact with a long history")
+    parser.add_argument("--capacity-contacts", type=int, default=20_000, help="contacts of the capacity benchmark")
     parser.add_argument("--seed", type=int, default=1, help="of the crash benchmark's moments and events")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,8 +25,9 @@ from typing import Final
 import httpx
 import orjson
 
+from benchmarks.database import a_database
 from benchmarks.fairness_start import CROWD, FLOWS, LETTER, PULSE, SEGMENT, letter, prepare, rests
-from benchmarks.measure import console
+from benchmarks.measure import console, percentile
 from benchmarks.serving import ADMIN_KEY, WRITE_KEY, Server
 from journeyflow.clock import now, sleep, stopwatch
 from journeyflow.core.values import JSON
@@ -65,13 +66,15 @@ def fairness(
     contacts: int,
     on_phase: Callable[[str, float, Pulse], None] = lambda *_: None,
     skipped: Collection[str] = (),
+    database: str | None = None,
 ) -> tuple[Pulse, dict[str, float], dict[str, int]]:
     """The whole story; the pulse, how long each phase took, and the crowd's numbers at the end.
 
     :param on_phase: is told of each phase, how many seconds it took, and the pulse so far.
     :param skipped: phases to leave out.
+    :param database: the URL of an empty database; a file of SQLite, where it does not say.
     """
-    server = Server(directory, FLOWS)
+    server = Server(directory, FLOWS, database)
     prepare(server.database, contacts, now())
     pulse, lasted = Pulse(), dict[str, float]()
     server.start()
@@ -189,17 +192,12 @@ def _look(server: Server, stopped: threading.Event) -> None:
 # --- telling ---------------------------------------------------------------------------------------------------------
 
 
-def percentile(times: Sequence[float], share: float) -> float:
-    """Of times in order of size, the one that so many of them do not exceed."""
-    return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
-
-
 def run(options: Namespace) -> bool:
     """The full size; of each phase the numbers are printed as soon as it is over."""
-    with TemporaryDirectory() as directory:
-        pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell, options.skip)
+    with TemporaryDirectory() as directory, a_database(options.store) as url:
+        pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell, options.skip, url)
     kept = all(time <= LIMIT_SECONDS for phase in lasted for time in pulse.seconds(phase))
-    console.print(f"fairness: {options.crowd:,} contacts, in the end {numbers}")
+    console.print(f"fairness on {options.store}: {options.crowd:,} contacts, in the end {numbers}")
     console.print(f"events handled within {LIMIT_SECONDS:g} s: {'kept' if kept else '[bold red]EXCEEDED[/]'}")
     return kept
 

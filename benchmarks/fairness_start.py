@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Table
+from sqlalchemy import Table, exists, select
 
 from journeyflow.core.contact import Contact, Entry, Run
 from journeyflow.core.effects import TrailRecord
@@ -21,7 +18,7 @@ from journeyflow.db.claims import WHOLE
 from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.migrations import migrate
-from journeyflow.db.store import WriteConnection, open_engine, write
+from journeyflow.db.store import WriteConnection, open_engine, read, write
 from journeyflow.db.trail import trail_rows
 from journeyflow.db.turns import DAY_US
 from journeyflow.services.folder import read_content
@@ -73,11 +70,14 @@ class _Member(NamedTuple):
     steps: list[TrailRecord]
 
 
-def prepare(file: Path, contacts: int, now: datetime) -> None:
-    """Make a database in which that many contacts wait, as an engine would have left it that was stopped."""
-    engine = open_engine(str(file))
+def prepare(url: str, contacts: int, now: datetime, due_for: timedelta = DUE_FOR) -> None:
+    """Make a database in which that many contacts wait, as an engine would have left it that was stopped.
+
+    :param due_for: how long ago their waits ended; negative, where they have not ended yet.
+    """
+    engine = open_engine(url)
     migrate(engine)
-    due_at = now - DUE_FOR
+    due_at = now - due_for
     entered_at = due_at - WAIT
     with write(engine) as connection:
         for text in FLOWS.values():
@@ -154,10 +154,12 @@ def _member(entered_at: datetime, due_at: datetime) -> _Member:
     return _Member(contact, run, [entered, waiting])
 
 
-def rests(file: Path, now: datetime) -> bool:
+def rests(url: str, now: datetime) -> bool:
     """Whether no task is left, and no timer but those of this moment: a spread has some at every moment."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        due = connection.execute("SELECT EXISTS (SELECT 1 FROM timers WHERE due_at <= ?)", (to_micros(now - MOMENT),))
-        (timers,) = due.fetchone()
-        (tasks,) = connection.execute("SELECT EXISTS (SELECT 1 FROM tasks)").fetchone()
-    return not timers and not tasks
+    engine = open_engine(url)
+    try:
+        with read(engine) as connection:
+            due = connection.scalar(select(exists().where(tables.timers.c.due_at <= to_micros(now - MOMENT))))
+            return not due and not connection.scalar(select(exists(tables.tasks)))
+    finally:
+        engine.dispose()

@@ -91,6 +91,11 @@ def ratio(dear: Sequence[float], cheap: Sequence[float]) -> Ratio:
     return Ratio(median(ratios), min(ratios), max(ratios))
 
 
+def percentile(times: Sequence[float], share: float) -> float:
+    """Of times in order of size, the one that so many of them do not exceed."""
+    return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
+
+
 def tell_ratio(dear: str, cheap: str, what: str, found: Ratio, most: float | None = None) -> bool:
     """Print a ratio, and whether it is within what is allowed; false where it is not."""
     kept = most is None or found.median <= most

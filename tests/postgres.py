@@ -25,6 +25,8 @@ from journeyflow.db.tables import metadata
 INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 GIVEN = "JOURNEYFLOW_TEST_POSTGRES_URL"
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
+MONTHS_MAX = 60
+"""A database with more tables of months than that would slow down the tests that come after."""
 _HASTY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 """Nothing of a test has to outlive the machine."""
 
@@ -112,6 +114,12 @@ def _clear(name: str) -> None:
             if table.name != "claims":
                 connection.execute(f"DELETE FROM {table.name}".encode())
         connection.execute("UPDATE claims SET now = 0, timers_from = 0")
+        parts = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{4}_[0-9]{2}$'"
+        )
+        found = [name for (name,) in parts]
+        if len(found) > MONTHS_MAX:
+            connection.execute(f"DROP TABLE {', '.join(map(str, found))}".encode())
 
 
 def _text(name: str) -> str:

@@ -46,6 +46,18 @@ class Settings(BaseSettings):
         default="written",
         description="which hosts webhooks may call at addresses that are not public: those written in the document",
     )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="the port that worker answers /metrics, /healthz and /readyz on"
+    )
+    ready_lag_seconds: float = Field(
+        default=60, gt=0, description="/readyz says no when what is due has waited for longer"
+    )
+    inbox_lag_seconds_max: float = Field(
+        default=3600, ge=0, description="events are refused (503) when the oldest input has waited for longer; 0: never"
+    )
+    inbox_inputs_max: int = Field(
+        default=1_000_000, ge=0, description="events are refused (503) when so many inputs wait; 0: never"
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="how log lines are written")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least level logged"

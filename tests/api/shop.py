@@ -21,6 +21,7 @@ from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.pressure import Bounds, Pressure
 from journeyflow.services.stream import Stream
 from journeyflow.services.turn import Done
 from journeyflow.settings import Settings
@@ -97,6 +98,10 @@ class Hands:
         self.at += timedelta(**arguments)
 
 
+INPUTS_MAX = 5
+"""Where the engine of the shop has been seen to be behind, so many inputs may wait for it."""
+
+
 @dataclass(slots=True)
 class Shop:
     """The shop; ``working`` is whether its engine takes turns."""
@@ -109,13 +114,17 @@ class Shop:
     ingest: Ingest = field(init=False)
     engine: TurnLoop = field(init=False)
     app: FastAPI = field(init=False)
+    pressure: Pressure = field(init=False)
     _turns: Any = field(default_factory=Lock)  # Any: a lock, whose type has no name
 
     def __post_init__(self) -> None:
         one = self.installation
         self.engine = TurnLoop(one.engine, one.cache, one.clock, one.make_code, self._on_turn)
         self.ingest = Ingest(one.engine, self.work)
-        self.app = create_app(one, self.ingest, self.work, metrics=self.metrics, happenings=self.happenings)
+        self.pressure = Pressure(one.engine, one.clock, Bounds(lag_seconds=3600, inputs=INPUTS_MAX))
+        self.app = create_app(
+            one, self.ingest, self.work, metrics=self.metrics, happenings=self.happenings, pressure=self.pressure
+        )
 
     def _on_turn(self, done: Done, seconds: float) -> None:
         self.metrics.on_turn(done, seconds)

@@ -45,6 +45,22 @@ def show(shop: Shop, pool: str = "spring", **parameters: object) -> JSONObject:
     return found
 
 
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_who_publishes_a_pool_without_codes_is_told(gift_shop: Shop, verb: str) -> None:
+    pools = [{"coupon_pool": "spring", "codes": "uploaded"}, {"coupon_pool": "old", "codes": "generated"}]
+
+    def told() -> list[str]:
+        answer = gift_shop.client("admin").post(f"/v1/documents:{verb}", json={"documents": pools}).json()
+        notes: list[str] = answer["notes"]
+        return notes
+
+    (before,) = told()
+    upload(gift_shop, "S-1")
+
+    assert before.startswith("coupon pool spring has no codes: whoever comes to it gets none; ")
+    assert told() == []
+
+
 def test_what_is_uploaded_can_be_given(gift_shop: Shop) -> None:
     assert upload(gift_shop, "S-1", "S-2", "S-3") == {
         "imported": 3,

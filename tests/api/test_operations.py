@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import pytest
 from structlog.testing import capture_logs
-from tests.api.shop import Shop
+from tests.api.shop import INPUTS_MAX, Shop
 
-from journeyflow.api import operations
 from journeyflow.core.errors import Overloaded, SystemFailure
+from journeyflow.db import inbox
+from journeyflow.db.store import read
+from journeyflow.services import readiness
 
 JSONObject = dict[str, Any]  # Any: JSON
 
@@ -33,6 +35,52 @@ def test_a_server_whose_engine_is_behind_is_not_ready(shop: Shop) -> None:
     assert answer.json()["reasons"] == ["the oldest input has waited for 61 s; is an engine running?"]
 
 
+def test_how_far_the_engine_may_be_behind_is_a_setting(shop: Shop) -> None:
+    shop.rest()
+    shop.installation.settings.ready_lag_seconds = 5
+    shop.client("write").post("/v1/track", json={"userId": "ann", "event": "x"})
+    shop.clock.move(seconds=6)
+
+    assert shop.visitor().get("/readyz").status_code == 503
+
+
+def test_an_engine_that_is_too_far_behind_takes_no_events_and_says_when_to_try_again(shop: Shop) -> None:
+    shop.rest()
+    shop.client("write").post("/v1/track", json={"userId": "ann", "event": "x"})
+    shop.clock.move(seconds=3601)
+    shop.pressure.look()
+    batch = {"batch": [{"type": "track", "userId": "bob", "event": "x"}] * 3}
+
+    answers = [
+        shop.client("write").post("/v1/track", json={"userId": "bob", "event": "x"}),
+        shop.client("write").post("/v1/batch", json=batch),
+        shop.client("admin").post("/v1/imports/contacts", content=b'{"contact": "bob"}'),
+    ]
+
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert {answer.headers["Retry-After"] for answer in answers} == {"30"}
+    assert answers[0].json()["detail"] == (
+        "the engine is 3601 s behind; nothing of this request was stored; send it again later"
+    )
+    metrics = shop.visitor().get("/metrics").text
+    assert "journeyflow_events_overload_total 4.0" in metrics
+    assert 'journeyflow_events_total{outcome="stored"} 1.0' in metrics
+    assert 'journeyflow_events_total{outcome="rejected"} 0.0' in metrics
+
+
+def test_what_is_refused_for_too_much_to_do_is_not_stored(shop: Shop) -> None:
+    shop.rest()
+    batch = {"batch": [{"type": "track", "userId": "ann", "event": "x"}] * INPUTS_MAX}
+    assert shop.client("write").post("/v1/batch", json=batch).status_code == 200
+    shop.clock.move(seconds=2)
+    shop.pressure.look()
+
+    assert shop.client("write").post("/v1/track", json={"userId": "bob", "event": "x"}).status_code == 503
+
+    with read(shop.installation.engine) as connection:
+        assert inbox.count(connection, 100) == INPUTS_MAX
+
+
 def test_a_timer_that_nobody_takes_is_told_too(busy_shop: Shop) -> None:
     busy_shop.track("ann", "Signed Up")
     busy_shop.rest()
@@ -45,7 +93,7 @@ def test_a_server_without_its_database_is_alive_and_not_ready(shop: Shop, monkey
     def away(_: object) -> bool:
         raise SystemFailure("shop.db can't be opened")
 
-    monkeypatch.setattr(operations, "is_current", away)
+    monkeypatch.setattr(readiness, "is_current", away)
 
     assert shop.visitor().get("/healthz").status_code == 200
     assert shop.visitor().get("/readyz").json() == {"ready": False, "reasons": ["shop.db can't be opened"]}
@@ -110,7 +158,7 @@ def test_an_event_with_a_wrong_key_is_counted_as_refused(shop: Shop) -> None:
 def test_events_that_are_to_be_sent_again_are_not_counted_as_refused(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: object) -> None:
+    def full(*_: object) -> None:
         raise Overloaded("too many")
 
     monkeypatch.setattr(shop.ingest, "submit", full)

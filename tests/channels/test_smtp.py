@@ -367,6 +367,27 @@ def test_a_reply_that_is_no_text_is_told_as_text() -> None:
     assert len(outcome) < 400
 
 
+@pytest.mark.parametrize(
+    ("command", "reply", "outcome"),
+    [
+        ("RCPT", "550 5.1.1 no such user", "Undeliverable"),
+        ("RCPT", "553 5.1.3 no address", "Undeliverable"),
+        ("RCPT", "556 5.1.10 this domain takes no mail", "Undeliverable"),
+        ("RCPT", "550 5.2.1 mailbox disabled", "Undeliverable"),
+        ("RCPT", "550 no such user, or we do not like you", "Refused"),
+        ("RCPT", "550 5.7.1 we do not like you", "Refused"),
+        ("RCPT", "550 5.1.8 your own address does not exist", "Refused"),
+        ("RCPT", "552 5.2.2 mailbox full", "Refused"),
+        ("RCPT", "450 4.1.1 no such user yet", "Unavailable"),
+        ("MAIL", "550 5.1.1 no such sender", "Refused"),
+    ],
+)
+def test_only_a_server_that_says_so_knows_that_there_is_no_such_address(command: str, reply: str, outcome: str) -> None:
+    (told,) = deliver_to_script(Script({command: reply}))
+
+    assert told.partition(":")[0] == outcome
+
+
 def test_a_server_that_offers_no_starttls_gets_no_mail_where_it_is_asked_for() -> None:
     (outcome,) = deliver_to_script(Script(), options="tls=starttls&timeout=1")
 

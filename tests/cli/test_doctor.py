@@ -56,6 +56,13 @@ def test_of_an_address_the_password_is_left_out(value: object, seen: str) -> Non
     assert shown(value) == seen
 
 
+def test_a_pool_without_codes_is_told(flows: Path) -> None:
+    (flows / "spring.yaml").write_text("coupon_pool: spring\ncodes: uploaded\n")
+    done("apply", flows)
+
+    assert "hint   coupons: coupon pool spring has no codes: whoever comes to it gets none;" in done("doctor")
+
+
 def test_a_running_installation_is_well(flows: Path) -> None:
     done("apply", flows)
 

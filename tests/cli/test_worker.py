@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
 
+import httpx
 import pytest
 from tests import postgres
-from tests.cli.calls import call, data, done, running, serving
+from tests.cli.calls import SECONDS_MAX, Serving, call, data, done, running, serving
 
 
 @pytest.fixture
@@ -55,6 +59,61 @@ def test_on_sqlite_a_second_engine_is_refused_and_told_of_the_first(flows: Path)
 
         assert result.exit_code == 3
         assert f"process {first.process.pid} on " in result.stderr
+
+
+@pytest.mark.usefixtures("database")
+def test_a_worker_tells_its_metrics_where_it_is_told_to(flows: Path) -> None:
+    with serving("--flows", flows, "--no-engine") as api, running("worker", "--metrics-port", 0) as worker:
+        address = worker.told("metrics: ").removesuffix("/metrics")
+        write_key, admin_key = api.told("write key: "), api.told("admin key: ")
+        assert api.send("/v1/track", write_key, userId="ann", event="Signed Up").status_code == 200
+        assert api.send("/v1/contacts/ann/tags", admin_key, add=["seen"]).status_code == 200
+        metrics = httpx.get(f"{address}/metrics").text
+
+        assert httpx.get(f"{address}/healthz").json() == {"status": "alive"}
+        assert httpx.get(f"{address}/readyz").json() == {"ready": True, "reasons": []}
+        assert "journeyflow_turn_inputs_total 2.0" in metrics
+        assert 'journeyflow_dead_rows{table="inbox"}' in metrics
+        assert (worker.stop(), api.stop()) == (0, 0)
+
+
+@contextmanager
+def signing_up(api: Serving, write_key: str, admin_key: str) -> Iterator[None]:
+    """One contact after the other signs up, until it is enough."""
+    enough = Flag()
+
+    def go_on() -> None:
+        for number in count():
+            if enough.is_set():
+                return
+            key = f"c{number}"
+            api.send("/v1/identify", write_key, userId=key, traits={"email": f"{key}@example.com"})
+            api.send("/v1/track", write_key, userId=key, event="Signed Up")
+            api.send(f"/v1/contacts/{key}/tags", admin_key, add=["seen"])  # answers when its turn has come
+
+    thread = Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+@pytest.mark.usefixtures("database")
+def test_what_a_worker_decides_and_delivers_is_heard_on_the_stream_of_another_process(flows: Path) -> None:
+    heard: set[str] = set()
+    with serving("--flows", flows, "--no-engine") as api, running("worker") as worker:
+        write_key, admin_key = api.told("write key: "), api.told("admin key: ")
+        with (
+            httpx.stream("GET", f"{api.address}/v1/stream", auth=(admin_key, ""), timeout=SECONDS_MAX) as stream,
+            signing_up(api, write_key, admin_key),
+        ):
+            for line in stream.iter_lines():
+                heard.add(line)
+                if {"event: entered", "event: message", "event: delivery"} <= heard:
+                    break
+        assert (worker.stop(), api.stop()) == (0, 0)
 
 
 def test_a_role_that_is_none_is_wrong_usage() -> None:

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from journeyflow.core.errors import SystemFailure
-from journeyflow.db import migrations, schema_version
+from journeyflow.db import bulk, entry_keys, migrations, schema_version
 from journeyflow.db.store import ReadConnection, open_engine, read, write
 from journeyflow.db.tables import metadata
 
@@ -183,6 +183,23 @@ def test_the_printed_statements_make_the_same_database(migrated: Engine, tmp_pat
         assert schema(by_hand) == schema(made)
     assert schema_version.is_current(other)
     other.dispose()
+
+
+def test_a_long_key_of_before_is_known_by_its_digest_afterwards(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    long, short = "ż" * 600, "z" * 900
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "NEWEST", "2026_11_26_0340")
+        migrations.migrate(empty)
+    with write(empty) as connection:
+        rows = [(1, "ann", "carts", key, 0, 0, 1) for key in (long, short)]
+        bulk.insert(connection, metadata.tables["entries"], rows)
+
+    migrations.migrate(empty)
+
+    with read(empty) as connection:
+        found = set(connection.exec_driver_sql("SELECT key FROM entries").scalars())
+    assert found == {entry_keys.stored(long), short}
+    assert long not in found
 
 
 def test_the_folder_reads_as_a_history() -> None:

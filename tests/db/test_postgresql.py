@@ -5,20 +5,25 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from tests import postgres
 
+from journeyflow.core.contact import Contact, Run
 from journeyflow.core.errors import Overloaded, SystemFailure
-from journeyflow.db import bulk, claims, migrations, postgresql, schema_version
+from journeyflow.db import bulk, claims, contacts, migrations, postgresql, schema_version, tables
+from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.store import one_at_a_time, open_engine, read, write
 from journeyflow.db.tables import metadata, seen, statistics, timers
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -135,9 +140,44 @@ def test_a_group_that_somebody_works_on_is_not_waited_for(engine: Engine) -> Non
         first, second, *_ = claims.groups(connection)
     with write(engine) as one, write(engine) as two:
         clock = postgres.INSTANT
-        assert claims.take(one, first, clock) is not None
-        assert claims.take(two, first, clock) is None
-        assert claims.take(two, second, clock) is not None
+        assert claims.take(one, [first], clock) is not None
+        assert claims.take(two, [first], clock) is None
+        assert claims.take(two, [second], clock) is not None
+
+
+def test_groups_are_claimed_together_as_far_as_they_are_free_and_follow_one_another(engine: Engine) -> None:
+    with read(engine) as connection:
+        found = claims.groups(connection)
+    with write(engine) as one, write(engine) as two:
+        clock = postgres.INSTANT
+        claims.take(one, [found[0]], clock)
+        claims.take(one, [found[3]], clock)
+        claim = claims.take(two, found[:6], clock)
+
+        assert claim is not None
+        assert claim.parts == (found[1], found[2])
+        assert claim.group == claims.Group(found[1].first, found[2].last)
+
+
+def test_groups_that_were_claimed_together_have_one_clock_and_look_for_timers_from_the_first_on(engine: Engine) -> None:
+    with read(engine) as connection:
+        one, two, three, *_ = claims.groups(connection)
+    early, late = postgres.INSTANT, postgres.INSTANT + timedelta(hours=1)
+    with write(engine) as connection:
+        for group, now, timers_from in ((one, late, 7), (two, early, 5), (three, early, 3)):
+            claims.keep(connection, claims.Claim(group, now, timers_from, (group,)))
+    with write(engine) as connection:
+        claim = claims.take(connection, [one, two], early)
+        assert claim is not None
+        assert (claim.now, claim.timers_from) == (late, 5)
+        claim.timers_from = 9
+        claims.keep(connection, claim)
+
+    with write(engine) as connection:
+        for group, now, timers_from in ((one, late, 9), (two, late, 9), (three, early, 3)):
+            alone = claims.take(connection, [group], early)
+            assert alone is not None
+            assert (alone.now, alone.timers_from) == (now, timers_from)
 
 
 def test_the_groups_hold_every_shard_once(engine: Engine) -> None:
@@ -186,6 +226,36 @@ def test_rows_that_are_there_are_left_replaced_or_added_to(engine: Engine) -> No
         counts = connection.execute(statistics.select().order_by(statistics.c.day)).all()
 
     assert [(row.day, row._mapping["count"]) for row in counts] == [(7, 10), (8, 6)]
+
+
+def test_a_query_that_was_planned_while_a_table_was_empty_finds_its_few_rows_when_it_has_grown(empty: Engine) -> None:
+    """PostgreSQL keeps plans; one that is made for an empty table reads all of it."""
+    people = [f"customer-{number}" for number in range(2_000)]
+    migrations.migrate(empty)
+    with write(empty) as connection:
+        for name in ("contacts", "runs"):
+            connection.execute(text(f"ANALYZE {name}"))
+            assert not connection.scalar(text(f"SELECT count(*) FROM {name}"))
+        for _ in range(20):
+            contacts.load(connection, people[:60], NOW)
+    with write(empty) as connection:
+        made = [Contact(one, created_at=NOW) for one in people]
+        bulk.insert(connection, tables.contacts, [contact_row(one) for one in made])
+        bulk.insert(connection, tables.runs, [run_row(one, a_run(one)) for one in people])
+    with write(empty) as connection:
+        before = rows_read(connection)
+        assert len(contacts.load(connection, people[:60], NOW)["customer-0"].runs) == 1
+        assert rows_read(connection) - before <= 200
+
+
+def rows_read(connection: Connection) -> int:
+    """Of contacts and runs, in whatever way, by this connection."""
+    counted = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = ANY(:names)"
+    return int(connection.scalar(text(counted), {"names": ["contacts", "runs"]}) or 0)
+
+
+def a_run(contact: str) -> Run:
+    return Run(f"run of {contact}", "welcome", 1, "", 0, NOW, 1, {}, node="pause", due_at=NOW)
 
 
 def test_exactly_the_named_rows_are_deleted(engine: Engine) -> None:

@@ -88,13 +88,13 @@ def test_what_it_had_locked_is_soon_free_where_the_server_can_be_told(far: Engin
 
 @contextmanager
 def claimed(connection: WriteConnection, group: claims.Group) -> Iterator[None]:
-    assert claims.take(connection, group, postgres.INSTANT) is not None
+    assert claims.take(connection, (group,), postgres.INSTANT) is not None
     yield
 
 
 def is_free(engine: Engine, group: claims.Group) -> bool:
     with write(engine) as connection:
-        return claims.take(connection, group, postgres.INSTANT) is not None
+        return claims.take(connection, (group,), postgres.INSTANT) is not None
 
 
 def test_a_connection_from_the_pool_that_hangs_meanwhile_is_replaced(far: Engine, proxy: Proxy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -146,6 +147,12 @@ class PostRoom:
         """Status and reason of the contact's only message."""
         message = self.message(contact)
         return message.status, message.reason
+
+    def events(self, contact: str, name: str) -> list[dict[str, JSON]]:
+        """The properties of the contact's events of that name."""
+        which = (tables.events.c.contact == contact) & (tables.events.c.name == name)
+        with read(self.world.engine) as connection:
+            return [json.loads(one) for one in connection.scalars(select(tables.events.c.properties).where(which))]
 
     def due_in(self) -> timedelta | None:
         """How long until the next message is due."""

@@ -132,6 +132,23 @@ def test_rule_5_3_a_reply_of_5xx_is_for_good(room: PostRoom) -> None:
     assert room.due_in() is None
 
 
+def test_rule_5_8_an_address_that_the_server_does_not_know_is_suppressed(room: PostRoom) -> None:
+    room.server.answer = "550 5.1.1 nobody here"
+    room.track("ann", "Signed Up")
+    room.deliver()
+    room.server.answer = None
+    room.identify("bob", email="ann@example.com")
+    room.track("bob", "Signed Up")
+    room.after(timedelta(hours=1))
+    room.deliver()
+
+    assert room.stands("ann")[0] == "failed"
+    assert room.stands("bob") == ("skipped", "suppressed")
+    (bounce,) = room.events("ann", "Email Bounced")
+    assert (bounce["type"], bounce["email"], bounce["node"]) == ("hard", "ann@example.com", room.message("ann").node)
+    assert not room.mails
+
+
 def test_rule_5_3_a_server_that_is_away_loses_nothing(room: PostRoom) -> None:
     room.server.stop()
     room.track("ann", "Signed Up")

@@ -16,6 +16,7 @@ from journeyflow.core.values import JSON
 from journeyflow.db import documents
 from journeyflow.db.store import read, write
 from journeyflow.services import publish
+from journeyflow.services.dispatch import LEASE
 
 Document = dict[str, JSON]
 FRAME: Document = {"layout": "frame", "body": '<p>First frame</p>{{ content }}{% render "foot" %}'}
@@ -154,3 +155,40 @@ def test_a_message_that_does_not_go_out_leaves_its_place_to_another(room: PostRo
     room.deliver()
 
     assert [mail["To"] for mail in room.mails] == ["bob@example.com"]
+
+
+def test_dispatchers_keep_to_the_rate_together(room: PostRoom) -> None:
+    """As if two processes sent: each has places of its own, and there are no more of them than the rate says."""
+    at_most(room, "3/s")
+    for number in range(5):
+        room.identify(f"c{number}", email=f"c{number}@example.com")
+        room.track(f"c{number}", "Signed Up")
+    now, postmaster = room.world.now, room.world.installation.postmaster
+    with write(room.world.engine) as connection:
+        one = postmaster.reserve(connection, now, 2)
+    with write(room.world.engine) as connection:
+        two = postmaster.reserve(connection, now, 100)
+
+    assert (one.free, two.free) == ({"email": 2}, {"email": 1})
+    room.deliver()
+    assert room.mails == []
+
+    with write(room.world.engine) as connection:
+        postmaster.settle(connection, one, [("email", now)])  # of its two messages one went out
+    room.deliver()
+    assert len(room.mails) == 1
+
+
+def test_places_of_a_dispatcher_that_died_are_free_when_its_messages_are(room: PostRoom) -> None:
+    at_most(room, "1/s")
+    room.identify("ann", email="ann@example.com")
+    room.track("ann", "Signed Up")
+    with write(room.world.engine) as connection:
+        room.world.installation.postmaster.reserve(connection, room.world.now, 100)
+    room.deliver()
+    assert room.mails == []
+    room.after(LEASE + timedelta(seconds=1))
+
+    room.deliver()
+
+    assert len(room.mails) == 1

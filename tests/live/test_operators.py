@@ -152,10 +152,10 @@ def test_a_slice_looks_at_a_bounded_number_of_runs_of_other_journeys(
     world.settle()
     with write(world.engine) as connection:
         operate.archive(connection, "walk", world.now)
-        claim = claims.take(connection, claims.WHOLE, world.now)
+        claim = claims.take(connection, [claims.WHOLE], world.now)
         assert claim is not None
         (task,) = tasks.oldest(connection, claim, world.now)
-        first = tasks.take_slice(connection, claim, task, 30, None)
+        first = tasks.take_slice(connection, claim, task, 30, 1, None)
 
     assert not first.last
     assert len(first.contacts) <= 2

@@ -451,3 +451,25 @@ def test_rule_1_2_an_input_from_a_machine_whose_clock_is_ahead_is_not_lost(opene
     world.now += timedelta(seconds=1)
     world.settle()
     assert story(world)[-1] == ("completed", "label")
+
+
+LONG = "x" * 30_000
+
+
+@pytest.mark.parametrize("length", [255, 1_001, 30_000])
+def test_rule_3_3_a_key_may_be_as_long_as_an_event(tmp_path: Path, length: int) -> None:
+    keyed: dict[str, JSON] = {
+        "journey": "carts", "triggers": [{"type": "event", "event": "Cart"}], "key": "trigger.cart", "start": "mark",
+        "nodes": {"mark": {"type": "tag", "add": ["seen"]}},
+    }  # fmt: skip
+    world = LiveWorld(tmp_path, [keyed], START)
+    one, other = LONG[:length], f"{LONG[: length - 1]}y"
+    for key in (one, other, one, other):
+        with write(world.engine) as connection:
+            inbox.put(connection, [("ann", Event(world.now, "Cart", world.now, {"cart": key}))])
+        world.settle()
+
+    kinds = [record.kind for record in world.trail()]
+    assert kinds.count("entered") == 2
+    assert world.refusals() == {("ann", "carts", "reentry"): 2}
+    world.close()

@@ -25,9 +25,11 @@ from journeyflow.db import aliases, claims, contacts, inbox, tables
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.store import read, write
 from journeyflow.services.turn import Done, take_turn
+from journeyflow.worker.turns import spans_of
 
 STORES = ("postgresql",)
 WORKERS = 4
+SPANS = (1, 16, 5, 2)
 few = settings(
     max_examples=max(3, EXAMPLES // 4),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -50,23 +52,27 @@ class Together(LiveWorld):
         return done
 
     def _work(self, worker: int) -> Done:
-        """Turns of all groups, each worker beginning with another one, until it finds nothing to do."""
+        """Turns of all groups, each worker beginning with another one, until it finds nothing to do.
+
+        Each puts another number of groups together.
+        """
         first = worker * len(self.groups) // WORKERS
+        spans = [*spans_of(self.groups[first:], SPANS[worker]), *spans_of(self.groups[:first], SPANS[worker])]
         done = Done()
         while True:
             went_on = False
-            for group in (*self.groups[first:], *self.groups[:first]):
-                part = self._turn(worker, group)
+            for together in spans:
+                part = self._turn(worker, together)
                 went_on = went_on or part.contacts > 0 or part.more
                 done = added_up(done, part)
             if not went_on:
                 return done
 
-    def _turn(self, worker: int, group: claims.Group) -> Done:
+    def _turn(self, worker: int, together: Sequence[claims.Group]) -> Done:
         try:
             with write(self.engine) as connection:
                 cache, make_code = self._caches[worker], self.installation.make_code
-                return take_turn(connection, cache, self.now, self.limit, make_code, group)
+                return take_turn(connection, cache, self.now, self.limit, make_code, *together)
         except Overloaded:
             return Done(more=True)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ from journeyflow.services.publish import apply
 from journeyflow.services.turn import Done, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
+from journeyflow.worker.turns import spans_of
 
 TURNS_MAX = 100_000
+SPANS = (1, 16, 5)
+"""So many claim groups have a turn together, one time after the other."""
 
 
 def sources_of(documents: Sequence[dict[str, JSON]]) -> list[Source]:
@@ -70,6 +74,7 @@ class LiveWorld:
 
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
+        self._spans = cycle(SPANS)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -146,7 +151,7 @@ class LiveWorld:
         return len(made)
 
     def turn(self) -> Done:
-        """One turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
+        """A turn of each group; what they queued is delivered at once, as in a simulation, or not at all."""
         done = self._turns()
         while self.delivering and done.messages and asyncio.run(self.dispatcher.dispatch()):
             pass
@@ -154,10 +159,10 @@ class LiveWorld:
 
     def _turns(self) -> Done:
         done = Done()
-        for group in self.groups:
+        for together in spans_of(self.groups, next(self._spans)):
             with write(self.engine) as connection:
                 one = self.installation
-                part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+                part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, *together)
             done = added_up(done, part)
         return done
 

@@ -124,3 +124,18 @@ def test_a_request_with_a_name_is_taken_once_for_each_contact(engine: Engine) ->
     with pytest.raises(Conflict):
         ingest.submit_once("ann", tags, Token("k-1", b"POST /tags add b"), NOW)
     assert stored(engine) == ["ann", "bob"]
+
+
+def test_requests_that_wait_are_bounded_by_their_size_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_module, "BYTES_MAX", 1_000)
+    ingest = Ingest(engine, lambda: None)
+    taken = ingest.submit([("ann", EVENT)], size=600)
+    with pytest.raises(Overloaded):
+        ingest.submit([("bob", EVENT)], size=600)
+    ingest.start()
+    taken.result(timeout=10)
+
+    ingest.submit([("eve", EVENT)], size=600).result(timeout=10)
+
+    ingest.stop()
+    assert stored(engine) == ["ann", "eve"]

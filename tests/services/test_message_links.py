@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,15 @@ from journeyflow.core.survey import Choice, Survey
 from journeyflow.core.template import Template
 from journeyflow.core.workspace import Sender, Tracking, Utm, Workspace
 from journeyflow.rendering.message import RenderedEmail
-from journeyflow.services.message_links import MessageLinks, Passage, finished, tracking_of, with_query
-from journeyflow.services.tokens import Signer
+from journeyflow.services.message_links import (
+    MessageLinks,
+    Passage,
+    finished,
+    known_instant,
+    tracking_of,
+    with_query,
+)
+from journeyflow.services.tokens import Purpose, Signer
 
 SIGNER = Signer(b"secret")
 LINKS = MessageLinks(SIGNER, "https://mail.shop.example", Passage("ann", "m-1", "welcome", "hello", "offers"))
@@ -152,3 +160,12 @@ def test_a_tracked_link_keeps_apart_what_was_added() -> None:
     data = SIGNER.read("click", token)
     assert (data["u"], data["q"]) == ("https://shop.example/tea", ADDED)
     assert with_query(str(data["u"]), str(data["q"])) == f"https://shop.example/tea?{ADDED}"
+
+
+def test_tracked_links_say_when_their_message_was_queued_where_that_is_known() -> None:
+    links = replace(LINKS, passage=LINKS.passage._replace(queued_at=1_772_445_600_000_000))
+
+    for url in (links.click("https://shop.example/", ""), links.image.removesuffix(".gif")):
+        purpose: Purpose = "click" if "/t/c/" in url else "open"
+        assert known_instant(SIGNER.read(purpose, url.rpartition("/")[2])) == 1_772_445_600_000_000
+    assert known_instant({"c": "ann", "m": "m-1"}) is None

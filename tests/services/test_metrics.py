@@ -37,6 +37,8 @@ def test_turns_are_counted_with_what_they_did_and_idle_ones_are_not() -> None:
     assert found["journeyflow_turns_total"] == 1
     assert found["journeyflow_turn_seconds_sum"] == 0.02
     assert found["journeyflow_turn_contacts_total"] == 3
+    assert found['journeyflow_turn_size_bucket{le="1.0"}'] == 0
+    assert found['journeyflow_turn_size_bucket{le="5.0"}'] == 1
     assert found["journeyflow_turn_inputs_total"] == 5
     assert found["journeyflow_turn_timers_total"] == 2
     assert found["journeyflow_messages_queued_total"] == 1
@@ -59,7 +61,7 @@ def test_rule_5_4_messages_that_may_have_gone_out_twice_are_counted() -> None:
 
 
 def test_how_far_the_engine_is_behind_is_told_as_it_is() -> None:
-    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 5.5, 4, {"email": 7}))
+    found = values(Metrics(), Lag(1.5, 2.5, 3.5, 5.5, 4, {"email": 7}, {"runs": 9}))
 
     assert found['journeyflow_lag_seconds{what="inbox"}'] == 1.5
     assert found['journeyflow_lag_seconds{what="timers"}'] == 2.5
@@ -67,3 +69,11 @@ def test_how_far_the_engine_is_behind_is_told_as_it_is() -> None:
     assert found['journeyflow_lag_seconds{what="webhooks"}'] == 5.5
     assert found["journeyflow_failures"] == 4
     assert found['journeyflow_messages_waiting{channel="email"}'] == 7
+    assert found['journeyflow_dead_rows{table="runs"}'] == 9
+
+
+def test_events_that_there_was_no_room_for_are_counted() -> None:
+    metrics = Metrics()
+    metrics.overloaded(3)
+
+    assert values(metrics)["journeyflow_events_overload_total"] == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,68 +11,84 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from journeyflow.core.workspace import Rate, Workspace
-from journeyflow.services.pace import Pace
+from journeyflow.db.departures import Departure
+from journeyflow.services import pace
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def paced(count: int, seconds: int = 1) -> Pace:
-    return Pace([("email", Rate(count, seconds))])
+class Paced:
+    """A channel with a rate, and what went out on it."""
+
+    def __init__(self, count: int, seconds: int = 1) -> None:
+        self.rate = Rate(count, seconds)
+        self._sent: Counter[datetime] = Counter()
+
+    def sent(self, at: datetime) -> None:
+        self._sent[pace.counts_until(self.rate, at)] += 1
+
+    def counted(self, now: datetime) -> list[Departure]:
+        return [Departure(until, count) for until, count in sorted(self._sent.items()) if until > now]
+
+    def room(self, now: datetime) -> int:
+        return pace.room(self.rate, self.counted(now))
+
+    def free_at(self, now: datetime) -> datetime:
+        return pace.free_at(self.rate, self.counted(now), now)
 
 
 def test_a_channel_with_a_rate_has_room_for_as_many_as_it_says() -> None:
-    pace = paced(3)
-    assert pace.room(NOON) == {"email": 3}
-    pace.sent("email", NOON)
-    pace.sent("email", NOON)
+    paced = Paced(3)
+    assert paced.room(NOON) == 3
+    paced.sent(NOON)
+    paced.sent(NOON)
 
-    assert pace.room(NOON) == {"email": 1}
-    assert pace.room(NOON + timedelta(seconds=0.9)) == {"email": 1}
-    assert pace.room(NOON + timedelta(seconds=1)) == {"email": 3}
-
-
-def test_other_channels_are_free() -> None:
-    pace = paced(1)
-    pace.sent("sms", NOON)
-    pace.sent("email", NOON)
-
-    assert pace.room(NOON) == {"email": 0}
-    assert pace.free_at("sms", NOON) == NOON
-    assert pace.free_at("email", NOON) == NOON + timedelta(seconds=1)
+    assert paced.room(NOON) == 1
+    assert paced.room(NOON + timedelta(seconds=0.9)) == 1
+    assert paced.room(NOON + timedelta(seconds=1)) == 3
 
 
 def test_it_is_worth_waiting_for_a_tenth_of_the_rate() -> None:
-    pace = paced(20)
+    paced = Paced(20)
     for number in range(20):
-        pace.sent("email", NOON + timedelta(milliseconds=10 * number))
+        paced.sent(NOON + timedelta(milliseconds=10 * number))
     now = NOON + timedelta(milliseconds=200)
 
-    assert pace.free_at("email", now) == NOON + timedelta(milliseconds=1010)
-    assert pace.room(NOON + timedelta(milliseconds=1010)) == {"email": 2}
+    assert paced.free_at(now) == NOON + timedelta(milliseconds=1010)
+    assert paced.room(NOON + timedelta(milliseconds=1010)) == 2
+
+
+def test_of_a_rate_that_was_lowered_as_much_has_to_be_over_as_is_too_much() -> None:
+    before = Paced(20)
+    for number in range(20):
+        before.sent(NOON + timedelta(milliseconds=10 * number))
+    now = NOON + timedelta(milliseconds=200)
+
+    assert pace.free_at(Rate(10, 1), before.counted(now), now) == NOON + timedelta(milliseconds=1100)
 
 
 @given(st.integers(1, 40), st.lists(st.integers(0, 300), min_size=1, max_size=200))
 def test_in_no_second_more_are_sent_than_the_rate_says(count: int, pauses: list[int]) -> None:
-    pace = paced(count)
+    paced = Paced(count)
     now = NOON
     sent: list[datetime] = []
     for pause in pauses:
         now += timedelta(milliseconds=pause)
-        for _ in range(pace.room(now)["email"]):
-            pace.sent("email", now)
+        for _ in range(paced.room(now)):
+            paced.sent(now)
             sent.append(now)
     for index, at in enumerate(sent):
         assert sum(at - timedelta(seconds=1) < other <= at for other in sent[: index + 1]) <= count
 
 
 def test_whoever_looks_when_it_is_worth_it_comes_close_to_the_rate() -> None:
-    pace = paced(50)
+    paced = Paced(50)
     now, sent = NOON, 0
     while now < NOON + timedelta(seconds=10):
-        for _ in range(pace.room(now)["email"]):
-            pace.sent("email", now)
+        for _ in range(paced.room(now)):
+            paced.sent(now)
             sent += 1
-        now = max(now + timedelta(milliseconds=1), pace.free_at("email", now))
+        now = max(now + timedelta(milliseconds=1), paced.free_at(now))
     assert sent >= 490
 
 

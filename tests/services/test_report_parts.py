@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from tests.services.report_page import Tag, read_page, tables
@@ -79,6 +80,26 @@ def test_the_time_axis_names_weeks_or_months(days: int, marks: list[str]) -> Non
     page = read_page(day_chart("Days", {START + timedelta(index): {"a": 1} for index in range(days)}, ["a"], "days"))
 
     assert texts(page)[-2:] == marks
+
+
+@pytest.mark.parametrize(
+    ("days", "first", "second"),
+    [
+        (365, "Apr 2026", "May"),
+        (700, "May 2026", "Jul"),
+        (5_350, "Jan 2028", "Jan 2030"),
+        (30_000, "Jan 2030", "Jan 2040"),
+    ],
+)
+def test_marks_of_the_time_axis_are_evenly_spaced_and_do_not_touch(days: int, first: str, second: str) -> None:
+    page = read_page(day_chart("Days", {START: {"a": 1}, START + timedelta(days - 1): {"a": 1}}, ["a"], "days"))
+
+    marks = [one for one in page.all("text") if one.attributes["y"] == "242"]
+    places = [float(one.attributes["x"]) for one in marks]
+    gaps = [after - before for before, after in pairwise(places)]
+    assert [one.text for one in marks][:2] == [first, second]
+    assert min(gaps) >= 60
+    assert max(gaps) <= min(gaps) * 1.12  # months differ by three days
 
 
 def test_a_legend_has_each_colour_once_for_so_many_series() -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 from structlog.testing import capture_logs
+from tests import postgres
 
-from journeyflow.db import bulk
+from journeyflow.db import bulk, months
 from journeyflow.db.migrations import migrate
+from journeyflow.db.months import MONTHLY
 from journeyflow.db.store import open_engine, read, write
-from journeyflow.db.tables import seen
+from journeyflow.db.tables import messages, seen
+from journeyflow.services import retention
 from journeyflow.worker.schedule import Schedule, is_due
 
 EVENING = datetime(2026, 3, 2, 20, tzinfo=UTC)
@@ -67,6 +70,68 @@ def test_what_fails_is_tried_again(engine: Engine) -> None:
         assert [schedule.look(), schedule.look()] == [True, True]
 
     assert [line["event"] for line in logged] == ["tidying up failed; it is tried again in an hour"] * 2
+
+
+def test_months_are_made_ahead_whenever_it_looks() -> None:
+    with postgres.empty() as url:
+        engine = open_engine(url)
+        migrate(engine)
+        clock = [EVENING]
+        schedule = Schedule(engine, lambda: clock[0])
+
+        schedule.look()
+        clock[0] = EVENING + timedelta(days=40)
+        schedule.look()
+
+        with read(engine) as connection:
+            made = [sorted(month.month for month in months.attached(connection, table)) for table in MONTHLY]
+        engine.dispose()
+    assert made == [[3, 4, 5, 6]] * 3
+
+
+def test_what_somebody_held_up_is_done_an_hour_later() -> None:
+    """Somebody reads for long while a month is to go; everything else is tidied up."""
+    with postgres.empty() as url:
+        engine, other = open_engine(url, patience_seconds=0.2), open_engine(url)
+        migrate(engine)
+        clock = [EVENING - timedelta(days=900)]
+        schedule = Schedule(engine, lambda: clock[0])
+        schedule.look()
+        with write(engine) as connection:
+            bulk.insert(connection, seen, [(1, "ann", "m1", 0)])
+        clock[0] = EVENING
+
+        with capture_logs() as logged:
+            with read(other) as reader:
+                reader.execute(select(messages.c.id)).all()
+                schedule.look()
+            with read(engine) as connection:
+                left = connection.scalar(select(func.count()).select_from(seen))
+            clock[0] = EVENING + timedelta(hours=1)
+            schedule.look()
+
+        engine.dispose()
+        other.dispose()
+    assert left == 0
+    assert [line["event"] for line in logged] == ["tidying up failed; it is tried again in an hour", "tidied up"]
+    assert logged[1]["months"] == 6  # those of events, which nobody was reading, went the first time
+
+
+def test_months_that_can_not_be_made_are_no_reason_not_to_tidy_up(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(retention, "prepare", fail)
+
+    with capture_logs() as logged:
+        assert Schedule(engine, lambda: EVENING).look()
+
+    assert [line["event"] for line in logged] == [
+        "months could not be made ahead; it is tried again in an hour",
+        "tidied up",
+    ]
 
 
 def test_it_starts_and_stops(engine: Engine) -> None:

@@ -21,6 +21,7 @@ from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.pressure import Bounds, Pressure
 from journeyflow.services.simulation_files import write_files
 from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
@@ -40,9 +41,12 @@ def create_app(
     trusted: bool = False,
     metrics: Metrics | None = None,
     happenings: Stream | None = None,
+    pressure: Pressure | None = None,
 ) -> FastAPI:
     """The API of an installation."""
-    context = new_context(installation, ingest, wake, trusted=trusted, metrics=metrics, happenings=happenings)
+    context = new_context(
+        installation, ingest, wake, trusted=trusted, metrics=metrics, happenings=happenings, pressure=pressure
+    )
     return app_of(context, ROUTERS)
 
 
@@ -54,6 +58,7 @@ def new_context(
     trusted: bool = False,
     metrics: Metrics | None = None,
     happenings: Stream | None = None,
+    pressure: Pressure | None = None,
 ) -> Context:
     """What the endpoints of an installation share.
 
@@ -62,12 +67,14 @@ def new_context(
     :param trusted: takes every request as admin's; only for calls inside this very process.
     :param metrics: what the engine of this process feeds as well.
     :param happenings: where the engine of this process tells what happens.
+    :param pressure: whether events can be taken; they always are, where it does not say.
     """
     return Context(
         installation=installation,
         ingest=ingest,
         wake=wake,
         metrics=Metrics() if metrics is None else metrics,
+        pressure=Pressure(installation.engine, installation.clock, Bounds()) if pressure is None else pressure,
         keyring=Keyring(installation.engine),
         flows=CurrentFlows(lambda: FlowsCache(installation.renderer)),
         simulations=Simulations(partial(write_files, engine=installation.engine), installation.clock),

@@ -25,6 +25,7 @@ from journeyflow.services import keys
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.keys import Key, Scope
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.pressure import Pressure
 from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
 
@@ -91,6 +92,7 @@ class Context:
     ingest: Ingest
     wake: Callable[[], None]
     metrics: Metrics
+    pressure: Pressure
     keyring: Keyring
     flows: CurrentFlows
     simulations: Simulations

@@ -31,6 +31,7 @@ from journeyflow.api.pages import is_page, sorry
 from journeyflow.core.check.problem import InvalidDocuments, path_text
 from journeyflow.core.check.problem import Problem as DocumentProblem
 from journeyflow.core.errors import (
+    Behind,
     Busy,
     Conflict,
     DeliveryError,
@@ -106,6 +107,7 @@ STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
 
 HEADERS: Final[Mapping[type[JourneyflowError], Mapping[str, str]]] = {
     Unauthorized: {"WWW-Authenticate": 'Basic realm="journeyflow", Bearer'},
+    Behind: {"Retry-After": "30"},
     Overloaded: {"Retry-After": "1"},
     SystemFailure: {"Retry-After": "5"},
 }

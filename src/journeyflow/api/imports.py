@@ -67,6 +67,7 @@ async def import_contacts(request: Request, response: Response, here: Here) -> I
 
     Of a contact that exists, attributes and tags are merged in.
     """
+    here.pressure.demand_room()
     if not _one_at_a_time.acquire(blocking=False):
         raise Busy("another import is on its way; nothing of this one was stored")
     try:

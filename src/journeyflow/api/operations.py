@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from weakref import WeakSet
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import Engine
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from journeyflow.api.context import Context, Here
+from journeyflow.api import probes
+from journeyflow.api.context import Here
 from journeyflow.api.errors import open_problems
 from journeyflow.api.pages import page
-from journeyflow.core.errors import JourneyflowError
-from journeyflow.db.schema_version import is_current
-from journeyflow.db.store import read
-from journeyflow.services import metrics
 
 router = APIRouter(tags=["operations"])
-
-BEHIND_SECONDS_MAX = 60.0
-"""Behind by more than this the engine is not ready."""
-
-_migrated: WeakSet[Engine] = WeakSet()
-"""Databases that were found to have the newest schema, which takes long to find out and does not change back."""
 
 
 class Alive(BaseModel):
@@ -49,27 +38,7 @@ async def healthz() -> Alive:
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "not ready"}})
 def readyz(here: Here) -> Response:
     """Whether the database is there and of the newest schema, and the engine not behind."""
-    reasons = _reasons(here)
-    return JSONResponse(Readiness(ready=not reasons, reasons=reasons).model_dump(), 503 if reasons else 200)
-
-
-def _reasons(here: Context) -> list[str]:
-    engine = here.installation.engine
-    try:
-        if engine not in _migrated:
-            if not is_current(engine):
-                return ["the database has an older schema; run journeyflow migrate"]
-            _migrated.add(engine)
-        with read(engine) as connection:
-            behind = metrics.lag(connection, here.installation.clock())
-    except JourneyflowError as error:
-        return [str(error)]
-    waits = {"input": behind.inbox_seconds, "timer": behind.timer_seconds}
-    return [
-        f"the oldest {what} has waited for {seconds:.0f} s; is an engine running?"
-        for what, seconds in waits.items()
-        if seconds > BEHIND_SECONDS_MAX
-    ]
+    return probes.ready(here.installation)
 
 
 @router.get(
@@ -82,9 +51,7 @@ def _reasons(here: Context) -> list[str]:
 )
 def prometheus(here: Here) -> Response:
     """Counters of this process and the lag of the engine, for Prometheus."""
-    with read(here.installation.engine) as connection:
-        behind = metrics.lag(connection, here.installation.clock())
-    return Response(here.metrics.text(behind), media_type=metrics.MEDIA_TYPE)
+    return probes.measured(here.installation, here.metrics)
 
 
 _LINKS = (

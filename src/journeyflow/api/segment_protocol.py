@@ -30,7 +30,7 @@ from journeyflow.api.segment_events import (
     judge,
     skew_of,
 )
-from journeyflow.core.errors import InvalidEvent, JourneyflowError, NotAllowed
+from journeyflow.core.errors import InvalidEvent, JourneyflowError, NotAllowed, Overloaded
 from journeyflow.core.inputs import GUARDED, Identify
 from journeyflow.db.store import read
 from journeyflow.services.contacts import Guarded, guarded_attributes
@@ -74,12 +74,14 @@ async def _receive(request: Request, type_: Type | None) -> Response:
     data, careful = parse_json(body)
     if not isinstance(data, dict):
         raise InvalidEvent("body", "expected a JSON object")
+    request.state.size = len(body)
     batch = data.get("batch")
     if type_ is None and isinstance(batch, list):
         request.state.events = len(batch)
     if scope is None:  # in a browser a header would cost a request more, so its SDK puts the key into the body
         key = data.get("writeKey")
         scope = await authorize(here, key if isinstance(key, str) and key else None, SCOPES)
+    here.pressure.demand_room()
     if type_ == "alias" and scope == "browser":
         raise NotAllowed("a browser key, which everybody can read, does not permit alias; it takes write or admin")
     skew = skew_of(data, received_at)
@@ -128,7 +130,8 @@ async def _take(
     if sending.browser:
         arrivals, dropped = await _guard(here, arrivals, places, sending.received_at)
     if arrivals:
-        await asyncio.wrap_future(here.ingest.submit([one for arrival in arrivals for one in arrival.inputs()]))
+        inputs = [one for arrival in arrivals for one in arrival.inputs()]
+        await asyncio.wrap_future(here.ingest.submit(inputs, request.state.size))
         here.metrics.ingested(len(arrivals), len(rejected))
     elif rejected:
         here.metrics.ingested(0, len(rejected))
@@ -240,11 +243,14 @@ def _handler(type_: Type | None) -> Handler:
 def _count_refused(request: Request, error: JourneyflowError) -> None:
     """All events of a request that was refused as a whole; one, where how many they were is not known.
 
-    What is to be sent again, since the server could not take it, is not refused.
+    What is to be sent again, since the server could not take it, is not rejected.
     """
-    if status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
-        here: Context = request.app.state.context
-        here.metrics.ingested(0, getattr(request.state, "events", 1))
+    here: Context = request.app.state.context
+    events = getattr(request.state, "events", 1)
+    if isinstance(error, Overloaded):
+        here.metrics.overloaded(events)
+    elif status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        here.metrics.ingested(0, events)
 
 
 def _add(path: str, handler: Handler, summary: str, schema: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ async def stream(
     journey: Annotated[str | None, Query(max_length=64, description="only what happens in this one")] = None,
     contact: Annotated[str | None, Query(max_length=255, description="only what happens to this one")] = None,
 ) -> StreamingResponse:
-    """What the engine of this process decides and delivers, from now on, as server-sent events.
+    """What the engine decides and delivers, from now on, as server-sent events.
 
     The event's name is the kind of a trail record (`entered`, `message`, `exited`, `completed`, `converted`, ...), and
     its data the record; or `delivery`, `coupon_pool_low`, `alert`. Who reads too slowly misses some: `dropped {n}`.

@@ -21,7 +21,7 @@ from journeyflow.core.values import JSON
 from journeyflow.db import aliases, contacts, outbox
 from journeyflow.db.store import read
 from journeyflow.services.machines import is_machine
-from journeyflow.services.message_links import with_query
+from journeyflow.services.message_links import known_instant, with_query
 
 log = structlog.get_logger()
 
@@ -111,7 +111,7 @@ def _described(here: Context, data: dict[str, JSON]) -> tuple[str, dict[str, JSO
     message = str(data["m"])
     properties: dict[str, JSON] = {"message": message}
     with read(here.installation.engine) as connection:
-        found = outbox.by_id(connection, message)
+        found = outbox.by_id(connection, message, known_instant(data))
         contact = aliases.resolve(connection, str(data["c"])) if found is None else found.contact
         if not contacts.load(connection, [contact], here.installation.clock()):
             raise NotFound(f"there is no contact {contact!r}")

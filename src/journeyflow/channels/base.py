@@ -54,6 +54,7 @@ class Channel(Protocol[Taken_contra]):
 
         :returns: what the provider calls the message, where it says so.
         :raises Refused: for good: a bad address, a 5xx reply.
+        :raises Undeliverable: for good, and so it would be with every other message to that address.
         :raises Unavailable: not now: no connection, a time-out, a 4xx reply.
         """
         ...

@@ -15,7 +15,7 @@ from aiosmtplib import SMTP
 
 from journeyflow.channels.base import Email
 from journeyflow.channels.mime import WireMessage, to_wire
-from journeyflow.core.errors import Refused, Unavailable
+from journeyflow.core.errors import Refused, Unavailable, Undeliverable
 
 Tls = Literal["starttls", "tls", "none", "if_offered"]
 
@@ -25,6 +25,9 @@ PATIENCE_AFTER_DATA: Final = 6
 # They tell of the connection, not of the message: a password that is wrong loses no mail.
 _SIGN_IN_CODES: Final = frozenset({530, 534, 535, 538})
 _GOING_AWAY: Final = 421
+# The address does not exist, is none, has moved away, or its host or mailbox takes no mail at all (RFC 3463, RFC 7505).
+# Other refusals speak of the sender or of the mail, though they come when the recipient is named.
+_NO_SUCH_ADDRESS: Final = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1)(?![\d.])")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _NETWORK_ERRORS: Final = (aiosmtplib.SMTPException, OSError, TimeoutError, ssl.SSLError, ValueError)
@@ -86,6 +89,7 @@ class SmtpChannel:
         """Hand the mail over; gives what the server says of it.
 
         :raises Refused: on a bad address or header, or a 5xx reply to the message.
+        :raises Undeliverable: when the server says by an enhanced status code that the address does not exist.
         :raises Unavailable: when the server can't be reached, is silent, hangs up, or replies 4xx.
         """
         message = to_wire(email)
@@ -180,8 +184,10 @@ class SmtpChannel:
 
     def _failure(self, error: aiosmtplib.SMTPResponseException) -> Refused | Unavailable:
         said = f"smtp: {self._settings.place}: {self._told(error)}"
-        for_good = 500 <= error.code <= 599 and error.code not in _SIGN_IN_CODES
-        return Refused(said) if for_good else Unavailable(said)
+        if not 500 <= error.code <= 599 or error.code in _SIGN_IN_CODES:
+            return Unavailable(said)
+        named = isinstance(error, aiosmtplib.SMTPRecipientRefused)
+        return Undeliverable(said) if named and _NO_SUCH_ADDRESS.match(error.message) else Refused(said)
 
     def _told(self, error: BaseException) -> str:
         """What went wrong, on one line, never with the password."""

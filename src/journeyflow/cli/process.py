@@ -7,19 +7,25 @@ import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event as Flag
+from threading import Thread
 from types import FrameType
 from typing import Final
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from journeyflow.api.app import create_app
+from journeyflow.api.probes import probes
 from journeyflow.bootstrap import Installation
-from journeyflow.cli.roles import ROLES, Role, start_engine, tell_others
+from journeyflow.cli.roles import ROLES, Role, look_on, start_engine, tell_others
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
+from journeyflow.services.pressure import Bounds, Pressure
 from journeyflow.services.stream import Stream
+from journeyflow.settings import Settings
+from journeyflow.worker.watch import Watch
 
 log = structlog.get_logger()
 
@@ -62,39 +68,70 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
         collect_rarely()
         metrics, happenings = Metrics(), Stream()
         wake = start_engine(stack, installation, metrics, happenings) if engine else tell_others(stack, installation)
+        look_on(stack, installation, happenings)
         ingest = Ingest(installation.engine, wake)
         ingest.start()
         stack.callback(ingest.stop)
-        app = create_app(installation, ingest, wake, metrics=metrics, happenings=happenings)
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=REQUEST_SECONDS_MAX,
-        )
-        server = Server(config, on_listening, happenings.end)
+        pressure = Pressure(installation.engine, installation.clock, bounds(installation.settings))
+        watch = Watch(pressure)
+        watch.start()
+        stack.callback(watch.stop)
+        app = create_app(installation, ingest, wake, metrics=metrics, happenings=happenings, pressure=pressure)
+        server = Server(_config(app), on_listening, happenings.end)
         with _stopped_by_signals(server):
             server.run([listener])
     log.info("stopped")
 
 
-def work(installation: Installation, roles: Collection[Role] = ROLES) -> None:
-    """Be an engine until SIGTERM or SIGINT; the turn, and the messages, that were begun are finished then."""
+def bounds(settings: Settings) -> Bounds:
+    """How far the engine may be behind before events are refused."""
+    return Bounds(settings.inbox_lag_seconds_max or None, settings.inbox_inputs_max or None)
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=REQUEST_SECONDS_MAX,
+    )
+
+
+def work(installation: Installation, roles: Collection[Role] = ROLES, probed_at: socket.socket | None = None) -> None:
+    """Be an engine until SIGTERM or SIGINT; the turn, and the messages, that were begun are finished then.
+
+    :param probed_at: where it is asked whether it is alive and ready, and for its metrics.
+    """
     told = Flag()
+    metrics = Metrics()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in STOPPING}
     try:
         with ExitStack() as stack:
             collect_rarely()
-            start_engine(stack, installation, Metrics(), Stream(), roles)
+            start_engine(stack, installation, metrics, Stream(), roles)
+            if probed_at is not None:
+                _answer_probes(stack, installation, metrics, probed_at)
             log.info("working", roles=",".join(roles))
             told.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     log.info("stopped")
+
+
+def _answer_probes(stack: ExitStack, installation: Installation, metrics: Metrics, listener: socket.socket) -> None:
+    server = uvicorn.Server(_config(probes(installation, metrics)))
+    thread = Thread(target=server.run, args=([listener],), name="probes", daemon=True)
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join()
+
+    thread.start()
+    stack.callback(stop)
 
 
 @contextmanager

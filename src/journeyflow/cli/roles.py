@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from typing import Final, Literal
 
@@ -11,6 +11,7 @@ import typer
 from journeyflow.bootstrap import Installation
 from journeyflow.channels.factory import open_channel, open_short_channel
 from journeyflow.channels.outlet import Outlet
+from journeyflow.db.notices import ARRIVED, HAPPENED, LISTENING
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import is_postgresql
 from journeyflow.services.metrics import Metrics
@@ -19,7 +20,7 @@ from journeyflow.services.turn import Done
 from journeyflow.worker.caller import Caller
 from journeyflow.worker.dispatcher import Dispatcher
 from journeyflow.worker.loop import Loop
-from journeyflow.worker.notices import Announcer, Listener
+from journeyflow.worker.notices import Announcer, Listener, Onlooker, Relay
 from journeyflow.worker.schedule import Schedule
 from journeyflow.worker.turns import TurnLoop
 
@@ -45,11 +46,13 @@ def start_engine(
 ) -> Wake:
     """Start the parts of an engine; the stack ends them. What wakes the turns, here and in other processes."""
     one = installation
-    dispatcher, caller = _deliveries(one, metrics, happenings)
+    relay = Relay(one.engine)
+    dispatcher, caller = _deliveries(one, metrics, [happenings.on_outcome, relay.on_outcome])
 
     def on_turn(done: Done, seconds: float) -> None:
         metrics.on_turn(done, seconds)
         happenings.on_turn(done)
+        relay.on_turn(done)
         if done.messages:
             dispatcher.wake()
         if done.calls:
@@ -61,10 +64,11 @@ def start_engine(
         parts += [dispatcher, caller]
     if "turns" in roles:
         parts += [turns]
-        if is_postgresql(one.engine):
-            parts += [Listener(one.engine, turns.wake)]
     if "schedule" in roles:
         parts += [Schedule(one.engine, one.clock)]
+    if is_postgresql(one.engine):
+        heard = {ARRIVED: lambda _: turns.wake(), LISTENING: relay.attend}
+        parts += [relay, Listener(one.engine, heard)]
     for part in parts:
         part.start()
         stack.callback(part.stop)
@@ -78,7 +82,9 @@ def start_engine(
     return wake
 
 
-def _deliveries(one: Installation, metrics: Metrics, happenings: Stream) -> tuple[Dispatcher, Caller]:
+def _deliveries(
+    one: Installation, metrics: Metrics, told: Iterable[Callable[[Outcome], None]]
+) -> tuple[Dispatcher, Caller]:
     outlet = Outlet(
         open_channel(one.settings.email_url.get_secret_value()),
         open_short_channel(one.settings.sms_url.get_secret_value()),
@@ -87,10 +93,20 @@ def _deliveries(one: Installation, metrics: Metrics, happenings: Stream) -> tupl
 
     def on_outcome(outcome: Outcome, redelivered: bool) -> None:
         metrics.on_outcome(outcome, redelivered)
-        happenings.on_outcome(outcome)
+        for tell in told:
+            tell(outcome)
 
     dispatcher = Dispatcher(one.engine, one.postmaster, outlet, one.clock, on_outcome)
     return dispatcher, Caller(one.engine, one.webhooks(), one.clock, metrics.on_call)
+
+
+def look_on(stack: ExitStack, installation: Installation, happenings: Stream) -> None:
+    """Let those who listen to what happens here hear what happens in other processes, too."""
+    if is_postgresql(installation.engine):
+        onlooker = Onlooker(installation.engine, happenings)
+        for part in (onlooker, Listener(installation.engine, {HAPPENED: onlooker.hear})):
+            part.start()
+            stack.callback(part.stop)
 
 
 def tell_others(stack: ExitStack, installation: Installation) -> Wake:

@@ -125,11 +125,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address_of(host: str, listener: socket.socket) -> str:
+    """What a socket listens on, as it stands in a URL."""
+    return f"{_in_url(host)}:{listener.getsockname()[1]}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def announce(installation: Installation) -> None:
     """Say where the server listens and, once, the keys of a first start; nobody is answered before."""
     settings = installation.settings
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    lines = [f"address: http://{host}:{settings.port}"]
+    lines = [f"address: http://{_in_url(settings.host)}:{settings.port}"]
     with installation.first_keys() as made:
         lines += [f"{scope} key: {secret}" for scope, secret in made]
         sys.stdout.write("".join(f"{line}\n" for line in lines))

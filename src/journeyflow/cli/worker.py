@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
-from journeyflow.cli.serve import try_settings
+from journeyflow.cli.serve import address_of, bind, try_settings
 
 Roles = Annotated[
     str,
@@ -18,7 +19,19 @@ Roles = Annotated[
 ]
 
 
-def worker(database_url: DatabaseUrl = None, roles: Roles = "turns,dispatch,schedule") -> None:
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Answer /metrics, /healthz and /readyz there; JOURNEYFLOW_METRICS_PORT, else nowhere; 0 takes a free one.",
+    ),
+]
+
+
+def worker(
+    database_url: DatabaseUrl = None, roles: Roles = "turns,dispatch,schedule", metrics_port: MetricsPort = None
+) -> None:
     """Be an engine: decide, deliver, tidy up; SIGTERM or Ctrl-C stops it in order."""
     from journeyflow.bootstrap import open_installation
     from journeyflow.cli import logs
@@ -27,12 +40,17 @@ def worker(database_url: DatabaseUrl = None, roles: Roles = "turns,dispatch,sche
     from journeyflow.clock import now
 
     chosen = read_roles(roles)
-    settings = load_settings(database_url=database_url)
+    settings = load_settings(database_url=database_url, metrics_port=metrics_port)
     logs.configure(settings.log_format, settings.log_level, tracebacks=True)
     logs.take_over(settings.log_format, settings.log_level)
     try_settings(settings)
     with ExitStack() as stack:
         stack.enter_context(sole_engine(database_file(settings), now(), "stop it first"))
+        probed_at = None if settings.metrics_port is None else bind(settings.host, settings.metrics_port)
+        if probed_at is not None:
+            stack.enter_context(probed_at)
+            sys.stdout.write(f"metrics: http://{address_of(settings.host, probed_at)}/metrics\n")
+            sys.stdout.flush()
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
-        work(installation, chosen)
+        work(installation, chosen, probed_at)

@@ -9,7 +9,8 @@ JourneyflowError
 ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
 ├── NotAllowed            the key does not permit this
 ├── Overloaded            try again later; nothing was stored
-│   └── Busy              of this so many go on at a time
+│   ├── Busy              of this so many go on at a time
+│   └── Behind            the engine has too much to do already
 ├── TemplateError         a template can't be compiled, or failed while filling in
 ├── DeliveryError         a channel could not hand a message over
 │   ├── Refused           for good: never try again
@@ -62,6 +63,10 @@ class Overloaded(JourneyflowError):
     """Too much at once; nothing was stored, try again later."""
 
 
+class Behind(Overloaded):
+    """The engine is too far behind to take more; nothing was stored, try again later."""
+
+
 class Busy(Overloaded):
     """So many of these as may go on at a time do so already."""
 
@@ -95,6 +100,10 @@ class DeliveryError(JourneyflowError):
 
 class Refused(DeliveryError):
     """The receiving side refused the message for good."""
+
+
+class Undeliverable(Refused):
+    """The receiving side knows that there is no such address, whatever is sent to it."""
 
 
 class Unavailable(DeliveryError):

@@ -245,6 +245,7 @@ def to_micros(instant: datetime) -> int:
     return delta.days * _DAY_US + delta.seconds * 1_000_000 + delta.microseconds
 
 
+@lru_cache(maxsize=4096)
 def from_micros(micros: int) -> datetime:
     """The instant that many microseconds after 1970-01-01T00:00:00Z."""
     return EPOCH + timedelta(0, 0, micros)

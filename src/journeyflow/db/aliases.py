@@ -10,8 +10,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Row,
+    SmallInteger,
     Table,
+    Text,
     and_,
     delete,
     func,
@@ -44,6 +47,12 @@ from journeyflow.db.tables import (
 
 CHAIN_MAX: Final = 10
 """An alias leads to a known contact, which is merged no further; only one that did not exist yet could be."""
+
+
+_MOVES: Final[bulk.Types] = {
+    "shard": SmallInteger, "contact": Text, "new_shard": SmallInteger, "new_contact": Text, "events": Integer,
+    "records": Integer,
+}  # fmt: skip
 
 
 class Alias(NamedTuple):
@@ -117,7 +126,7 @@ def move(connection: Connection, moves: Sequence[Joining]) -> None:
     transaction. Rows are written anew and deleted: ``shard`` never changes.
     """
     rows = [(shard_of(one.key), one.key, shard_of(two.key), two.key, two.events, two.records) for one, two, _ in moves]
-    moved = bulk.moves(connection, rows)
+    moved = bulk.rows(connection, _MOVES, rows)
     former = func.coalesce(trail.c.former, trail.c.contact)
     _rekey(connection, moved, events, {"number": events.c.number + moved.c.events})
     _rekey(connection, moved, trail, {"number": trail.c.number + moved.c.records, "former": former})

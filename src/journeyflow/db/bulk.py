@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, FromClause, Table
+from sqlalchemy.types import TypeEngine
 
 from journeyflow.db import bulk_postgresql, bulk_sqlite
 from journeyflow.db.store import on_postgresql
@@ -13,12 +14,14 @@ from journeyflow.db.store import on_postgresql
 Row = Sequence[object]
 Columns = tuple[str, ...]
 """Names of columns."""
+Types = Mapping[str, type[TypeEngine[Any]]]  # Any: columns of any type
+"""Columns that a query reads from rows at hand, by name."""
 
 
 class _Bulk(Protocol):
     def batch(self, contacts: Iterable[tuple[int, str]]) -> FromClause: ...
     def triples(self, rows: Iterable[tuple[int, str, str]]) -> FromClause: ...
-    def moves(self, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause: ...
+    def rows(self, columns: Types, rows: Iterable[Row]) -> FromClause: ...
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def put(self, connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None) -> None: ...
@@ -43,9 +46,9 @@ def triples(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> Fro
     return _of(connection).triples(rows)
 
 
-def moves(connection: Connection, rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
-    """Rows ``(shard, contact, new_shard, new_contact, events, records)`` as a table with these columns."""
-    return _of(connection).moves(rows)
+def rows(connection: Connection, columns: Types, rows: Iterable[Row]) -> FromClause:
+    """Rows as a table with these columns; theirs are in the same order."""
+    return _of(connection).rows(columns, rows)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

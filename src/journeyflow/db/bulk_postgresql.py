@@ -5,7 +5,7 @@ See :mod:`journeyflow.db.bulk`. Arrays are written as text by hand: the driver w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     FromClause,
-    Integer,
     SmallInteger,
     String,
     Table,
@@ -25,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
+
+from journeyflow.db import months
 
 Row = Sequence[object]
 
@@ -39,27 +40,16 @@ def batch(contacts: Iterable[tuple[int, str]]) -> FromClause:
     return _rows("batch", {"shard": (SmallInteger, shards.values()), "contact": (Text, shards.keys())})
 
 
-def triples(rows: Iterable[tuple[int, str, str]]) -> FromClause:
-    shard, contact, third = _columns(rows, 3)
-    return _rows("batch", {"shard": (SmallInteger, shard), "contact": (Text, contact), "third": (Text, third)})
+def triples(given: Iterable[tuple[int, str, str]]) -> FromClause:
+    return rows({"shard": SmallInteger, "contact": Text, "third": Text}, given)
 
 
-def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> FromClause:
-    shard, contact, new_shard, new_contact, events, records = _columns(rows, 6)
-    return _rows(
-        "moves",
-        {
-            "shard": (SmallInteger, shard), "contact": (Text, contact), "new_shard": (SmallInteger, new_shard),
-            "new_contact": (Text, new_contact), "events": (Integer, events), "records": (Integer, records),
-        },
-    )  # fmt: skip
+def rows(columns: Mapping[str, type[TypeEngine[Any]]], given: Iterable[Row]) -> FromClause:  # Any: as in bulk
+    values: list[Sequence[Any]] = list(zip(*given, strict=True)) or [()] * len(columns)  # Any: of each column's type
+    return _rows("batch", dict(zip(columns, zip(columns.values(), values, strict=True), strict=True)))
 
 
-def _columns(rows: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of each column's type
-    return list(zip(*rows, strict=True)) or [()] * width
-
-
-def _rows(name: str, columns: dict[str, tuple[type[TypeEngine[Any]], Iterable[Any]]]) -> FromClause:  # Any: as above
+def _rows(name: str, columns: Mapping[str, tuple[type[TypeEngine[Any]], Iterable[Any]]]) -> FromClause:  # Any: as above
     arrays = [
         cast(bindparam(None, _array(type_, values), Text, unique=True), ARRAY(type_()))
         for type_, values in columns.values()
@@ -96,6 +86,10 @@ def _quoted(text: str | None) -> str:
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if table.info["month"] is not None:
+        place = _month_place(table)
+        instants: list[Any] = [row[place] for row in rows]  # Any: numbers, as the table says
+        months.ensure(connection, table, instants)
     if len(rows) < _COPIED_MIN:
         connection.exec_driver_sql(_insert_sql(table), _arrays(table.columns, rows))
         return
@@ -153,6 +147,11 @@ def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's v
     names = [column.name for column in table.columns]
     places = [names.index(column.name) for column in table.primary_key.columns]
     return lambda row: tuple([row[place] for place in places])
+
+
+@cache
+def _month_place(table: Table) -> int:
+    return [column.name for column in table.columns].index(table.info["month"])
 
 
 # --- statements ------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ See :mod:`journeyflow.db.bulk`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Integer, String, Table, TableValuedAlias, func, select, type_coerce
@@ -27,25 +27,15 @@ def batch(contacts: Iterable[tuple[int, str]]) -> Subquery:
     ).subquery("batch")
 
 
-def triples(rows: Iterable[tuple[int, str, str]]) -> Subquery:
-    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
+def triples(given: Iterable[tuple[int, str, str]]) -> Subquery:
+    return rows({"shard": Integer, "contact": String, "third": String}, given)
+
+
+def rows(columns: Mapping[str, type[TypeEngine[Any]]], given: Iterable[Row]) -> Subquery:  # Any: as in bulk
+    listed = func.json_each(orjson.dumps([*given]).decode()).table_valued("value")
     return select(
-        _part(listed, 0, Integer()).label("shard"),
-        _part(listed, 1, String()).label("contact"),
-        _part(listed, 2, String()).label("third"),
+        *(_part(listed, place, type_()).label(name) for place, (name, type_) in enumerate(columns.items()))
     ).subquery("batch")
-
-
-def moves(rows: Iterable[tuple[int, str, int, str, int, int]]) -> Subquery:
-    listed = func.json_each(orjson.dumps([*rows]).decode()).table_valued("value")
-    return select(
-        _part(listed, 0, Integer()).label("shard"),
-        _part(listed, 1, String()).label("contact"),
-        _part(listed, 2, Integer()).label("new_shard"),
-        _part(listed, 3, String()).label("new_contact"),
-        _part(listed, 4, Integer()).label("events"),
-        _part(listed, 5, Integer()).label("records"),
-    ).subquery("moves")
 
 
 def _part(rows: TableValuedAlias, index: int, type_: TypeEngine[T]) -> ColumnElement[T]:

@@ -2,13 +2,16 @@
 
 SQLite has one group, and its lock is the database's own (BEGIN IMMEDIATE). On PostgreSQL a turn locks the row of one
 group until its transaction ends, however it ends; whoever finds it locked goes on to the next group. So no contact is
-worked on twice at a time, its work is serial (rule 1.2), and nobody has to share the work out.
+worked on twice at a time, its work is serial (rule 1.2), and nobody has to share the work out. Groups that follow one
+another can be locked by one turn together, which where little is to be done costs hardly more than one of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile, takewhile
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal, select, update
@@ -42,8 +45,10 @@ WHOLE: Final = Group(0, SHARDS - 1)
 
 @dataclass(slots=True)
 class Claim:
-    """The right to work on a group until the transaction ends.
+    """The right to work on a group, or on groups that follow one another, until the transaction ends.
 
+    :param group: all of its shards.
+    :param parts: the groups that it is made of.
     :param timers_from: no timer of the group is due before this instant (microseconds): what was there is gone, and is
         not looked through again. Whoever sets an earlier one lowers it.
     """
@@ -51,11 +56,16 @@ class Claim:
     group: Group
     now: datetime
     timers_from: int
+    parts: tuple[Group, ...]
 
     @property
     def shard(self) -> int:
-        """Where rows are kept that belong to the group and to no contact."""
+        """Where rows are kept that belong to the claim and to no contact."""
         return self.group.first
+
+    def part(self, contact: str) -> Group:
+        """The group that a contact belongs to."""
+        return next(part for part in self.parts if part.holds(contact))
 
     def lower(self, due_at: int) -> None:
         """A timer was set."""
@@ -70,29 +80,41 @@ def groups(connection: Connection) -> tuple[Group, ...]:
     return tuple(Group(first, after - 1) for first, after in zip(firsts, [*firsts[1:], SHARDS], strict=True))
 
 
-def take(connection: Connection, group: Group, clock: datetime) -> Claim | None:
-    """Lock a group; ``None`` where somebody else works on it.
+def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Claim | None:
+    """Lock groups that follow one another; ``None`` where somebody else works on each of them.
 
+    Where somebody else works on some, the claim is made of the first that are free and follow one another.
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
-    query = select(claims.c.now, claims.c.timers_from).where(claims.c.shard == group.first)
+    query = select(claims.c.shard, claims.c.now, claims.c.timers_from).where(_which(wanted))
     if on_postgresql(connection):
         # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
         by_key = func.set_config("enable_seqscan", "off", literal(value=True))
         query = query.add_columns(by_key).with_for_update(skip_locked=True)
-    row = connection.execute(query).first()
-    if row is None:
+    rows = {row.shard: row for row in connection.execute(query)}
+    if not rows:
         if on_postgresql(connection):
             return None
-        connection.execute(insert(claims).values(shard=group.first, now=to_micros(clock)))
-        return Claim(group, clock, 0)
-    return Claim(group, max(clock, from_micros(row.now)), row.timers_from)
+        connection.execute(insert(claims).values(shard=wanted[0].first, now=to_micros(clock)))
+        return Claim(wanted[0], clock, 0, tuple(wanted))
+    free = dropwhile(lambda group: group.first not in rows, wanted)
+    parts = tuple(takewhile(lambda group: group.first in rows, free))
+    mine = [rows[part.first] for part in parts]
+    now = max(clock, *[from_micros(row.now) for row in mine])
+    group = parts[0] if len(parts) == 1 else Group(parts[0].first, parts[-1].last)
+    return Claim(group, now, min(row.timers_from for row in mine), parts)
+
+
+def _which(groups: Sequence[Group]) -> ColumnElement[bool]:
+    if len(groups) == 1:
+        return claims.c.shard == groups[0].first
+    return claims.c.shard.in_([group.first for group in groups])
 
 
 def keep(connection: Connection, claim: Claim) -> None:
-    """Write down the group's clock, and where its timers begin."""
+    """Write down the clock of the groups, and where their timers begin."""
     values = {"now": to_micros(claim.now), "timers_from": claim.timers_from}
-    connection.execute(update(claims).where(claims.c.shard == claim.group.first).values(values))
+    connection.execute(update(claims).where(_which(claim.parts)).values(values))
 
 
 def advance_all(connection: Connection, clock: datetime) -> datetime:

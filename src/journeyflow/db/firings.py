@@ -12,16 +12,11 @@ from sqlalchemy import Connection, func, select
 
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
-from journeyflow.db.claims import Claim, Group
+from journeyflow.db.claims import Group
 from journeyflow.db.tables import firings
 
 Fired = Mapping[tuple[str, str], datetime]
 """When each schedule fired last, by journey and trigger key."""
-
-
-def last(connection: Connection, group: Group) -> Fired:
-    """When each schedule fired last for the contacts of a group."""
-    return last_of_groups(connection, [group])[group]
 
 
 def last_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[Group, Fired]:
@@ -37,7 +32,7 @@ def last_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[Grou
     return {**found}
 
 
-def put(connection: Connection, claim: Claim, journey: str, trigger: str, fire_at: datetime) -> None:
+def put(connection: Connection, group: Group, journey: str, trigger: str, fire_at: datetime, now: datetime) -> None:
     """A schedule fires for the contacts of a group; that of one instant twice is an error."""
-    row = (claim.shard, journey, trigger, to_micros(fire_at), to_micros(claim.now))
+    row = (group.first, journey, trigger, to_micros(fire_at), to_micros(now))
     bulk.insert(connection, firings, [row])

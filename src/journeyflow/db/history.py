@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tup
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.core.workspace import DEFAULT, Workspace
+from journeyflow.db import forgotten
 from journeyflow.db.contacts import instant
 from journeyflow.db.documents import newest
 from journeyflow.db.outbox import StoredMessage, from_row
@@ -92,7 +93,8 @@ def runs_of(connection: Connection, key: str, journey: str | None, limit: int) -
 
 def messages_of(connection: Connection, key: str, journey: str | None, limit: int) -> list[StoredMessage]:
     """The last messages of a contact, newest first."""
-    query = select(messages).where(_mine(messages, key, journey)).order_by(messages.c.queued_at.desc(), messages.c.id)
+    mine = and_(_mine(messages, key, journey), forgotten.kept(connection, messages))
+    query = select(messages).where(mine).order_by(messages.c.queued_at.desc(), messages.c.id)
     return [from_row(row) for row in connection.execute(query.limit(limit))]
 
 
@@ -109,7 +111,7 @@ def event_names(connection: Connection, key: str, since: datetime | None = None)
     """The names of the events that are kept of a contact (``since`` an instant): how many, and when the last one was
     handled.
     """
-    mine = and_(events.c.shard == shard_of(key), events.c.contact == key)
+    mine = _kept_events(connection, key)
     if since is not None:
         mine = and_(mine, events.c.handled_at >= to_micros(since))
     rows = connection.execute(
@@ -120,7 +122,7 @@ def event_names(connection: Connection, key: str, since: datetime | None = None)
 
 def event_properties(connection: Connection, key: str, name: str) -> list[dict[str, JSON]]:
     """The properties of the last events of one name that are kept of a contact, in the order of their turns."""
-    mine = and_(events.c.shard == shard_of(key), events.c.contact == key, events.c.name == name)
+    mine = and_(_kept_events(connection, key), events.c.name == name)
     query = select(events.c.properties).where(mine).order_by(events.c.number.desc()).limit(EVENTS_MAX)
     return [orjson.loads(properties) for properties in reversed(connection.scalars(query).all())]
 
@@ -136,7 +138,7 @@ class OldEvents:
 
 def old_events(connection: Connection, key: str, age: timedelta) -> dict[str, OldEvents]:
     """By name, the events of a contact that were older than ``age`` when they were handled; imported ones never are."""
-    mine = and_(events.c.shard == shard_of(key), events.c.contact == key)
+    mine = _kept_events(connection, key)
     late = events.c.handled_at - events.c.occurred_at > age // timedelta(microseconds=1)
     rows = connection.execute(
         select(events.c.name, events.c.handled_at, events.c.occurred_at)
@@ -165,6 +167,10 @@ def current_workspace(connection: Connection) -> Workspace:
 def engine_clock(connection: Connection) -> datetime | None:
     """The instant of the last turn, which the next one is never before; ``None`` where there was none."""
     return instant(connection.scalar(select(func.max(claims.c.now))))
+
+
+def _kept_events(connection: Connection, key: str) -> ColumnElement[bool]:
+    return and_(events.c.shard == shard_of(key), events.c.contact == key, forgotten.kept(connection, events))
 
 
 def _mine(table: Table, key: str, journey: str | None) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, exists, literal, select, union_all
+from sqlalchemy import Connection, delete, exists, func, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
@@ -139,6 +139,18 @@ def waits(connection: Connection, contact: str, id_: int) -> bool:
     """Whether an input has not had its turn yet."""
     here = (inbox.c.shard == shard_of(contact)) & (inbox.c.contact == contact) & (inbox.c.id == id_)
     return bool(connection.scalar(select(exists().where(here))))
+
+
+def oldest_at(connection: Connection) -> datetime | None:
+    """When the oldest input arrived that waits."""
+    found = connection.scalar(select(inbox.c.at).order_by(inbox.c.id).limit(1))
+    return None if found is None else from_micros(found)
+
+
+def count(connection: Connection, most: int) -> int:
+    """How many inputs wait, counted up to so many."""
+    some = select(inbox.c.id).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def is_empty(connection: Connection) -> bool:

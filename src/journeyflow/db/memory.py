@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 import orjson
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, SmallInteger, Text, and_, func, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage, Run
@@ -19,7 +19,7 @@ from journeyflow.core.identity import address_hash, key_text, shard_of
 from journeyflow.core.inputs import Absorb, Event, Identify, Input
 from journeyflow.core.values import Missing, PathKeys, from_micros, look_up, to_micros
 from journeyflow.core.workspace import Channel
-from journeyflow.db import bulk
+from journeyflow.db import bulk, entry_keys, forgotten
 from journeyflow.db.ahead import Ahead, Rows
 from journeyflow.db.codes import Stock
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
@@ -28,6 +28,8 @@ CodeMaker = Callable[[Connection, CouponPool, str], str | None]
 """Makes a fresh code of a pool for a contact's shard: (connection, pool, contact) → code."""
 
 NO_KEYS: Final[Mapping[str, PathKeys]] = {}
+_QUEUED: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "was": Text}
+_GOING_OUT: Final = frozenset({"queued", "sending", "sent"})
 
 
 class TurnMemory:
@@ -84,10 +86,13 @@ class TurnMemory:
         return dict.fromkeys([*self._contacts, *self._inputs])
 
     def _read_events(self, name: str, since: datetime | None, contacts: Sequence[str], limit: int | None) -> Rows:
-        wanted = bulk.batch(self._connection, ((shard_of(contact), contact) for contact in contacts))
-        same = and_(events.c.shard == wanted.c.shard, events.c.contact == wanted.c.contact, events.c.name == name)
-        if since is not None:
-            same = and_(same, events.c.handled_at > to_micros(since))
+        # The name stands in the rows: PostgreSQL would guess that hardly an event has it, and look at all of them.
+        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, name) for contact in contacts))
+        same = and_(
+            events.c.shard == wanted.c.shard, events.c.contact == wanted.c.contact, events.c.name == wanted.c.third
+        )
+        recent = forgotten.kept(self._connection, events) if since is None else events.c.handled_at > to_micros(since)
+        same = and_(same, recent)
         columns = [events.c[column] for column in ("contact", *PastEvent._fields)]
         order = (events.c.shard, events.c.contact, events.c.handled_at, events.c.number)
         query = select(*columns).select_from(wanted.join(events, same)).order_by(*order).limit(limit)
@@ -120,14 +125,15 @@ class TurnMemory:
 
     def _read_entries(self, journey: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], Entry | None]:
         found: dict[tuple[str, str], Entry | None] = dict.fromkeys(keys)
-        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, key) for contact, key in keys))
+        named = {(contact, entry_keys.stored(key)): key for contact, key in keys}
+        wanted = bulk.triples(self._connection, ((shard_of(contact), contact, key) for contact, key in named))
         same = and_(
             entries.c.shard == wanted.c.shard, entries.c.contact == wanted.c.contact, entries.c.key == wanted.c.third
         )
         columns = (entries.c.contact, entries.c.key, entries.c.first_at, entries.c.last_at, entries.c.count)
         query = select(*columns).select_from(wanted.join(entries, and_(same, entries.c.journey == journey)))
         for contact, key, first_at, last_at, count in self._connection.execute(query).all():
-            found[contact, key] = Entry(from_micros(first_at), from_micros(last_at), count)
+            found[contact, named[contact, key]] = Entry(from_micros(first_at), from_micros(last_at), count)
         return found
 
     def left_journey(self, contact: str, journey: str) -> datetime | None:
@@ -212,20 +218,24 @@ class TurnMemory:
 
     def _read_queued(self, contacts: Sequence[str], limit: int | None) -> Rows:
         """Those messages of runs that may be withdrawn, and are still queued."""
-        wanted = bulk.triples(
+        wanted = bulk.rows(
             self._connection,
+            _QUEUED,
             (
-                (shard_of(contact), contact, message.id)
+                (shard_of(contact), contact, message.id, "queued")
                 for contact in contacts
                 for run in self._runs(contact)
                 for message in run.queued
             ),
         )
         same = and_(
-            messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact, messages.c.id == wanted.c.third
+            messages.c.shard == wanted.c.shard,
+            messages.c.contact == wanted.c.contact,
+            messages.c.id == wanted.c.id,
+            messages.c.status == wanted.c.was,
         )
         query = select(messages.c.contact, messages.c.id).select_from(wanted.join(messages, same))
-        query = query.where(messages.c.status == "queued").order_by(messages.c.shard, messages.c.contact)
+        query = query.order_by(messages.c.shard, messages.c.contact)
         query = query.with_for_update(of=messages)  # nobody picks up meanwhile what this turn withdraws
         return self._connection.execute(query.limit(limit)).all()
 
@@ -288,12 +298,12 @@ def read_messages(
     found: dict[str, list[PastMessage]] = {contact: [] for contact in contacts}
     wanted = bulk.batch(connection, ((shard_of(contact), contact) for contact in found))
     same = and_(messages.c.shard == wanted.c.shard, messages.c.contact == wanted.c.contact)
-    if since is not None:
-        same = and_(same, messages.c.queued_at > to_micros(since))
-    columns = [messages.c[name] for name in ("contact", *PastMessage._fields[:8], "opened_at", "clicked_at")]
-    going_out = messages.c.status.in_(("queued", "sending", "sent"))
-    query = select(*columns).select_from(wanted.join(messages, same)).where(going_out)
+    recent = forgotten.kept(connection, messages) if since is None else messages.c.queued_at > to_micros(since)
+    same = and_(same, recent)
+    columns = [messages.c[name] for name in ("status", "contact", *PastMessage._fields[:8], "opened_at", "clicked_at")]
+    query = select(*columns).select_from(wanted.join(messages, same))
     for (
+        status,
         contact,
         id_,
         channel,
@@ -306,6 +316,8 @@ def read_messages(
         opened_at,
         clicked_at,
     ) in connection.execute(query.order_by(messages.c.queued_at, messages.c.number)):
+        if status not in _GOING_OUT:
+            continue
         found[contact].append(
             PastMessage(
                 id_, channel, template or None, journey, node, run, bool(transactional), from_micros(queued_at),

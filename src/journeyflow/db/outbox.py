@@ -8,12 +8,26 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    SmallInteger,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import MessageRetried
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases, inbox
+from journeyflow.db import aliases, bulk, forgotten, inbox, months
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
@@ -52,7 +66,10 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a claimed message: sent, failed, or queued again for ``due_at``."""
+    """What became of a claimed message: sent, failed, or queued again for ``due_at``.
+
+    ``bounced``: it failed because there is no such address.
+    """
 
     message: StoredMessage
     status: str
@@ -61,6 +78,7 @@ class Outcome:
     due_at: datetime | None = None
     subject: str | None = None
     provider_id: str | None = None
+    bounced: bool = False
 
 
 def from_row(row: Any) -> StoredMessage:  # Any: a row of the table
@@ -106,13 +124,13 @@ def claim(
         for channel in _channels_waiting(connection)
         for message in _due(connection, channel, now, min(limit, room.get(channel, limit)))
     ]
-    lease = to_micros(lease_until)
-    for message in taken:
-        connection.execute(
-            update(messages)
-            .where(*_this(message))
-            .values(status="sending", due_at=lease, lease_until=lease, attempts=messages.c.attempts + 1)
+    if taken:
+        lease = to_micros(lease_until)
+        these = bulk.rows(
+            connection, _PLACES, [(*_place(message, message.contact), message.status) for message in taken]
         )
+        leased = {"status": "sending", "due_at": lease, "lease_until": lease, "attempts": messages.c.attempts + 1}
+        connection.execute(update(messages).where(_among(these, taken)).values(leased))
     return taken
 
 
@@ -122,6 +140,13 @@ def _due(connection: Connection, channel: str, now: datetime, limit: int) -> lis
     mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
     query = select(messages).where(mine).order_by(messages.c.due_at).limit(limit)
     return [from_row(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+
+
+def count_due(connection: Connection, channel: str, now: datetime, most: int) -> int:
+    """How many messages of a channel are due, counted up to so many."""
+    mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
+    some = select(messages.c.due_at).where(mine).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def _channels_waiting(connection: Connection) -> Iterator[str]:
@@ -135,42 +160,61 @@ def _channels_waiting(connection: Connection) -> Iterator[str]:
 
 def finish(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Write down what became of claimed messages; returns those of messages that were still being sent."""
-    return [outcome for outcome in outcomes if _finish(connection, outcome)]
+    written = _write(connection, [(one, one.message.contact) for one in outcomes])
+    others = [one for one in outcomes if one.message.id not in written]
+    if others:  # who was merged took the message along
+        people = aliases.find(connection, {one.message.contact for one in others})
+        moved = [(one, people[one.message.contact]) for one in others if one.message.contact in people]
+        written |= _write(connection, moved)
+    return [one for one in outcomes if one.message.id in written]
 
 
-def _finish(connection: Connection, outcome: Outcome) -> bool:
-    contact = outcome.message.contact
-    if _write(connection, outcome, contact):
-        return True
-    person = aliases.resolve(connection, contact)  # who was merged took the message along
-    return person != contact and _write(connection, outcome, person)
+_PLACES: Final[bulk.Types] = {
+    "shard": SmallInteger, "contact": Text, "id": Text, "queued_at": BigInteger, "was": Text,
+}  # fmt: skip
+"""Where messages are, and the status that they must have. That stands in the rows rather than in the statement: of a
+month that has just begun PostgreSQL does not know how many have it, and would think that it is next to none.
+"""
+_OUTCOMES: Final[bulk.Types] = {
+    **_PLACES, "status": Text, "reason": Text, "due_at": BigInteger, "sent_at": BigInteger, "subject": Text,
+    "provider_id": Text, "attempt": Integer,
+}  # fmt: skip
 
 
-def _write(connection: Connection, outcome: Outcome, contact: str) -> bool:
-    """Whether that contact has the message, and it was being sent.
+def _write(connection: Connection, outcomes: Sequence[tuple[Outcome, str]]) -> set[str]:
+    """Outcomes, each with the contact whose message it may be; the ids of those that are, and were being sent.
 
-    Once it has gone out that is so, whoever else may be at it by now; any other end is only that of its own attempt.
+    Once a message has gone out that is so, whoever else may be at it by now; any other end is only that of its own
+    attempt.
     """
-    mine = [] if outcome.status == "sent" else [messages.c.attempts == outcome.message.attempts + 1]
-    written = connection.execute(
-        update(messages)
-        .where(*_this(outcome.message, contact), messages.c.status == "sending", *mine)
-        .values(
-            status=outcome.status,
-            reason=outcome.reason,
-            due_at=micros(outcome.due_at),
-            lease_until=None,
-            sent_at=to_micros(outcome.at) if outcome.status == "sent" else None,
-            subject=outcome.subject or outcome.message.subject,
-            provider_id=outcome.provider_id,
+    if not outcomes:
+        return set()
+    rows = [
+        (
+            *_place(one.message, contact), "sending", one.status, one.reason, micros(one.due_at),
+            to_micros(one.at) if one.status == "sent" else None, one.subject or one.message.subject, one.provider_id,
+            one.message.attempts + 1,
         )
-    )
-    return written.rowcount == 1
+        for one, contact in outcomes
+    ]  # fmt: skip
+    these = bulk.rows(connection, _OUTCOMES, rows)
+    changed = {name: these.c[name] for name in _OUTCOMES if name not in {*_PLACES, "attempt"}}
+    among = _among(these, [one.message for one, _ in outcomes])
+    counts = or_(these.c.status == "sent", these.c.attempt == messages.c.attempts)
+    query = update(messages).where(among, counts).values(lease_until=None, **changed).returning(messages.c.id)
+    return set(connection.scalars(query))
 
 
-def _this(message: StoredMessage, contact: str | None = None) -> tuple[Any, ...]:  # Any: SQL expressions
-    holder = message.contact if contact is None else contact
-    return (messages.c.shard == shard_of(holder), messages.c.contact == holder, messages.c.id == message.id)
+def _place(message: StoredMessage, contact: str) -> tuple[object, ...]:
+    """The key of a message; with its instant, which on PostgreSQL says where to look."""
+    return (shard_of(contact), contact, message.id, to_micros(message.queued_at))
+
+
+def _among(places: FromClause, given: Sequence[StoredMessage]) -> ColumnElement[bool]:
+    """These rows, where they have the status. The first instant lets PostgreSQL leave out the months before it."""
+    key = ("shard", "contact", "id", "queued_at")
+    same = and_(*(messages.c[name] == places.c[name] for name in key), messages.c.status == places.c.was)
+    return and_(same, messages.c.queued_at >= min(to_micros(one.queued_at) for one in given))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -198,17 +242,27 @@ def _first_due(connection: Connection, channel: str) -> datetime:
     return from_micros(connection.execute(select(func.min(messages.c.due_at)).where(mine)).scalar_one())
 
 
-def by_id(connection: Connection, id_: str) -> StoredMessage | None:
-    """One message."""
-    row = connection.execute(select(messages).where(messages.c.id == id_)).first()
+def by_id(connection: Connection, id_: str, queued_at: int | None = None) -> StoredMessage | None:
+    """One message.
+
+    :param queued_at: when it was queued, in microseconds, as far as is known; found is also one that was queued anew.
+    """
+    this = (messages.c.id == id_) & forgotten.kept(connection, messages)
+    row = None
+    if queued_at is not None:
+        row = connection.execute(select(messages).where(this, messages.c.queued_at == queued_at)).first()
+    if row is None:
+        row = connection.execute(select(messages).where(this)).first()
     return None if row is None else from_row(row)
 
 
 def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool:
     """Queue a failed message again, as of now; whether it was failed. Its contact's next turn takes that in."""
+    months.ensure(connection, messages, [to_micros(now)])
+    this = bulk.rows(connection, _PLACES, [(*_place(message, message.contact), "failed")])
     changed = connection.execute(
         update(messages)
-        .where(*_this(message), messages.c.status == "failed")
+        .where(_among(this, [message]))
         .values(
             status="queued", queued_at=to_micros(now), due_at=to_micros(now), reason=None, attempts=0, expires_at=None
         )
@@ -238,7 +292,7 @@ def page(
     """Messages behind a place: those of a contact in order of time, those of all in the order of their key."""
     first = messages.c.shard if contact is None else messages.c.queued_at
     key = (first, messages.c.contact, messages.c.id)
-    query = select(messages).order_by(*key).limit(limit)
+    query = select(messages).where(forgotten.kept(connection, messages)).order_by(*key).limit(limit)
     if contact is not None:
         query = query.where(messages.c.shard == shard_of(contact), messages.c.contact == contact)
     if status is not None:

@@ -6,7 +6,7 @@ before each of its statements; one that reads sees one state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure
 from journeyflow.db.silence import AttendedConnection
-from journeyflow.db.transactions import ReadConnection, WriteConnection
+from journeyflow.db.transactions import LEARNT, ReadConnection, WriteConnection
 
 CONNECTIONS_MAX: Final = 48
 """Of one process: as many requests as its threads handle at once, and its own loops."""
@@ -88,6 +88,12 @@ def _settings(patience_seconds: float) -> Any:  # Any: SQLAlchemy's listeners ar
         "tcp_user_timeout": ACKNOWLEDGE_SECONDS_MAX * 1000,
         # Batches are joined through the keys of the tables; a plan is made in less time than its code is compiled.
         "jit": "off",
+        # So that a plan is as good tomorrow as today: one that is made while a table is empty is kept, and reads all of
+        # it for each row when it has grown. What has no index to go by is read whole all the same.
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+        "plan_cache_mode": "force_custom_plan",
     }
     statements = ";".join(f"SET {name} = {value}" for name, value in settings.items())
 
@@ -118,7 +124,12 @@ def _check(engine: Engine, store: _Store) -> None:
 def write(engine: Engine) -> Iterator[WriteConnection]:
     """See :func:`journeyflow.db.store.write`."""
     with _failures(_store(engine)), engine.begin() as connection:
-        yield WriteConnection(ReadConnection(connection))
+        try:
+            yield WriteConnection(ReadConnection(connection))
+        except (DBAPIError, psycopg.Error):
+            if not connection.invalidated:
+                connection.info.pop(LEARNT, None)
+            raise
 
 
 @contextmanager
@@ -129,22 +140,38 @@ def read(engine: Engine) -> Iterator[ReadConnection]:
         yield ReadConnection(connection)
 
 
+@contextmanager
+def each_alone(engine: Engine) -> Iterator[Connection]:
+    """See :func:`journeyflow.db.store.each_alone`."""
+    with _failures(_store(engine)), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _store(engine: Engine) -> _Store:
     store = engine.get_execution_options().get(_OPTION)
     assert isinstance(store, _Store), "an engine that open_engine made"
     return store
 
 
-@contextmanager
-def plain(engine: Engine) -> Iterator[Connection]:
-    """A connection without transactions: each statement is one, and is seen by others at once."""
-    with _failures(_store(engine)), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        yield connection
+# --- what operators watch --------------------------------------------------------------------------------------------
+
+_DEAD_ROWS: Final = """
+SELECT coalesce(pg_partition_root(relid), relid)::regclass::text, sum(n_dead_tup)::bigint
+FROM pg_stat_user_tables WHERE schemaname = current_schema() GROUP BY 1
+"""
+
+
+def dead_rows(connection: Connection) -> dict[str, int]:
+    """How many rows of each table are dead and not cleaned up yet, those of its parts together."""
+    found: Sequence[tuple[str, int]] = connection.exec_driver_sql(_DEAD_ROWS).tuples().all()
+    return dict(found)
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------
 
+_NO_MONTH: Final = "23514, no partition"
 _AGAIN: Final = {
+    _NO_MONTH: "in {store} the month of this was put away; nothing was stored, try again",
     "40001": "somebody else changed in {store} what this needed; nothing of it was stored, try again",
     "40P01": "this and somebody else waited for one another in {store}; nothing of it was stored, try again",
     "55P03": "{store} was busy with other writes for {patience:g} s; nothing was stored",
@@ -209,6 +236,8 @@ def _named(error: BaseException | None, name: str, patience_seconds: float) -> J
         return None
     detail = " ".join(str(error).split())
     state = error.sqlstate or _state_of_refusal(error, detail)
+    if state == "23514" and error.diag.message_primary is not None and "no partition" in error.diag.message_primary:
+        state = _NO_MONTH
     if state in _AGAIN:
         return Overloaded(_AGAIN[state].format(store=name, patience=patience_seconds, detail=detail))
     for length in (5, 3, 2):

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from journeyflow.core.values import JSON, from_micros, to_micros
+from journeyflow.db import forgotten
 from journeyflow.db.tables import contacts, events
 
 
@@ -49,7 +50,7 @@ def events_of(
     :param without: names that are left out.
     """
     columns = (events.c.contact, events.c.name, events.c.occurred_at, events.c.handled_at, events.c.properties)
-    wanted = (events.c.shard == shard) & events.c.name.not_in(sorted(without))
+    wanted = (events.c.shard == shard) & events.c.name.not_in(sorted(without)) & forgotten.kept(connection, events)
     if until is not None:
         wanted &= events.c.handled_at <= to_micros(until)
     query = select(*columns).where(wanted).order_by(events.c.contact, events.c.number)

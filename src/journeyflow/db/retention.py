@@ -1,4 +1,8 @@
-"""Deleting what is kept no longer, shard by shard, so that no transaction is long."""
+"""Deleting what is kept no longer, shard by shard, so that no transaction is long.
+
+On PostgreSQL whole months of history are dropped instead (:mod:`journeyflow.db.past_months`); of history, rows are
+deleted there only where they lie in no month.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from journeyflow.core.values import to_micros
+from journeyflow.db.months import END, FIRST
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import SHARD, calls, events, firings, messages, refusals, seen, trail
 from journeyflow.db.turns import DAY_US
@@ -25,7 +30,7 @@ def expired_shards(connection: Connection, limits: Limits) -> list[int]:
     found: set[int] = set()
     for name, before in limits.items():
         shard = TABLES[name].c[SHARD]
-        found.update(connection.scalars(select(shard).where(_expired(name, before)).distinct()))
+        found.update(connection.scalars(select(shard).where(_expired(connection, name, before)).distinct()))
     return sorted(found)
 
 
@@ -33,13 +38,21 @@ def trim_shard(connection: Connection, shard: int, limits: Limits) -> dict[str, 
     """Delete what is too old in one shard; how many rows of each table."""
     return {
         name: connection.execute(
-            delete(TABLES[name]).where(TABLES[name].c[SHARD] == shard, _expired(name, before))
+            delete(TABLES[name]).where(TABLES[name].c[SHARD] == shard, _expired(connection, name, before))
         ).rowcount
         for name, before in limits.items()
     }
 
 
-def _expired(name: str, before: datetime) -> ColumnElement[bool]:
+def _expired(connection: Connection, name: str, before: datetime) -> ColumnElement[bool]:
+    month = TABLES[name].info["month"]
+    if month is None or not on_postgresql(connection):
+        return _older(name, before)
+    at = TABLES[name].c[month]
+    return and_(_older(name, before), or_(at < FIRST.start, at >= END.start))
+
+
+def _older(name: str, before: datetime) -> ColumnElement[bool]:
     at = to_micros(before)
     match name:
         case "events":

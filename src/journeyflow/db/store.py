@@ -20,6 +20,8 @@ from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteC
 __all__ = [
     "ReadConnection",
     "WriteConnection",
+    "dead_rows",
+    "each_alone",
     "is_postgresql",
     "on_postgresql",
     "one_at_a_time",
@@ -122,6 +124,26 @@ def _is_of_the_system(connection: Connection, error: DBAPIError) -> bool:
 
         return postgresql.is_of_the_system(error)
     return sqlite.is_of_the_system(error)
+
+
+def each_alone(engine: Engine) -> AbstractContextManager[Connection]:
+    """A connection on which each statement is a transaction: for what PostgreSQL does in no other way.
+
+    :raises Overloaded: when others were in the way; what was done before stays done.
+    :raises SystemFailure: when the database can't be reached or written.
+    """
+    from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+    return postgresql.each_alone(engine)
+
+
+def dead_rows(connection: Connection) -> dict[str, int]:
+    """How many rows of each table are dead and not cleaned up yet, as PostgreSQL reckons; SQLite leaves none behind."""
+    if not on_postgresql(connection):
+        return {}
+    from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+    return postgresql.dead_rows(connection)
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

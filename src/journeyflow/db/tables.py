@@ -62,15 +62,23 @@ def _table(
     *parts: Any,
     rowid: bool = False,  # Any: SQLAlchemy's
     queue: bool = False,
+    month: str | None = None,
 ) -> Table:
     """A table; on SQLite it is stored in the order of its primary key, or, where rows are large, of their arrival.
 
     :param queue: whether its oldest rows of some shards are asked for; on PostgreSQL such rows lie in a part of their
         own, so that nobody walks over the others.
+    :param month: the instant of its rows; on PostgreSQL those of one month lie in a part of their own, which goes as a
+        whole, and the instant is a column of the primary key (:mod:`journeyflow.db.months`).
     """
-    parted = f"RANGE ({SHARD})" if queue else None
+    by = SHARD if queue else month
     return Table(
-        name, metadata, *parts, info={"spread": spread}, sqlite_with_rowid=rowid, postgresql_partition_by=parted
+        name,
+        metadata,
+        *parts,
+        info={"spread": spread, "month": month},
+        sqlite_with_rowid=rowid,
+        postgresql_partition_by=None if by is None else f"RANGE ({by})",
     )
 
 
@@ -163,6 +171,7 @@ events = _table(
     Column("claimed_at", Instant),
     _must("properties", Json),
     rowid=True,
+    month="handled_at",
 )
 
 seen = _table(
@@ -219,6 +228,7 @@ trail = _table(
     _must("records", Json),
     Column("former", Key),
     rowid=True,
+    month="at",
 )
 
 refusals = _table(
@@ -398,6 +408,7 @@ messages = _table(
     CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed', 'skipped', 'cancelled')", name="status"),
     CheckConstraint("(due_at IS NOT NULL) = (status IN ('queued', 'sending'))", name="due"),
     rowid=True,
+    month="queued_at",
 )
 Index(
     "ix_messages_channel_due_at",
@@ -409,6 +420,16 @@ Index(
 Index("ix_messages_id", messages.c.id)
 Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
+
+departures = _table(
+    "departures",
+    "distributed",
+    _key("shard", SmallInteger),  # the channel's
+    _key("channel", Slug),
+    _key("counts_until", Instant),
+    _key("batch", Id),  # of a reservation; empty for what was sent
+    _must("count", Integer),
+)
 
 calls = _table(
     "calls",

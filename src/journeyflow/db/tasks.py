@@ -30,8 +30,8 @@ SCANNED_PER_CONTACT: Final = 20
 TOGETHER_MAX: Final = 8
 """So many tasks share a turn; younger ones wait until one of them is done."""
 LOOKED_AT_MAX: Final = 4_000
-"""A slice looks at so many runs at the most, most of which may be of other journeys: reading them all until enough are
-found would hold the lock of the database for as long as there are others."""
+"""The slices of a turn look at so many runs at the most, most of which may be of other journeys: reading them all until
+enough are found would hold the lock of the database for as long as there are others."""
 
 
 class Task(NamedTuple):
@@ -72,10 +72,10 @@ def add(connection: Connection, kind: Kind, journey: str, at: datetime, resumpti
             _put(connection, group, kind, args, at)
 
 
-def fire(connection: Connection, claim: Claim, journey: str, trigger: str, fire_at: datetime) -> None:
+def fire(connection: Connection, group: Group, journey: str, trigger: str, fire_at: datetime) -> None:
     """Let the contacts of a group that a schedule is for take part in one of its firings."""
     args = dump({"journey": journey, "trigger": trigger, "fire_at": to_micros(fire_at)})
-    _put(connection, claim.group, "fire", args, fire_at)
+    _put(connection, group, "fire", args, fire_at)
 
 
 def _put(connection: Connection, group: Group, kind: Kind, args: str, at: datetime) -> None:
@@ -114,21 +114,24 @@ def _task(row: Any) -> Task:  # Any: a row of the table
     )
 
 
-def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, segment: str | None) -> Slice:
-    """At most the next ``limit`` contacts of a task; the cursor moves behind them, and the task ends with the last.
+def take_slice(
+    connection: Connection, claim: Claim, task: Task, limit: int, together: int, segment: str | None
+) -> Slice:
+    """The next contacts of a task; the cursor moves behind them, and the task ends with the last.
 
+    :param limit: so many contacts at most for all tasks of the turn, of which there are ``together``.
     :param segment: the key of the definition by which a firing's contacts can be told from the others, where known.
     """
+    group = next(part for part in claim.parts if part.first == task.shard)
+    limit, looked_at = max(1, limit // together), LOOKED_AT_MAX // together
     if task.kind == "look_at_all":
-        found, cursor = _contacts(connection, claim, task.cursor, limit)
+        found, cursor = _contacts(connection, group, task.cursor, limit)
     elif task.kind == "fire":
         scanned = limit * SCANNED_PER_CONTACT
-        places, last, more = possible_members(
-            connection, segment, claim.now, task.cursor, limit, scanned, group=claim.group
-        )
+        places, last, more = possible_members(connection, segment, claim.now, task.cursor, limit, scanned, group=group)
         found, cursor = [contact for _, contact in places], last if more else None
     else:
-        found, cursor = _in_journey(connection, claim, task, limit)
+        found, cursor = _in_journey(connection, group, task, limit, looked_at)
     mine = (tasks.c.shard == task.shard) & (tasks.c.id == task.id)
     if cursor is None:
         connection.execute(delete(tasks).where(mine))
@@ -137,21 +140,23 @@ def take_slice(connection: Connection, claim: Claim, task: Task, limit: int, seg
     return Slice(found, cursor is None)
 
 
-def _contacts(connection: Connection, claim: Claim, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
+def _contacts(connection: Connection, group: Group, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
     key = (contacts.c.shard, contacts.c.contact)
-    behind = tuple_(*key) > tuple_(*after), contacts.c.shard <= claim.group.last
+    behind = tuple_(*key) > tuple_(*after), contacts.c.shard <= group.last
     rows = connection.execute(select(*key).where(*behind).order_by(*key).limit(limit)).all()
     return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
 
 
-def _in_journey(connection: Connection, claim: Claim, task: Task, limit: int) -> tuple[list[str], Cursor | None]:
+def _in_journey(
+    connection: Connection, group: Group, task: Task, limit: int, looked_at: int
+) -> tuple[list[str], Cursor | None]:
     """The next contacts with an active run in the journey."""
     key = (runs.c.shard, runs.c.contact)
     rows = connection.execute(
         select(*key, runs.c.journey, runs.c.status)
-        .where(tuple_(*key) > tuple_(*task.cursor), runs.c.shard <= claim.group.last)
+        .where(tuple_(*key) > tuple_(*task.cursor), runs.c.shard <= group.last)
         .order_by(*key)
-        .limit(LOOKED_AT_MAX)
+        .limit(looked_at)
     )
     found: dict[str, None] = {}
     place = None
@@ -164,7 +169,7 @@ def _in_journey(connection: Connection, claim: Claim, task: Task, limit: int) ->
             place = (shard, contact)
             if journey == task.journey and status == "active":
                 found[contact] = None
-    if seen < LOOKED_AT_MAX or place is None:
+    if seen < looked_at or place is None:
         return [*found], None
     found[place[1]] = None  # whose runs may go on behind the cut; to look at a contact never does harm
     return [*found], place

@@ -16,7 +16,7 @@ from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import HandOn
 from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import history
+from journeyflow.db import forgotten, history
 from journeyflow.db.contacts import instant
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.inbox import HAND_ON, decode
@@ -116,7 +116,8 @@ def _events(connection: Connection, contact: str, position: Position | None, lim
     last = 0 if position is None else position.number
     query = (
         select(events)
-        .where(_mine(events, contact), _earlier(events.c.handled_at, "event", events.c.number, position, last))
+        .where(_mine(events, contact), forgotten.kept(connection, events))
+        .where(_earlier(events.c.handled_at, "event", events.c.number, position, last))
         .order_by(events.c.handled_at.desc(), events.c.number.desc())
         .limit(limit)
     )
@@ -137,7 +138,8 @@ def _steps(connection: Connection, contact: str, position: Position | None, limi
     last = 0 if position is None else position.number
     query = (
         select(trail)
-        .where(_mine(trail, contact), _earlier(trail.c.at, "step", trail.c.number, position, last))
+        .where(_mine(trail, contact), forgotten.kept(connection, trail))
+        .where(_earlier(trail.c.at, "step", trail.c.number, position, last))
         .order_by(trail.c.at.desc(), trail.c.number.desc())
         .limit(limit)
     )
@@ -152,7 +154,8 @@ def _messages(connection: Connection, contact: str, position: Position | None, l
     last = "" if position is None else position.id
     query = (
         select(messages)
-        .where(_mine(messages, contact), _earlier(messages.c.queued_at, "message", messages.c.id, position, last))
+        .where(_mine(messages, contact), forgotten.kept(connection, messages))
+        .where(_earlier(messages.c.queued_at, "message", messages.c.id, position, last))
         .order_by(messages.c.queued_at.desc(), messages.c.id.desc())
         .limit(limit)
     )

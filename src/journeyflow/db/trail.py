@@ -7,11 +7,12 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
+from journeyflow.db import forgotten
 from journeyflow.db.tables import trail
 
 
@@ -33,11 +34,31 @@ def of_contact(connection: Connection, contact: str) -> list[tuple[int, TrailRec
     Those of a contact that was merged into it are among them by their instants, as they were written.
     """
     mine = (trail.c.shard == shard_of(contact)) & (trail.c.contact == contact)
-    query = select(trail.c.number, trail.c.at, trail.c.records, trail.c.former).where(mine)
+    query = select(trail.c.number, trail.c.at, trail.c.records, trail.c.former).where(
+        mine, forgotten.kept(connection, trail)
+    )
     return [
         (number, record)
         for number, at, records, former in connection.execute(query.order_by(trail.c.at, trail.c.number)).all()
         for record in _records(former or contact, at, orjson.loads(records))
+    ]
+
+
+Place = tuple[str, int, int]
+"""A row: its contact, its number, and its instant in microseconds."""
+
+
+def of_places(connection: Connection, places: Sequence[Place]) -> list[TrailRecord]:
+    """The records of some rows, in the order in which these are named; rows that are gone are left out."""
+    key = (trail.c.shard, trail.c.contact, trail.c.number, trail.c.at)
+    wanted = [(shard_of(contact), contact, number, at) for contact, number, at in places]
+    rows = connection.execute(select(trail).where(tuple_(*key).in_(wanted)))
+    found = {(row.contact, row.number, row.at): row for row in rows}
+    return [
+        record
+        for place in places
+        if (row := found.get(place)) is not None
+        for record in _records(row.former or row.contact, row.at, orjson.loads(row.records))
     ]
 
 

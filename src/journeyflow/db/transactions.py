@@ -13,3 +13,6 @@ WriteConnection = NewType("WriteConnection", ReadConnection)
 
 PATIENCE_SECONDS: Final = 10.0
 """How long to wait for others: for their writes, and for a connection."""
+
+LEARNT: Final = "journeyflow_learnt"
+"""Where a connection keeps, in its ``info``, what it has found out of the database; an error makes it look again."""

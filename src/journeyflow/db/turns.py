@@ -7,13 +7,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    SmallInteger,
+    Text,
+    and_,
+    bindparam,
+    update,
+)
 
 from journeyflow.core.contact import Address
 from journeyflow.core.effects import Effects, Engaged, Message, TrailRecord
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk, calls, codes, timers
+from journeyflow.db import bulk, calls, codes, entry_keys, timers
 from journeyflow.db.claims import Claim
 from journeyflow.db.contacts import contact_row, dump, micros, run_row
 from journeyflow.db.forgetting import forget
@@ -49,10 +59,13 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
         connection,
         entries,
         [
-            (shard_of(contact), contact, journey, key, to_micros(entry.first_at), to_micros(entry.last_at), entry.count)
+            (
+                shard_of(contact), contact, journey, entry_keys.stored(key), to_micros(entry.first_at),
+                to_micros(entry.last_at), entry.count,
+            )
             for (contact, journey, key), entry in effects.entries.items()
         ],
-    )
+    )  # fmt: skip
     bulk.insert(connection, messages, [_message_row(message) for message in effects.messages])
     calls.queue(connection, effects.calls)
     _withdraw(connection, effects.withdrawn)
@@ -123,30 +136,34 @@ def _message_row(message: Message) -> tuple[object, ...]:
     )
 
 
-_THIS = and_(
-    messages.c.shard == bindparam("of_shard"),
-    messages.c.contact == bindparam("of_contact"),
-    messages.c.id == bindparam("of_id"),
-)
+_WITHDRAWN: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "was": Text}
+_ENGAGED: Final[bulk.Types] = {"shard": SmallInteger, "contact": Text, "id": Text, "at": BigInteger, "was": BigInteger}
+"""``was`` is what a message must be or have; see :mod:`journeyflow.db.outbox`."""
 
 
 def _withdraw(connection: Connection, withdrawn: Iterable[tuple[str, str]]) -> None:
-    which = [{"of_shard": shard_of(contact), "of_contact": contact, "of_id": id_} for contact, id_ in withdrawn]
-    if which:
-        cancelled = update(messages).where(_THIS, messages.c.status == "queued")
-        connection.execute(cancelled.values(status="cancelled", due_at=None), which)
+    rows = [(shard_of(contact), contact, id_, "queued") for contact, id_ in withdrawn]
+    if rows:
+        these = bulk.rows(connection, _WITHDRAWN, rows)
+        queued = and_(_same_message(these), messages.c.status == these.c.was)
+        connection.execute(update(messages).where(queued).values(status="cancelled", due_at=None))
 
 
 def _engage(connection: Connection, engaged: Iterable[Engaged]) -> None:
     """The first opening and the first click of each message by a person."""
-    which: dict[str, list[dict[str, object]]] = {}
+    firsts: dict[str, dict[tuple[str, str], int]] = {}
     for one in engaged:
-        this = {"of_shard": shard_of(one.contact), "of_contact": one.contact, "of_id": one.message}
-        which.setdefault(one.what, []).append({**this, "first_at": to_micros(one.at)})
-    for what, rows in which.items():
+        firsts.setdefault(one.what, {}).setdefault((one.contact, one.message), to_micros(one.at))
+    for what, found in firsts.items():
+        rows = [(shard_of(contact), contact, id_, at, None) for (contact, id_), at in found.items()]
+        these = bulk.rows(connection, _ENGAGED, rows)
         column = messages.c.opened_at if what == "opened" else messages.c.clicked_at
-        first = update(messages).where(_THIS, column.is_(None)).values({column: bindparam("first_at")})
-        connection.execute(first, rows)
+        first = and_(_same_message(these), column.is_not_distinct_from(these.c.was))
+        connection.execute(update(messages).where(first).values({column: these.c.at}))
+
+
+def _same_message(these: FromClause) -> ColumnElement[bool]:
+    return and_(*(messages.c[name] == these.c[name] for name in ("shard", "contact", "id")))
 
 
 def _save_coupons(connection: Connection, effects: Effects, claim: Claim) -> None:

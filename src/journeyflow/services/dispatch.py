@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from journeyflow.channels.base import Email, Outgoing, ShortMessage
 from journeyflow.core.contact import Address, Contact
-from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused
+from journeyflow.core.errors import DeliveryError, JourneyflowError, Refused, Undeliverable
 from journeyflow.core.flows import Flows
 from journeyflow.core.identity import address_hash
-from journeyflow.core.inputs import MessageFailed
+from journeyflow.core.inputs import Event, Input, MessageFailed
 from journeyflow.core.local_time import in_window, quiet_end, zone
+from journeyflow.core.values import JSON
 from journeyflow.core.view import Library
-from journeyflow.db import contacts, inbox, memory, outbox
+from journeyflow.core.workspace import Rate
+from journeyflow.db import contacts, departures, inbox, memory, outbox
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.outbox import Outcome, StoredMessage
+from journeyflow.services import pace
 from journeyflow.services.letters import Letters, passage_of
-from journeyflow.services.pace import Pace
 
 LEASE: Final = timedelta(minutes=5)
 """A dispatcher that has not reported after so long is taken for dead."""
@@ -39,22 +43,65 @@ class Ready:
     redelivered: bool
 
 
+class Places(NamedTuple):
+    """What a batch may send on channels that have a sending rate, and until when its places are kept for it."""
+
+    batch: str
+    free: dict[str, int]
+    until: dict[str, datetime]
+
+
 class Postmaster:
     """Picks messages up, asks again, renders, and writes down what became of them."""
 
     def __init__(self, cache: FlowsCache, letters: Letters) -> None:
         self._cache = cache
         self._letters = letters
-        self.pace = Pace()
+        self.rates: Mapping[str, Rate] | None = None
+        """The sending rates that were in force when messages were last picked up; ``None`` before."""
 
-    def pick_up(self, connection: Connection, now: datetime, limit: int) -> tuple[list[Ready], list[Outcome]]:
+    def reserve(self, connection: Connection, now: datetime, limit: int) -> Places:
+        """Places for a batch on the channels that have a sending rate; to be settled once the batch is over."""
+        rates = self._rates(self._cache.current(connection))
+        places = Places(str(uuid4()), {}, {})
+        for channel, rate in sorted(rates.items()):
+            due = outbox.count_due(connection, channel, now, limit)
+            if not due:
+                continue
+            departures.lock(connection, channel)
+            count = min(due, pace.room(rate, departures.counted(connection, channel, now)))
+            if count:
+                until = now + LEASE + timedelta(seconds=rate.seconds)
+                departures.reserve(connection, channel, places.batch, until, count, now)
+                places.free[channel], places.until[channel] = count, until
+        return places
+
+    def _rates(self, flows: Flows) -> Mapping[str, Rate]:
+        found: dict[str, Rate] = {}
+        found.update(flows.library.workspace.sending_rate.items())
+        self.rates = found
+        return found
+
+    def settle(self, connection: Connection, places: Places, sent: Iterable[tuple[str, datetime]]) -> None:
+        """A batch is over; ``sent`` are channel and instant of each message that was handed over, or tried."""
+        rates = self.rates or {}
+        counts = Counter(
+            (channel, pace.counts_until(rates[channel], at)) for channel, at in sent if channel in places.until
+        )
+        departures.settle(connection, places.until, places.batch, counts)
+
+    def pick_up(
+        self, connection: Connection, now: datetime, limit: int, places: Places | None = None
+    ) -> tuple[list[Ready], list[Outcome]]:
         """Claim due messages; those to deliver, and the outcomes of those that are not delivered (rule 5.5).
 
-        No more than the workspace's sending rate admits. The outcomes are written in the same transaction.
+        On channels that have a sending rate no more than there are places. The outcomes are written in the same
+        transaction.
         """
         flows = self._cache.current(connection)
-        self.pace.follow(flows.library.workspace.sending_rate.items())
-        claimed = outbox.claim(connection, now, now + LEASE, limit, self.pace.room(now))
+        rates = self._rates(flows)
+        room = {channel: 0 if places is None else places.free.get(channel, 0) for channel in rates}
+        claimed = outbox.claim(connection, now, now + LEASE, limit, room)
         people = contacts.load(connection, {message.contact for message in claimed}, now)
         known = memory.read_addresses(connection, {address_hash(one.channel, one.to or "") for one in claimed})
         ready: list[Ready] = []
@@ -125,11 +172,31 @@ class Postmaster:
 
 
 def write_down(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """What became of claimed messages; of one that failed its contact is told, for what counted on it (rule 5.5)."""
+    """What became of claimed messages; of one that failed its contact is told, for what counted on it (rule 5.5).
+
+    A mail server that says at once that there is no such address says what a bounce says later (rule 5.8).
+    """
     for outcome in outbox.finish(connection, outcomes):
         if outcome.status == "failed":
-            failed = MessageFailed(outcome.at, outcome.message.id, outcome.message.channel)
-            inbox.put(connection, [(outcome.message.contact, failed)])
+            message = outcome.message
+            told: list[Input] = [MessageFailed(outcome.at, message.id, message.channel)]
+            if outcome.bounced:
+                told.append(_bounce(message, outcome))
+            inbox.put(connection, [(message.contact, one) for one in told])
+
+
+def _bounce(message: StoredMessage, outcome: Outcome) -> Event:
+    properties: dict[str, JSON] = {
+        "type": "hard",
+        "email": message.to,
+        "reason": outcome.reason,
+        "message": message.id,
+        "template": message.template,
+        "journey": message.journey,
+        "node": message.node,
+        "run": message.run,
+    }
+    return Event(outcome.at, "Email Bounced", outcome.at, properties, message_id=f"bounce {message.id}")
 
 
 def _ask_again(
@@ -163,7 +230,8 @@ def after_failure(message: StoredMessage, error: DeliveryError, now: datetime, j
     """Try again later, or give up (rule 5.3); ``jitter`` is in [0, 1)."""
     reason = str(error) or type(error).__name__
     if isinstance(error, Refused):
-        return Outcome(message, "failed", now, reason)
+        bounced = isinstance(error, Undeliverable) and message.channel == "email"
+        return Outcome(message, "failed", now, reason, bounced=bounced)
     pause = min(BACK_OFF_MAX, BACK_OFF_FIRST * 2 ** min(message.attempts, 20)) * (0.5 + jitter)
     again = now + pause
     end = message.queued_at + GIVE_UP_AFTER

@@ -17,12 +17,13 @@ from sqlalchemy import Connection, Engine
 
 from journeyflow.channels.base import Channel, Email, ShortMessage
 from journeyflow.core.errors import Conflict, JourneyflowError
-from journeyflow.db import failures
+from journeyflow.db import documents, failures
 from journeyflow.db.history import current_workspace, engine_clock
 from journeyflow.db.lock import EngineLock
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import database_path
 from journeyflow.db.store import is_postgresql, open_engine, postgresql_url, read, write
+from journeyflow.services.publish import empty_pools
 
 Verdict = Literal["ok", "hint", "wrong"]
 
@@ -88,6 +89,8 @@ def _inside(connection: Connection, now: datetime) -> Iterator[Finding]:
         yield Finding("wrong", "inputs", f"{aside:,} could not be decided on and were set aside, with their errors")
     if current_workspace(connection).sender is None:
         yield Finding("hint", "sender", "the workspace has no sender: an e-mail whose node has no from will fail")
+    pools = [one.document for one in documents.newest(connection, "coupon_pool")]
+    yield from (Finding("hint", "coupons", told) for told in empty_pools(connection, pools))
     last = engine_clock(connection)
     if last is not None and last > now + CLOCK_TOLERANCE:
         until = f"until {last:%Y-%m-%d %H:%M:%S}Z everything happens as if it were then"

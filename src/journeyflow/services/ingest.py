@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from threading import Condition, Thread
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -21,8 +21,18 @@ Arrivals = Sequence[tuple[str, Input]]
 
 INPUTS_MAX: Final = 20_000
 """So many inputs may wait for their commit; beyond it nothing is taken."""
+BYTES_MAX: Final = 32_000_000
+"""So many bytes of requests may wait for their commit: as objects of Python they take several times as much."""
 GROUP_MAX: Final = 5_000
 """So many inputs share a transaction."""
+
+
+class _Waiting(NamedTuple):
+    """A request that waits for its commit, its future, and its size in bytes."""
+
+    arrivals: Arrivals
+    done: Future[list[int]]
+    size: int
 
 
 class Ingest:
@@ -31,8 +41,9 @@ class Ingest:
     def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
         self._engine = engine
         self._wake = wake
-        self._waiting: deque[tuple[Arrivals, Future[list[int]]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._count = 0
+        self._bytes = 0
         self._changed = Condition()
         self._stopped = False
         self._thread = Thread(target=self._run, name="ingest", daemon=True)
@@ -48,19 +59,22 @@ class Ingest:
             self._changed.notify()
         self._thread.join()
 
-    def submit(self, arrivals: Arrivals) -> Future[list[int]]:
+    def submit(self, arrivals: Arrivals, size: int = 0) -> Future[list[int]]:
         """Store inputs; the future gives their ids once they are on disk.
 
+        :param size: of the request that brought them, in bytes.
         :raises Overloaded: when too many wait; nothing of these was stored.
         """
         done: Future[list[int]] = Future()
         # Running from the start: who waits for it may give up, but what was taken is stored and can't be cancelled.
         done.set_running_or_notify_cancel()
         with self._changed:
-            if self._stopped or self._count + len(arrivals) > INPUTS_MAX:
+            full = self._count + len(arrivals) > INPUTS_MAX or self._bytes + size > BYTES_MAX
+            if self._stopped or full:
                 raise Overloaded("too many events at once; nothing of this request was stored")
-            self._waiting.append((arrivals, done))
+            self._waiting.append(_Waiting(arrivals, done, size))
             self._count += len(arrivals)
+            self._bytes += size
             self._changed.notify()
         return done
 
@@ -89,26 +103,27 @@ class Ingest:
                 return
             self._commit(group)
 
-    def _next_group(self) -> list[tuple[Arrivals, Future[list[int]]]]:
+    def _next_group(self) -> list[_Waiting]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopped)
-            group: list[tuple[Arrivals, Future[list[int]]]] = []
-            size = 0
-            while self._waiting and (not group or size + len(self._waiting[0][0]) <= GROUP_MAX):
-                item = self._waiting.popleft()
-                size += len(item[0])
-                group.append(item)
-            self._count -= size
+            group: list[_Waiting] = []
+            count = 0
+            while self._waiting and (not group or count + len(self._waiting[0].arrivals) <= GROUP_MAX):
+                one = self._waiting.popleft()
+                count += len(one.arrivals)
+                self._bytes -= one.size
+                group.append(one)
+            self._count -= count
             return group
 
-    def _commit(self, group: list[tuple[Arrivals, Future[list[int]]]]) -> None:
+    def _commit(self, group: list[_Waiting]) -> None:
         try:
             with write(self._engine) as connection:
-                ids = [inbox.put(connection, arrivals) for arrivals, _ in group]
+                ids = [inbox.put(connection, one.arrivals) for one in group]
         except Exception as error:  # noqa: BLE001  # every waiting request is told, and the thread lives on
-            for _, done in group:
-                done.set_exception(error)
+            for one in group:
+                one.done.set_exception(error)
             return
-        for (_, done), stored in zip(group, ids, strict=True):
-            done.set_result(stored)
+        for one, stored in zip(group, ids, strict=True):
+            one.done.set_result(stored)
         self._wake()

@@ -13,7 +13,7 @@ from journeyflow.core.errors import NotFound, Refused
 from journeyflow.core.flows import Flows
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import NO_PARTS, Template
-from journeyflow.core.values import JSON, Model
+from journeyflow.core.values import JSON, Model, to_micros
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.tables import documents
 from journeyflow.rendering.message import CompiledEmail, RenderedEmail
@@ -124,7 +124,8 @@ def _kind_and_id(name: str) -> tuple[str, str]:
 
 def passage_of(message: StoredMessage) -> Passage:
     """Which message its links are in."""
-    return Passage(message.contact, message.id, message.journey, message.template, message.topic)
+    queued_at = to_micros(message.queued_at)
+    return Passage(message.contact, message.id, message.journey, message.template, message.topic, queued_at=queued_at)
 
 
 def _document(connection: Connection, kind: str, id_: str, version: int) -> Model:

@@ -23,6 +23,12 @@ URL_LENGTH_MAX: Final = 1_500
 NOT_TRACKED: Final = Tracking(opens=False, clicks=False)
 
 
+def known_instant(token: Mapping[str, JSON]) -> int | None:
+    """When the message was queued that a link is in, in microseconds; ``None`` where its token does not say."""
+    at = token.get("at")
+    return at if isinstance(at, int) else None
+
+
 def tracking_of(workspace: Workspace, journey: Journey | None, template: Template, contact: Contact) -> Tracking:
     """What is told of a message: as its template says, else its journey, else the workspace; nothing against the
     contact's will (its attribute ``tracking`` is false).
@@ -34,7 +40,10 @@ def tracking_of(workspace: Workspace, journey: Journey | None, template: Templat
 
 
 class Passage(NamedTuple):
-    """Which message a link is in. ``test`` marks one that was sent to look at: its links change nothing."""
+    """Which message a link is in. ``test`` marks one that was sent to look at: its links change nothing.
+
+    ``queued_at`` (microseconds) is when the message was queued, which helps to find it.
+    """
 
     contact: str
     message: str
@@ -42,6 +51,7 @@ class Passage(NamedTuple):
     template: str | None
     topic: str | None
     test: bool = False
+    queued_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,11 @@ class MessageLinks:
     def _signed(self, purpose: Purpose, path: str, data: dict[str, JSON]) -> str:
         marked = {**data, "c": self.passage.contact, **({"test": True} if self.passage.test else {})}
         return f"{self.base}/{path}/{self.signer.sign(purpose, marked)}"
+
+    @property
+    def _message(self) -> dict[str, JSON]:
+        queued_at = self.passage.queued_at
+        return {"m": self.passage.message, **({} if queued_at is None else {"at": queued_at})}
 
     @property
     def unsubscribe(self) -> str:
@@ -73,11 +88,11 @@ class MessageLinks:
     @property
     def image(self) -> str:
         """Tells that the message is looked at."""
-        return self._signed("open", "t/o", {"m": self.passage.message}) + ".gif"
+        return self._signed("open", "t/o", self._message) + ".gif"
 
     def click(self, url: str, query: str) -> str:
         """Tells that a link was followed, and leads to ``url`` with ``query`` added."""
-        data: dict[str, JSON] = {"m": self.passage.message, "u": url, **({"q": query} if query else {})}
+        data: dict[str, JSON] = {**self._message, "u": url, **({"q": query} if query else {})}
         return self._signed("click", "t/c", data)
 
     def footer(self, workspace: Workspace, *, appended: bool) -> Footer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -59,7 +59,24 @@ def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list
 
 
 def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
-    """Where the installation stands otherwise than unchanged documents say, and applying them does not alter it."""
+    """What applying documents does not alter, though they do not work as they say before somebody does something."""
+    pools = [source.data for source in sources if source.kind == "coupon_pool"]
+    return [*_archived_by_hand(connection, sources), *empty_pools(connection, pools)]
+
+
+def empty_pools(connection: Connection, pools: Iterable[dict[str, JSON]]) -> Iterator[str]:
+    """A sentence for each pool, given as documents, that has no codes to give."""
+    for data in pools:
+        pool = CouponPool.model_validate(data)
+        name = pool.coupon_pool
+        if pool.stocked and not pool.listed and not codes.counts(connection, name)["left"]:
+            yield (
+                f"coupon pool {name} has no codes: whoever comes to it gets none; "
+                f"journeyflow coupons import {name} FILE brings some"
+            )
+
+
+def _archived_by_hand(connection: Connection, sources: Sequence[Source]) -> list[str]:
     states = documents.journey_rows(connection)
     known = {one.id: one.digest for one in documents.newest(connection, "journey")}
     archived = {id_ for id_, row in states.items() if row.state == "archived"}

@@ -153,16 +153,20 @@ def _scale(ceiling: int, step: int, height: float) -> list[Html]:
     return lines
 
 
+MARK_ROOM: Final = 66
+"""A month with its year, and a gap."""
+WEEKS_MAX: Final = 62
+"""The axis of so many days at most is marked by weeks."""
+MONTH_STEPS: Final = (1, 2, 3, 6)
+YEAR_STEPS: Final = (1, 2, 5, 10, 20, 50, 100, 1000)
+
+
 def _months(first: date, count: int, pace: float) -> list[Html]:
-    """Where months begin, or weeks where the chart is short; as many as have room."""
-    starts = [first + timedelta(days=index) for index in range(count)]
-    marks = [day for day in starts if day.day == 1] if count > 62 else [day for day in starts if day.weekday() == 0]
-    if not marks:
-        marks = starts[:1]
-    every = max(1, ceil(len(marks) * 58 / (CHART_WIDTH - LEFT)))
+    """Where weeks, months or years begin, whatever has room."""
+    days = [first + timedelta(days=index) for index in range(count)]
     found: list[Html] = []
     told: int | None = None
-    for day in marks[::every]:
+    for day in _marked(days):
         x = LEFT + (day - first).days * pace
         if x > CHART_WIDTH - 30:
             continue
@@ -176,9 +180,24 @@ def _months(first: date, count: int, pace: float) -> list[Html]:
     return found
 
 
+def _marked(days: Sequence[date]) -> Sequence[date]:
+    """The days that carry a mark, evenly spaced: every so many months, counted from January, or every so many years."""
+    if len(days) <= WEEKS_MAX:
+        return [day for day in days if day.weekday() == 0] or days[:1]
+    most = (CHART_WIDTH - LEFT) // MARK_ROOM
+    months = [day for day in days if day.day == 1]
+    for step in MONTH_STEPS:
+        marks = [day for day in months if (day.month - 1) % step == 0]
+        if len(marks) <= most:
+            return marks
+    years = [day for day in months if day.month == 1]
+    every = next(step for step in YEAR_STEPS if len(years) <= most * step)
+    return [day for day in years if day.year % every == 0]
+
+
 def _mark(day: date, count: int, told: int | None) -> str:
     """A month with its year where that is not the one told before; a week by its day."""
-    if count <= 62:
+    if count <= WEEKS_MAX:
         return f"{day:%-d %b}"
     return f"{day:%b %Y}" if day.year != told else f"{day:%b}"
 

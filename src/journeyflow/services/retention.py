@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from journeyflow.core.workspace import Retention
-from journeyflow.db import retention
+from journeyflow.db import forgotten, months, past_months, retention
 from journeyflow.db.history import current_workspace
-from journeyflow.db.store import read, write
+from journeyflow.db.store import is_postgresql, read, write
 
 REMEMBERED: Final = timedelta(days=30)
 """How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
@@ -40,12 +40,13 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
 
 
 def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], bool] = lambda: True) -> dict[str, int]:
-    """Delete what is too old; how many rows of each table.
+    """Delete what is too old; how many rows of each table, and on PostgreSQL how many months of history.
 
     One transaction for each shard, so that turns and ingestion go on in between; where it is interrupted, or
     ``go_on`` says no, the next time does the rest.
     """
     before = limits(kept, now)
+    _forget(engine, before)
     with read(engine) as connection:
         shards = retention.expired_shards(connection, before)
     deleted: Counter[str] = Counter()
@@ -54,7 +55,24 @@ def trim(engine: Engine, kept: Retention, now: datetime, go_on: Callable[[], boo
             break
         with write(engine) as connection:
             deleted.update(retention.trim_shard(connection, shard, before))
+    if is_postgresql(engine):  # last, since somebody who reads for long may hold it up
+        deleted["months"] = past_months.put_away(engine, before, go_on)
     return dict(deleted)
+
+
+def _forget(engine: Engine, before: Mapping[str, datetime]) -> None:
+    """What goes with its month later is shown to nobody from the same moment on."""
+    if is_postgresql(engine):
+        with write(engine) as connection:
+            forgotten.remember(connection, {table.name: before[table.name] for table in months.MONTHLY})
+
+
+def prepare(engine: Engine, now: datetime) -> None:
+    """Make room for what is to come. SQLite needs none."""
+    if not is_postgresql(engine):
+        return
+    with write(engine) as connection:
+        months.prepare(connection, now)
 
 
 def optimize(engine: Engine) -> None:

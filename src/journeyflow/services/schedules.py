@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows, Timed
 from journeyflow.core.timetable import Coming
 from journeyflow.core.triggers import ScheduleTrigger
@@ -24,17 +25,17 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def fire(connection: Connection, claim: Claim, flows: Flows, until: datetime) -> None:
-    """Fire for a group what has come by an instant, and was not missed by more than its ``catch_up``."""
-    last = firings.last(connection, claim.group)
-    for timed in flows.schedules:
-        coming = _next(timed, last, claim.now)
-        for _ in range(AT_ONCE_MAX):
-            if coming is None or coming.at > until:
-                break
-            journey, key = timed.published.id, timed.trigger.key
-            firings.put(connection, claim, journey, key, coming.at)
-            tasks.fire(connection, claim, journey, key, coming.at)
-            coming = None if _once(timed) else timed.table().after(coming)
+    """Fire for each group what has come by an instant, and was not missed by more than its ``catch_up``."""
+    for group, last in firings.last_of_groups(connection, claim.parts).items():
+        for timed in flows.schedules:
+            coming = _next(timed, last, claim.now)
+            for _ in range(AT_ONCE_MAX):
+                if coming is None or coming.at > until:
+                    break
+                journey, key = timed.published.id, timed.trigger.key
+                firings.put(connection, group, journey, key, coming.at, claim.now)
+                tasks.fire(connection, group, journey, key, coming.at)
+                coming = None if _once(timed) else timed.table().after(coming)
 
 
 def next_firing(connection: Connection, flows: Flows, now: datetime) -> datetime | None:
@@ -56,14 +57,21 @@ def next_by_group(
     return found
 
 
-def open_firings(connection: Connection, claim: Claim, flows: Flows) -> dict[str, list[datetime]]:
-    """The firings that contacts of a group still take part in, by the key under which a contact remembers its own."""
-    found: dict[str, list[datetime]] = {}
+def open_firings(connection: Connection, claim: Claim, flows: Flows) -> Callable[[str], Firings]:
+    """The firings that a contact may still take part in, by the key under which it remembers its own."""
+    found: dict[int, dict[str, list[datetime]]] = {}
     if flows.schedules:
         for task in tasks.firing(connection, claim):
             if task.fire_at is not None:
-                found.setdefault(f"{task.journey}:{task.trigger}", []).append(task.fire_at)
-    return found
+                of_group = found.setdefault(task.shard, {})
+                of_group.setdefault(f"{task.journey}:{task.trigger}", []).append(task.fire_at)
+    if not found:
+        return _none
+    return lambda contact: found.get(claim.part(contact).first, {})
+
+
+def _none(_: str) -> Firings:
+    return {}
 
 
 def _next(timed: Timed, last: Fired, now: datetime) -> Coming | None:

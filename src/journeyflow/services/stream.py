@@ -1,4 +1,4 @@
-"""What happens, told as it happens to those of this process who listen; who is slow misses some, and is told how many.
+"""What happens, told as it happens to those who listen; who is slow misses some, and is told how many.
 
 Nothing here waits: neither the engine for a listener nor one listener for another.
 """
@@ -6,7 +6,7 @@ Nothing here waits: neither the engine for a listener nor one listener for anoth
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -63,13 +63,19 @@ class Listener:
         if slept and waits:
             self._wake()
 
+    def miss(self, count: int) -> None:
+        """So many that it is not told of."""
+        with self._lock:
+            self._dropped += count
+        self._wake()
+
     def take(self) -> list[Notice]:
         """Everything that waits, in order; where some had to be dropped, how many, at the end."""
         with self._lock:
             taken, dropped = [*self._waiting], self._dropped
             self._waiting.clear()
             self._dropped = 0
-        notices = [_told(one) if isinstance(one, TrailRecord) else one for one in taken]
+        notices = [as_notice(one) if isinstance(one, TrailRecord) else one for one in taken]
         return [*notices, Notice("dropped", {"n": dropped})] if dropped else notices
 
     def end(self) -> None:
@@ -78,7 +84,8 @@ class Listener:
         self._wake()
 
 
-def _told(record: TrailRecord) -> Notice:
+def as_notice(record: TrailRecord) -> Notice:
+    """A record of the trail, for who listens."""
     return Notice(record.kind, {**record._asdict(), "at": iso(record.at)})
 
 
@@ -89,6 +96,8 @@ class Stream:
         self._listeners: tuple[Listener, ...] = ()
         self._lock = Lock()
         self._ended = False
+        self.on_listen: Callable[[], None] = lambda: None
+        """Is called when somebody begins to listen."""
 
     @property
     def listeners(self) -> int:
@@ -105,6 +114,7 @@ class Stream:
             if self._ended or len(self._listeners) >= LISTENERS_MAX:
                 raise Busy(f"more than {LISTENERS_MAX} listen to what happens; try again later")
             self._listeners = (*self._listeners, listener)
+        self.on_listen()
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -134,18 +144,38 @@ class Stream:
         """How an attempt to deliver a message ended; ``queued`` means that it is tried again."""
         if not self._listeners:
             return
+        told = delivery(outcome)
         message = outcome.message
-        data: dict[str, JSON] = {
-            "at": iso(outcome.at),
-            "message": message.id,
-            "contact": message.contact,
-            "journey": message.journey,
-            "node": message.node,
-            "run": message.run,
-            "channel": message.channel,
-            "status": outcome.status,
-            "reason": outcome.reason,
-        }
         for listener in self._listeners:
             if listener.wants(message.journey, message.contact):
-                listener.put([Notice("delivery", data)])
+                listener.put([told])
+
+    def hear(self, records: Sequence[TrailRecord], notices: Sequence[Notice], dropped: int) -> None:
+        """What another process told; ``dropped`` is how much more there was."""
+        for listener in self._listeners:
+            listener.put(record for record in records if listener.wants(record.journey, record.contact))
+            listener.put(one for one in notices if listener.wants(*_about(one)))
+            if dropped and listener.wants(None, None):
+                listener.miss(dropped)
+
+
+def delivery(outcome: Outcome) -> Notice:
+    """How an attempt to deliver a message ended, for who listens."""
+    message = outcome.message
+    data: dict[str, JSON] = {
+        "at": iso(outcome.at),
+        "message": message.id,
+        "contact": message.contact,
+        "journey": message.journey,
+        "node": message.node,
+        "run": message.run,
+        "channel": message.channel,
+        "status": outcome.status,
+        "reason": outcome.reason,
+    }
+    return Notice("delivery", data)
+
+
+def _about(notice: Notice) -> tuple[str | None, str | None]:
+    journey, contact = notice.data.get("journey"), notice.data.get("contact")
+    return journey if isinstance(journey, str) else None, contact if isinstance(contact, str) else None

@@ -44,14 +44,15 @@ class PoolLow(NamedTuple):
 class Done:
     """What a turn did: contacts handled, inputs and timers taken, and whether more was waiting.
 
-    ``busy``: somebody else works on the group, and nothing was done. ``trail`` is what was decided, each record with
-    its contact's number of it.
+    ``busy``: somebody else works on the groups, and nothing was done; ``groups`` is of how many it was the turn.
+    ``trail`` is what was decided, each record with its contact's number of it.
     """
 
     contacts: int = 0
     inputs: int = 0
     timers: int = 0
     tasks: int = 0
+    groups: int = 0
     more: bool = False
     busy: bool = False
     alerts: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class _Batch:
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
-    firings: Firings
+    firings: Callable[[str], Firings]
 
     def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
@@ -81,13 +82,14 @@ def take_turn(
     clock: datetime,
     limit: int,
     make_code: CodeMaker,
-    group: Group = WHOLE,
+    *groups: Group,
 ) -> Done:
-    """One turn of a claim group over at most about ``limit`` inputs and timers, inside the caller's transaction.
+    """One turn of claim groups over at most about ``limit`` inputs and timers, inside the caller's transaction.
 
+    :param groups: they follow one another; those that somebody else works on are left out. All, where none is named.
     :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
     """
-    claim = claims.take(connection, group, clock)
+    claim = claims.take(connection, groups or (WHOLE,), clock)
     if claim is None:
         return Done(busy=True)
     flows = cache.current(connection)
@@ -126,7 +128,7 @@ def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tup
         schedules.fire(connection, claim, flows, until)
     firings = schedules.open_firings(connection, claim, flows)  # before a task ends with its last slice
     visited, waiting = _visit(connection, flows, claim, until, max(share, room - len(due)))
-    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), now=claim.now)
+    done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), groups=len(claim.parts), now=claim.now)
     done.more = full or len(due) == room or waiting
     everything = [(one.contact, one.input) for one in arrived]
     return _Batch(everything, inputs, woken, visited, until, firings), done
@@ -156,7 +158,7 @@ def _visit(
     found: list[str] = []
     due = tasks.oldest(connection, claim, until)
     for task in due:
-        part = tasks.take_slice(connection, claim, task, max(1, limit // len(due)), _segment_of(flows, task))
+        part = tasks.take_slice(connection, claim, task, limit, len(due), _segment_of(flows, task))
         found.extend(part.contacts)
         if part.last and task.resumption is not None:
             documents.end_resumption(
@@ -229,14 +231,14 @@ def isolate(
     clock: datetime,
     make_code: CodeMaker,
     limit: int,
-    group: Group = WHOLE,
+    *groups: Group,
 ) -> int:
     """After a turn failed: decide contact by contact, and set aside the inputs of those that fail.
 
     Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
     nothing is lost and nobody else waits. Returns how many contacts failed.
     """
-    claim = claims.take(connection, group, clock)
+    claim = claims.take(connection, groups or (WHOLE,), clock)
     if claim is None:
         return 0
     flows = cache.current(connection)

@@ -41,7 +41,7 @@ class TurnStage:
         claim: Claim,
         timers: Timers,
         make_code: CodeMaker,
-        firings: Firings,
+        firings: Callable[[str], Firings],
     ) -> None:
         self.alerts: list[str] = []
         self.trail: list[tuple[int, TrailRecord]] = []
@@ -113,7 +113,7 @@ class TurnStage:
             contact = self._contacts.get(key)
             if contact is None:
                 contact = self._contacts[key] = Contact(key)
-            return Actor(contact, self._now, self._flows, memory, effects, self._firings)
+            return Actor(contact, self._now, self._flows, memory, effects, self._firings(key))
 
         return cache(actor)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from secrets import randbelow
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import Engine
@@ -14,10 +15,11 @@ from journeyflow.channels.base import Email
 from journeyflow.channels.outlet import Outlet
 from journeyflow.clock import Clock
 from journeyflow.core.errors import DeliveryError, Refused, Unavailable
-from journeyflow.db import outbox
+from journeyflow.db import departures, outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
-from journeyflow.services.dispatch import Postmaster, Ready, after_failure, write_down
+from journeyflow.services import pace
+from journeyflow.services.dispatch import Places, Postmaster, Ready, after_failure, write_down
 from journeyflow.worker.loop import Loop
 
 log = structlog.get_logger()
@@ -25,6 +27,14 @@ log = structlog.get_logger()
 BATCH: Final = 100
 NAP_SECONDS_MAX: Final = 0.5
 DELIVERY_SECONDS_MAX: Final = 120.0
+
+
+class _Unwritten(NamedTuple):
+    """What became of a batch, each outcome with whether it was a redelivery, and its places at the sending rates."""
+
+    outcomes: list[tuple[Outcome, bool]]
+    places: Places | None
+    handed_over: list[tuple[str, datetime]]
 
 
 class Dispatcher(Loop):
@@ -44,7 +54,7 @@ class Dispatcher(Loop):
         self._outlet = outlet
         self._clock = clock
         self._on_outcome = on_outcome
-        self._unwritten: list[tuple[Outcome, bool]] = []
+        self._unwritten: _Unwritten | None = None
 
     async def dispatch(self) -> int:
         """One batch; how many messages were picked up.
@@ -53,28 +63,41 @@ class Dispatcher(Loop):
         sent again because the database was away for a moment.
         """
         self._write_down()
+        places = self._reserve()
         with write(self._engine) as connection:
-            ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH)
+            ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH, places)
         for outcome in decided:
             self._on_outcome(outcome, False)
-        outcomes = await asyncio.gather(*(self._hand_over(one) for one in ready))
-        self._unwritten = [(outcome, one.redelivered) for one, outcome in zip(ready, outcomes, strict=True)]
+        handed_over: list[tuple[str, datetime]] = []
+        outcomes = await asyncio.gather(*(self._hand_over(one, handed_over) for one in ready))
+        again = [one.redelivered for one in ready]
+        self._unwritten = _Unwritten(list(zip(outcomes, again, strict=True)), places, handed_over)
         self._write_down()
         return len(ready) + len(decided)
 
     def _write_down(self) -> None:
-        if not self._unwritten:
+        left = self._unwritten
+        if left is None:
             return
         with write(self._engine) as connection:
-            write_down(connection, [outcome for outcome, _ in self._unwritten])
-        written, self._unwritten = self._unwritten, []
-        for outcome, redelivered in written:
+            write_down(connection, [outcome for outcome, _ in left.outcomes])
+            if left.places is not None and left.places.until:
+                self._postmaster.settle(connection, left.places, left.handed_over)
+        self._unwritten = None
+        for outcome, redelivered in left.outcomes:
             self._on_outcome(outcome, redelivered)
 
-    async def _hand_over(self, one: Ready) -> Outcome:
+    def _reserve(self) -> Places | None:
+        """Places for a batch, where there are sending rates; whether there are is known from the batch before."""
+        if self._postmaster.rates is not None and not self._postmaster.rates:
+            return None
+        with write(self._engine) as connection:
+            return self._postmaster.reserve(connection, self._clock(), BATCH)
+
+    async def _hand_over(self, one: Ready, handed_over: list[tuple[str, datetime]]) -> Outcome:
         outcome = await self._deliver(one)
         # Counted when it is over: whenever in between the server took it, the rate is kept.
-        self._postmaster.pace.sent(one.message.channel, self._clock())
+        handed_over.append((one.message.channel, self._clock()))
         return outcome
 
     async def _deliver(self, one: Ready) -> Outcome:
@@ -111,14 +134,18 @@ class Dispatcher(Loop):
                 if pause:
                     await asyncio.to_thread(self._woken.wait, pause)
         await self._outlet.close()
-        if self._unwritten:
-            log.warning("what became of messages can't be written down; they go out again", count=len(self._unwritten))
+        if self._unwritten is not None:
+            log.warning("what became of messages can't be written down; they go out again")
 
     def _nap(self) -> float:
+        now = self._clock()
         with read(self._engine) as connection:
             due = outbox.next_due_by_channel(connection)
+            for channel, rate in (self._postmaster.rates or {}).items():
+                if channel in due:
+                    free_at = pace.free_at(rate, departures.counted(connection, channel, now), now)
+                    due[channel] = max(due[channel], free_at)
         if not due:
             return NAP_SECONDS_MAX
-        now = self._clock()
-        first = min(max(at, self._postmaster.pace.free_at(channel, now)) for channel, at in due.items())
+        first = min(due.values())
         return min(NAP_SECONDS_MAX, max(0.001, (first - now).total_seconds()))

@@ -27,7 +27,10 @@ _TIDIED_AT: Final = "tidied_at"
 
 
 class Schedule:
-    """Once a night, or as soon as it runs again after one that was missed, forgets what is kept no longer."""
+    """Once a night, or as soon as it runs again after one that was missed, forgets what is kept no longer.
+
+    On PostgreSQL the tables of the months to come are made whenever it looks.
+    """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -48,7 +51,7 @@ class Schedule:
         self._scheduler.shutdown(wait=True)
 
     def look(self) -> bool:
-        """Tidy up if it is time; whether it was."""
+        """Make room for what is to come, and tidy up if it is time; whether it was."""
         try:
             return self._look(self._clock())
         except (SystemFailure, Overloaded) as error:
@@ -57,7 +60,16 @@ class Schedule:
             log.exception("tidying up failed; it is tried again in an hour")
         return True
 
+    def _prepare(self, now: datetime) -> None:
+        try:
+            retention.prepare(self._engine, now)
+        except (SystemFailure, Overloaded):
+            raise
+        except Exception:
+            log.exception("months could not be made ahead; it is tried again in an hour")
+
     def _look(self, now: datetime) -> bool:
+        self._prepare(now)
         with read(self._engine) as connection:
             last = parse_instant(documents.setting(connection, _TIDIED_AT))
             kept = retention.of_workspace(connection)

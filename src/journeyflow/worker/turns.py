@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 TURN_SECONDS: Final = 0.05
 """How long a turn should take on SQLite, where ingestion shares the writer."""
 TURN_SECONDS_OF_A_GROUP: Final = 0.1
-"""Where there are several claim groups, each turn locks but one of them."""
+"""Where there are several claim groups, others may work on some of them meanwhile."""
 LIMITS: Final = (20, 5_000)
 NAP_SECONDS_MAX: Final = 0.5
 """What another process puts into the database is seen after so long at the latest."""
@@ -51,43 +51,46 @@ class TurnLoop(Loop):
         self._on_turn = on_turn
         self._limit = 500
         self._groups: tuple[Group, ...] = ()
-        self._ready: deque[Group] = deque()
+        self._span = 1
+        self._ready: deque[tuple[Group, ...]] = deque()
 
     def turn(self) -> Done:
-        """One turn, of a claim group that has something to do and that nobody else works on.
+        """One turn, of claim groups that have something to do and that nobody else works on.
 
         Where it fails, the contacts at fault are set aside and the others go on.
         """
         done = Done()
-        for group in self._candidates():
-            done = self._turn_of(group)
+        for groups_ in self._candidates():
+            done = self._turn_of(groups_)
             if not done.busy:
                 break
         done.more = done.more or bool(self._ready)
         return done
 
-    def _candidates(self) -> Iterator[Group]:
+    def _candidates(self) -> Iterator[tuple[Group, ...]]:
         """The groups that may have something to do, those last that have had a turn."""
         if not self._groups:
             with read(self._engine) as connection:
                 self._groups = groups(connection)
+            self._span = len(self._groups)
         if len(self._groups) == 1:  # to look whether there is something to do takes as long as to begin with it
-            yield self._groups[0]
+            yield self._groups
             return
         if not self._ready:
             with read(self._engine) as connection:
                 flows = self._cache.current(connection)
                 waiting = groups_with_work(connection, flows, self._clock(), self._groups)
-            place = os.getpid() % (len(waiting) or 1)  # each process begins with another one
-            self._ready.extend([*waiting[place:], *waiting[:place]])
+            spans = [*spans_of(waiting, self._span)]
+            place = os.getpid() % (len(spans) or 1)  # each process begins with others
+            self._ready.extend([*spans[place:], *spans[:place]])
         while self._ready:
             yield self._ready.popleft()
 
-    def _turn_of(self, group: Group) -> Done:
+    def _turn_of(self, wanted: tuple[Group, ...]) -> Done:
         began = stopwatch()
         try:
             with write(self._engine) as connection:
-                done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code, group)
+                done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code, *wanted)
         except Overloaded as error:
             log.info("a turn was in another's way, and is taken again", reason=str(error))
             return Done(busy=True)
@@ -96,13 +99,12 @@ class TurnLoop(Loop):
         except Exception:
             log.exception("a turn failed; its contacts are tried one by one")
             with write(self._engine) as connection:
-                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, group)
+                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, *wanted)
             log.error("inputs were set aside", contacts=failed)
             return Done(more=True)
+        self._share(done, len(wanted))
         if done.busy:
             return done
-        if done.more and len(self._groups) > 1:
-            self._ready.append(group)
         self._adapt(done, stopwatch() - began)
         for alert in done.alerts:
             log.warning(alert)
@@ -110,6 +112,13 @@ class TurnLoop(Loop):
             log.warning("few coupon codes are left: upload more", pool=pool, left=left)
         self._on_turn(done, stopwatch() - began)
         return done
+
+    def _share(self, done: Done, wanted: int) -> None:
+        """Take fewer groups together where others work on some of them, and more where there is room for it."""
+        if done.groups < wanted:
+            self._span = max(1, self._span // 2)
+        elif not done.more:
+            self._span = min(len(self._groups), self._span * 2)
 
     def _adapt(self, done: Done, seconds: float) -> None:
         if done.contacts >= self._limit // 2:
@@ -140,3 +149,16 @@ class TurnLoop(Loop):
         if due is None:
             return NAP_SECONDS_MAX
         return min(NAP_SECONDS_MAX, max(0.001, (due - now).total_seconds()))
+
+
+def spans_of(waiting: Sequence[Group], span: int) -> Iterator[tuple[Group, ...]]:
+    """Groups, in order, put together with those that follow them, at most so many; gaps are left as they are."""
+    together: list[Group] = []
+    for group in waiting:
+        follows = bool(together) and together[-1].last + 1 == group.first
+        if together and (not follows or len(together) == span):
+            yield tuple(together)
+            together = []
+        together.append(group)
+    if together:
+        yield tuple(together)
