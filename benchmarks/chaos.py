@@ -47,7 +47,7 @@ _LEFT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of it; durations in seconds. ``lease_seconds``: see ``Cluster``."""
+    """How much of it; durations in seconds. ``lease_seconds``: see ``Cluster``; ``left_out``: kinds of faults."""
 
     faults: int
     events: int
@@ -57,6 +57,7 @@ class Size:
     hang_seconds_max: float = 35.0
     full_seconds_max: float = 20.0
     lease_seconds: int | None = None
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def chaos(directory: Path, size: Size, seed: int) -> Found:
 def _let_happen(cluster: Cluster, size: Size, random: Random, found: Found) -> None:
     """One fault after the other, each kind as often as any, while events come all the time; so many at least."""
     faults = Faults(cluster, random, size.hang_seconds_max, size.full_seconds_max)
-    kinds = [*faults.kinds]
+    kinds = [kind for kind in faults.kinds if kind not in size.left_out]
     found.left_out = [] if cluster.server.disk.can_be_full else ["disk full"]
     order = [kinds[number % len(kinds)] for number in range(size.faults)]
     random.shuffle(order)

@@ -70,11 +70,11 @@ def small_disk(path: Path, megabytes: int, user: int, group: int) -> Iterator[Di
             os.chown(path, user, group)
         yield Disk(path, user, group, _as_user(user, group))
         return
-    try:
-        yield Disk(path, user, group, _inside(holder.pid, user, group), can_be_full=True)
-    finally:
-        holder.kill()
-        holder.wait()
+    with holder:
+        try:
+            yield Disk(path, user, group, _inside(holder.pid, user, group), can_be_full=True)
+        finally:
+            holder.kill()
 
 
 def _mounted(path: Path, megabytes: int) -> subprocess.Popen[str] | None:
@@ -90,8 +90,8 @@ def _mounted(path: Path, megabytes: int) -> subprocess.Popen[str] | None:
     assert holder.stdout is not None
     if holder.stdout.readline().strip() == "mounted":
         return holder
-    holder.wait()
-    return None
+    with holder:
+        return None
 
 
 def _inside(pid: int, user: int, group: int) -> list[str]:

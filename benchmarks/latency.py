@@ -70,13 +70,14 @@ def run(options: Namespace) -> bool:
     """Measure, print; false where the limit is exceeded, or events got no message."""
     with database() as server, TemporaryDirectory() as directory:
         measured = measurements(server, Path(directory), options, RATES)
-        return all([_tell(*about, found) for about, found in measured])
+        kept = [_tell(*about, found) for about, found in measured]
+        return all(kept)
 
 
 def measurements(
     server: Database, directory: Path, options: Namespace, rates: Sequence[int]
 ) -> Iterator[tuple[tuple[str, int], Measured]]:
-    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and the rate."""
+    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and its rate."""
     url = server.new()
     prepare(url, options.crowd, now(), due_for=-timedelta(days=30))
     serving = Server(directory, {**FLOWS, **GREETING}, url, ["--no-engine"])
