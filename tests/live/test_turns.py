@@ -414,6 +414,46 @@ def test_rule_9_4_refusals_are_kept_for_30_days(opened: Callable[..., LiveWorld]
     assert (left(30), left(31)) == (1, 0)
 
 
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+
+def test_rule_1_2_an_input_that_is_later_than_what_was_left_behind_and_than_a_timer_is_not_lost(
+    opened: Callable[..., LiveWorld],
+) -> None:
+    """Bob's event came through a process that is a minute late; behind it may be more, and Ann's timer waits."""
+    world = opened(journey(LATER), limit=2)
+    put(world, "ann", "Go")
+    world.settle()
+    world.now += 2 * HOUR
+    after_her_timer, before_it = START + HOUR + timedelta(seconds=1), START + timedelta(minutes=59)
+    put(world, "ann", "Seen", after_her_timer)
+    put(world, "bob", "Seen", before_it)
+    world.settle()
+
+    with read(world.engine) as connection:
+        assert set(connection.execute(select(tables.events.c.contact, tables.events.c.name)).all()) >= {
+            ("ann", "Seen"), ("bob", "Seen"),
+        }  # fmt: skip
+    assert story(world)[-1] == ("completed", "label")
+
+
+def test_rule_1_2_an_input_from_a_machine_whose_clock_is_ahead_is_not_lost(opened: Callable[..., LiveWorld]) -> None:
+    """It is later than this engine's clock, and than a timer that is not due here yet."""
+    world = opened(journey(LATER))
+    put(world, "ann", "Go")
+    world.settle()
+    world.now += HOUR - timedelta(seconds=1)
+    put(world, "ann", "Seen", START + HOUR + timedelta(seconds=1))
+    world.settle()
+    with read(world.engine) as connection:
+        assert "Seen" in connection.scalars(select(tables.events.c.name)).all()
+    assert story(world)[-1] == ("waiting", "pause")
+
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert story(world)[-1] == ("completed", "label")
+
+
 LONG = "x" * 30_000
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+<<<<<<< HEAD
+from secrets import randbelow
+=======
 from functools import cache
+>>>>>>> main
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -44,15 +48,30 @@ Arrival = Item | Await
 
 AWAIT: Final = "await"
 _BITS: Final = 12
+_STEP: Final = 1 << _BITS
 _lock = Lock()
 _last = 0
+_own = 0
+
+
+def _draw() -> None:
+    """Choose the last bits of all ids of this process. Its number would not do: in a container it is mostly 1."""
+    global _last, _own
+    _last, _own = 0, randbelow(_STEP)
+
+
+_draw()
+os.register_at_fork(after_in_child=_draw)
 
 
 def next_id(at: datetime) -> int:
-    """An id that is larger than all that this process gave before, and grows with ``at`` between processes."""
+    """An id that is larger than all that this process gave before, and grows with ``at`` between processes.
+
+    Many inputs of one instant do not run into the ids of another process: each is a step further.
+    """
     global _last  # noqa: PLW0603  # the one counter of the process
     with _lock:
-        _last = max(_last + 1, (to_micros(at) << _BITS) + os.getpid() % (1 << _BITS))
+        _last = max(_last + _STEP, (to_micros(at) << _BITS) + _own)
         return _last
 
 

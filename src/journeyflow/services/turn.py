@@ -24,6 +24,7 @@ from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived, Awaited
 from journeyflow.db.memory import CodeMaker
+from journeyflow.db.store import system_failure
 from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
 from journeyflow.services.turn_stage import TurnStage
@@ -317,5 +318,8 @@ def _attempt(connection: Connection, work: Callable[[], object]) -> str | None:
     except (SystemFailure, Overloaded):
         raise
     except Exception as error:  # noqa: BLE001  # whatever one contact's decision raised must not stop the others
+        cause = system_failure(connection, error)
+        if cause is not None:  # nothing is wrong with the contact
+            raise cause from None
         return f"{type(error).__name__}: {error}"
     return None

@@ -43,7 +43,7 @@ class TurnLoop(Loop):
         make_code: CodeMaker,
         on_turn: Callable[[Done, float], None],
     ) -> None:
-        super().__init__("turns")
+        super().__init__("engine")
         self._engine = engine
         self._cache = cache
         self._clock = clock
@@ -101,7 +101,7 @@ class TurnLoop(Loop):
                 done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code, *wanted)
         except Overloaded as error:
             log.info("a turn was in another's way, and is taken again", reason=str(error))
-            return Done(more=True)
+            return Done(busy=True)
         except SystemFailure:
             raise
         except Exception:
@@ -141,15 +141,17 @@ class TurnLoop(Loop):
         while not self._stopped:
             self._woken.clear()
             try:
-                done = self.turn()
-            except Exception:
-                log.exception("the engine can't reach its database; it tries again")
-                self._woken.wait(1.0)
-                continue
-            if done.busy:
-                self._woken.wait(BUSY_SECONDS)
-            elif not done.more and not done.contacts:
-                self._woken.wait(self._nap())
+                pause = self._pause_after(self.turn())
+            except Exception as error:  # noqa: BLE001  # told there; whatever it was, the engine lives on
+                self._back_off(error)
+            else:
+                self._outage.over()
+                self._woken.wait(pause)
+
+    def _pause_after(self, done: Done) -> float:
+        if done.busy:
+            return BUSY_SECONDS
+        return 0.0 if done.more or done.contacts else self._nap()
 
     def _nap(self) -> float:
         now = self._clock()
