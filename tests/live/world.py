@@ -40,17 +40,16 @@ SPANS = (1, 16, 5, 2)
 """So many claim groups have a turn together, one time after the other."""
 
 
-<<<<<<< HEAD
 def sources_of(documents: Sequence[dict[str, JSON]]) -> list[Source]:
     """Documents as if they came from a folder."""
     return [Source("test", next(iter(one)), str(one[next(iter(one))]), one) for one in documents]
-=======
+
+
 class Worker(NamedTuple):
     """What a process that takes turns has of its own."""
 
     engine: Engine
     cache: FlowsCache
->>>>>>> main
 
 
 class LiveWorld:
@@ -70,18 +69,11 @@ class LiveWorld:
         self.now = start
         self.limit = limit
         self.delivering = delivering
-<<<<<<< HEAD
-        self._database = ExitStack()
-        self.url = url = self._database.enter_context(stores.database(directory))
-        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
-        self.engine = self.installation.engine
-=======
         self._open = ExitStack()
-        url = self._open.enter_context(stores.database(directory))
+        self.url = url = self._open.enter_context(stores.database(directory))
         engines = self._open.enter_context(stores.engines(url, stores.workers()))
         self.engine = engines[0]
         self.installation = installation_on(self.engine, Settings(database_url=url), lambda: self.now)
->>>>>>> main
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
@@ -111,10 +103,8 @@ class LiveWorld:
             self.now = at
             group = [one for one in coming if one[1].at <= at]
             coming = coming[len(group) :]
-<<<<<<< HEAD
-            for some in self._together(group):
-                self.put(some)
-                self.settle()
+            self.put(group)
+            self.settle()
         self.advance(until, included=True)
 
     def put(self, arrivals: Sequence[tuple[str, Input]]) -> None:
@@ -122,21 +112,6 @@ class LiveWorld:
         with write(self.engine) as connection:
             inbox.put(connection, arrivals)
 
-    def _together(self, group: list[tuple[str, Input]]) -> list[list[tuple[str, Input]]]:
-        """What arrives at one instant. Between claim groups a merge is two turns: what comes for the other contact at
-        that very instant may have its turn in between, so that here one arrives after the other.
-        """
-        if len(self.groups) > 1 and any(isinstance(item, Merge) for _, item in group):
-            return [[one] for one in group]
-        return [group]
-
-=======
-            with write(self.engine) as connection:
-                inbox.put(connection, group)
-            self.settle()
-        self.advance(until, included=True)
-
->>>>>>> main
     def pile_up(self, inputs: Iterable[tuple[str, Input]], until: datetime, every: int) -> None:
         """Hand inputs in while the engine is down; it comes up for a moment after so many, and at the end."""
         for place, (key, item) in enumerate(inputs, 1):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-<<<<<<< HEAD
-from secrets import randbelow
-=======
 from functools import cache
->>>>>>> main
+from secrets import randbelow
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
