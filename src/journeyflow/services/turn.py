@@ -20,7 +20,7 @@ from journeyflow.core.meeting import MICROSECOND, Arrival, Item, meet
 from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import to_micros
 from journeyflow.db import claims, codes, documents, failures, inbox, tasks, timers
-from journeyflow.db.claims import WHOLE, Claim, Group
+from journeyflow.db.claims import Claim, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.inbox import Arrived
 from journeyflow.db.memory import CodeMaker
@@ -88,7 +88,7 @@ def take_turn(
     :param groups: they follow one another; those that somebody else works on are left out. All, where none is named.
     :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
     """
-    claim = claims.take(connection, groups or (WHOLE,), clock)
+    claim = claims.take(connection, groups or claims.groups(connection), clock)
     if claim is None:
         return Done(busy=True)
     flows = cache.current(connection)
@@ -237,7 +237,7 @@ def isolate(
     Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
     nothing is lost and nobody else waits. Returns how many contacts failed.
     """
-    claim = claims.take(connection, groups or (WHOLE,), clock)
+    claim = claims.take(connection, groups or claims.groups(connection), clock)
     if claim is None:
         return 0
     flows = cache.current(connection)
