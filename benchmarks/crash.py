@@ -6,12 +6,10 @@ is killed and started again, as often as asked for. When everything has come to 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
+import yaml
 
+from benchmarks.audit import audit
+from benchmarks.chaos_load import introduce
 from benchmarks.measure import console
 from benchmarks.serving import WRITE_KEY, Server
 from journeyflow.clock import sleep, stopwatch
@@ -125,6 +126,7 @@ def crash(directory: Path, kills: int, contacts: int, seed: int) -> tuple[Load, 
     random = Random(seed)
     server, load, stopped = Server(directory, FLOWS), Load(contacts, Random(seed + 1)), threading.Event()
     server.start()
+    introduce(server.url, contacts)
     client = threading.Thread(target=_send, args=(server, load, stopped))
     client.start()
     try:
@@ -140,78 +142,12 @@ def crash(directory: Path, kills: int, contacts: int, seed: int) -> tuple[Load, 
         server.stop()
         client.join()
     with closing(sqlite3.connect(server.database)) as database:
-        return load, [*audit(database, load)]
+        return load, [*audit(database, load.accepted, journeys(FLOWS))]
 
 
-# --- the audit -------------------------------------------------------------------------------------------------------
-
-
-def audit(database: sqlite3.Connection, load: Load) -> Iterator[str]:
-    """Everything that should not be."""
-    yield from _events(database, load)
-    yield from _runs(database)
-    yield from _messages(database)
-    for (count,) in database.execute("SELECT count(*) FROM failures"):
-        if count:
-            yield f"{count} inputs were set aside"
-
-
-def _events(database: sqlite3.Connection, load: Load) -> Iterator[str]:
-    kept: Counter[int] = Counter()
-    for (properties,) in database.execute("SELECT properties FROM events"):
-        number = json.loads(properties).get("n")
-        if number is not None:
-            kept[number] += 1
-    lost = load.accepted - kept.keys()
-    doubled = [number for number, count in kept.items() if count > 1]
-    if lost:
-        yield f"{len(lost)} accepted events were lost, such as {min(lost)}"
-    if doubled:
-        yield f"{len(doubled)} events were processed twice, such as {min(doubled)}"
-
-
-def _trail(database: sqlite3.Connection) -> dict[str, list[list[Any]]]:  # Any: JSON
-    """The records of each run: [journey, version, run, seq, kind, node, type, detail], in order."""
-    runs: dict[str, list[list[Any]]] = {}  # Any: as above
-    for (records,) in database.execute("SELECT records FROM trail ORDER BY shard, contact, number"):
-        for record in json.loads(records):
-            runs.setdefault(record[2], []).append(record)
-    return runs
-
-
-def _runs(database: sqlite3.Connection) -> Iterator[str]:
-    trails = _trail(database)
-    stored: dict[str, str] = dict(database.execute("SELECT id, status FROM runs").fetchall())
-    if set(trails) != set(stored):
-        yield f"{len(set(trails) ^ set(stored))} runs are in the trail or in the table only"
-    for run, records in trails.items():
-        kinds = [record[4] for record in records]
-        if [record[3] for record in records] != list(range(len(records))):
-            yield f"run {run}: the trail has gaps or doubles: {kinds}"
-        ends = [kind for kind in kinds if kind in ("completed", "exited")]
-        if kinds[0] != "entered" or kinds.count("entered") != 1 or ends != [stored.get(run)]:
-            yield f"run {run} ({stored.get(run)}) has no whole history: {kinds}"
-    counted = dict(database.execute("SELECT kind, sum(count) FROM statistics WHERE node = '' GROUP BY kind"))
-    entered = counted.get("entered", 0)
-    ended = sum(count for kind, count in counted.items() if kind == "completed" or kind.startswith("exited:"))
-    if not entered == ended == len(stored):
-        yield f"the statistics count {entered} entered and {ended} ended; there are {len(stored)} runs"
-
-
-def _messages(database: sqlite3.Connection) -> Iterator[str]:
-    queued = sum(
-        record[4] == "message" and record[7]["outcome"] == "queued"
-        for records in _trail(database).values()
-        for record in records
-    )
-    statuses = dict(database.execute("SELECT status, count(*) FROM messages GROUP BY status"))
-    outbox = sum(count for status, count in statuses.items() if status != "skipped")
-    if queued != outbox:
-        yield f"the trail queued {queued} messages, the outbox holds {outbox}"
-    codes = database.execute("SELECT count(*), count(DISTINCT code), count(DISTINCT run || node || visit) FROM coupons")
-    for count, distinct, effects in codes:
-        if not count == distinct == effects:
-            yield f"{count} coupon codes are allocated, {distinct} distinct, for {effects} effects"
+def journeys(flows: Mapping[str, str]) -> list[dict[str, Any]]:  # Any: JSON
+    """The documents among the flows that are journeys."""
+    return [document for document in map(yaml.safe_load, flows.values()) if "journey" in document]
 
 
 def run(options: Namespace) -> bool:

@@ -72,7 +72,7 @@ def run(options: Namespace) -> bool:
 
 
 def _cases(options: Namespace, folder: Path) -> list[Case]:
-    if options.events is not None:
+    if isinstance(options.events, Path):
         given = (options.events.resolve(), options.contacts_file.resolve())
         return [Case(f"all starters over {options.events.name}", *given, (), TIMES_AS_LONG_MAX)]
     if not all(file.exists() for shop in SHOPS for file in _files(shop)):

@@ -39,6 +39,7 @@ ACROSS: Final = {
     "outbox.by_id": BY_ID,
     "outbox.count_waiting": WAITS,
     "outbox.page": "a list of all messages, page by page",
+    "regroup.await_anew": COPY,
     "regroup._claims": COPY,
     "regroup._firings": COPY,
     "regroup._inbox": COPY,

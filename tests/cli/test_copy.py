@@ -16,6 +16,7 @@ from journeyflow.db.lock import EngineLock
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
     with postgres.database() as url:
+        postgres.disconnect(url)
         yield url
 
 

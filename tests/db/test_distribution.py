@@ -16,8 +16,10 @@ import pytest
 from sqlalchemy import Engine, insert, select
 from tests import postgres, stores
 from tests.cli.calls import call, done
+from tests.live.books import balance
+from tests.live.test_random import numbers, simulated
 from tests.live.test_same_trail import shop
-from tests.live.test_workers import Together, assert_like_a_simulation
+from tests.live.world import START, LiveWorld, comparable, refused
 
 from journeyflow.core.errors import Conflict, SystemFailure
 from journeyflow.db import claims, distribution, tables
@@ -177,7 +179,7 @@ def test_the_statements_can_be_read_before() -> None:
 # --- the engine on it ------------------------------------------------------------------------------------------------
 
 
-class Spread(Together):
+class Spread(LiveWorld):
     """An installation that is spread over a cluster before anything happens."""
 
     def open(self, url: str) -> None:
@@ -189,11 +191,17 @@ class Spread(Together):
 
 def assert_the_shop_s_trail(url: str, directory: Path) -> None:
     some, inputs = shop()
-    with stores.given(url):
-        world = Spread(directory, some)
+    records, simulation = simulated(some, inputs)
+    with stores.chosen("workers"), stores.given(url):
+        world = Spread(directory, some, START)
     try:
         assert len(world.groups) == distribution.PARTS
-        assert_like_a_simulation(world, some, inputs)
+        world.settle()  # what was published is in force before anything arrives, as in a simulation
+        world.feed(inputs, simulation.end)
+        balance(world)
+        assert comparable(world.trail()) == comparable(records)
+        assert world.refusals() == refused(records, world.people())
+        assert numbers(world) == simulation.journeys
     finally:
         world.close()
 

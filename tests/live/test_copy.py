@@ -12,24 +12,24 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import postgres, stores
 from tests.live.books import balance
 from tests.live.strategies import Arrivals, Document, arrivals, documents, turn_limits
-from tests.live.test_random import decided_by_lost_messages, numbers, simulated
+from tests.live.test_random import EXAMPLES, decided_by_lost_messages, fewer, in_sight, numbers, simulated
 from tests.live.test_same_trail import shop
-from tests.live.test_workers import Together, apart, few
-from tests.live.world import START, comparable, refused
+from tests.live.world import START, LiveWorld, comparable, refused
 
 from journeyflow.core.inputs import Event
 from journeyflow.db import inbox, migrations
 from journeyflow.db.store import open_engine, read, write
 from journeyflow.services.copy import Copied, copy
-from journeyflow.services.turn import next_due
+from journeyflow.services.turn import next_due, take_turn
 
 STORES = ("sqlite",)  # where the story begins; each test says where it goes on
 MOMENT = timedelta(microseconds=1)
+few = settings(fewer, max_examples=max(3, EXAMPLES // 4))
 
 
 class Move(NamedTuple):
@@ -46,11 +46,12 @@ class Move(NamedTuple):
 moves = st.builds(Move, st.integers(0, 30), st.booleans(), st.integers(0, 2))
 
 
-class Moving(Together):
-    """An installation that is copied to another database, and goes on there with several workers."""
+class Moving(LiveWorld):
+    """An installation that is copied to another database, and goes on there."""
 
     def move(self, url: str) -> list[Copied]:
-        self.engine.dispose()
+        self._opened.close()
+        postgres.disconnect(self.url)
         source, target = open_engine(self.url), open_engine(url)
         try:
             migrations.migrate(target)
@@ -67,7 +68,9 @@ class Moving(Together):
 
     def one_turn(self) -> None:
         """One turn of the first group, whatever is left for others."""
-        self._turn(0, self.groups[:1])
+        with write(self.engine) as connection:
+            make_code = self.installation.make_code
+            take_turn(connection, self.workers[0].cache, self.now, self.limit, make_code, self.groups[0])
         while asyncio.run(self.dispatcher.dispatch()):
             pass
 
@@ -75,7 +78,7 @@ class Moving(Together):
 @contextmanager
 def installed(some: Sequence[Document], limit: int, store: stores.Store) -> Iterator[Moving]:
     with TemporaryDirectory() as directory, stores.chosen(store):
-        world = Moving(Path(directory), some, limit)
+        world = Moving(Path(directory), some, START, limit)
         try:
             yield world
         finally:
@@ -85,8 +88,11 @@ def installed(some: Sequence[Document], limit: int, store: stores.Store) -> Iter
 @contextmanager
 def elsewhere(store: stores.Store) -> Iterator[str]:
     with ExitStack() as stack:
-        if store == "postgresql":
-            yield stack.enter_context(postgres.database())
+        stack.enter_context(stores.chosen(store))
+        if store == "workers":
+            url = stack.enter_context(postgres.database())
+            postgres.disconnect(url)
+            yield url
         else:
             yield str(Path(stack.enter_context(TemporaryDirectory())) / "elsewhere.db")
 
@@ -95,6 +101,8 @@ def assert_goes_on(
     some: Sequence[Document], inputs: Arrivals, limit: int, move: Move, there: Sequence[stores.Store]
 ) -> None:
     """The trail of a story that is moved on to another store after some of its inputs, and again after as many."""
+    with stores.chosen("workers"):
+        inputs = in_sight(inputs)
     records, simulation = simulated(some, inputs)
     coming = sorted(inputs, key=lambda one: one[1].at)
     with ExitStack() as stack:
@@ -136,16 +144,16 @@ def in_the_middle(world: Moving, coming: Arrivals, move: Move) -> Arrivals:
 @few
 @given(documents, arrivals(), turn_limits, moves)
 def test_a_story_goes_on_where_it_was_copied_to(some: list[Document], inputs: Arrivals, limit: int, move: Move) -> None:
-    assert_goes_on(some, apart(inputs), limit, move, ["sqlite", "postgresql"])
+    assert_goes_on(some, inputs, limit, move, ["sqlite", "workers"])
 
 
 @few
 @given(documents, arrivals(), turn_limits, moves)
 def test_a_story_goes_there_and_back(some: list[Document], inputs: Arrivals, limit: int, move: Move) -> None:
-    assert_goes_on(some, apart(inputs), limit, move, ["sqlite", "postgresql", "sqlite"])
+    assert_goes_on(some, inputs, limit, move, ["sqlite", "workers", "sqlite"])
 
 
-@pytest.mark.parametrize("there", [("sqlite", "postgresql"), ("postgresql", "postgresql"), ("postgresql", "sqlite")])
+@pytest.mark.parametrize("there", [("sqlite", "workers"), ("workers", "workers"), ("workers", "sqlite")])
 def test_the_shop_s_story_goes_on_wherever_it_is_copied_to(there: Sequence[stores.Store]) -> None:
     some, inputs = shop()
     assert_goes_on(some, inputs, 1_000, Move(len(inputs) // 2, at_timer=False, turns=0), there)
@@ -164,7 +172,7 @@ def test_rule_3_8_a_schedule_that_is_copied_while_it_lets_contacts_in_lets_in_ea
     people = [f"contact {number}" for number in range(300)]
     with (
         installed([EVERYBODY, EVERY_MONDAY], 40, "sqlite") as world,
-        elsewhere("postgresql") as there,
+        elsewhere("workers") as there,
         elsewhere("sqlite") as back,
     ):
         with write(world.engine) as connection:

@@ -16,7 +16,6 @@ from journeyflow.core.check.source import Source
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Enroll, Event, Identify, Input
-from journeyflow.core.meeting import Arrival
 from journeyflow.core.values import JSON, from_micros
 from journeyflow.db import history, inbox, tables
 from journeyflow.db.documents import FlowsCache
@@ -124,7 +123,7 @@ def loop_of(world: LiveWorld) -> tuple[BrokenPool, Callable[[], None]]:
     return pool, work
 
 
-def set_aside(world: LiveWorld) -> list[tuple[str, Arrival, str]]:
+def set_aside(world: LiveWorld) -> list[tuple[str, inbox.Arrival, str]]:
     """What is in ``failures``: contact, input, error."""
     with read(world.engine) as connection:
         rows = connection.execute(select(tables.failures).order_by(tables.failures.c.id)).all()
@@ -237,10 +236,12 @@ def test_rule_1_1_time_never_runs_backwards(opened: Callable[..., LiveWorld]) ->
     put(world, "ann", "Go")
     world.settle()
     world.now -= HOUR
-    put(world, "bob", "Go")
+    put(world, "ann", "Seen")
     world.settle()
 
-    assert [record.at for record in world.trail() if record.kind == "entered"] == [START, START]
+    with read(world.engine) as connection:
+        handled_at = dict(connection.execute(select(tables.events.c.name, tables.events.c.handled_at)).all())
+    assert from_micros(handled_at["Seen"]) == from_micros(handled_at["Go"]) == START
 
 
 # --- the life of a journey -------------------------------------------------------------------------------------------
@@ -411,6 +412,46 @@ def test_rule_9_4_refusals_are_kept_for_30_days(opened: Callable[..., LiveWorld]
             return len(history.refusals_of(connection, "ann", None, 10))
 
     assert (left(30), left(31)) == (1, 0)
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+
+def test_rule_1_2_an_input_that_is_later_than_what_was_left_behind_and_than_a_timer_is_not_lost(
+    opened: Callable[..., LiveWorld],
+) -> None:
+    """Bob's event came through a process that is a minute late; behind it may be more, and Ann's timer waits."""
+    world = opened(journey(LATER), limit=2)
+    put(world, "ann", "Go")
+    world.settle()
+    world.now += 2 * HOUR
+    after_her_timer, before_it = START + HOUR + timedelta(seconds=1), START + timedelta(minutes=59)
+    put(world, "ann", "Seen", after_her_timer)
+    put(world, "bob", "Seen", before_it)
+    world.settle()
+
+    with read(world.engine) as connection:
+        assert set(connection.execute(select(tables.events.c.contact, tables.events.c.name)).all()) >= {
+            ("ann", "Seen"), ("bob", "Seen"),
+        }  # fmt: skip
+    assert story(world)[-1] == ("completed", "label")
+
+
+def test_rule_1_2_an_input_from_a_machine_whose_clock_is_ahead_is_not_lost(opened: Callable[..., LiveWorld]) -> None:
+    """It is later than this engine's clock, and than a timer that is not due here yet."""
+    world = opened(journey(LATER))
+    put(world, "ann", "Go")
+    world.settle()
+    world.now += HOUR - timedelta(seconds=1)
+    put(world, "ann", "Seen", START + HOUR + timedelta(seconds=1))
+    world.settle()
+    with read(world.engine) as connection:
+        assert "Seen" in connection.scalars(select(tables.events.c.name)).all()
+    assert story(world)[-1] == ("waiting", "pause")
+
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert story(world)[-1] == ("completed", "label")
 
 
 LONG = "x" * 30_000

@@ -24,9 +24,9 @@ from tests.live.world import LiveWorld, comparable
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Event, Identify, Input, SetTags
-from journeyflow.db import failures, inbox, tables, tasks
+from journeyflow.db import failures, inbox, migrations, tables, tasks
 from journeyflow.db.schema_version import is_current
-from journeyflow.db.store import read, write
+from journeyflow.db.store import open_engine, read, write
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services import keys, operate
 from journeyflow.services.simulate import simulate_inputs
@@ -44,7 +44,11 @@ class Upgraded(LiveWorld):
         self.now = STORY["stop"]
         self.limit = 100
         self.delivering = True
-        self._database = ExitStack()
+        self._open = ExitStack()
+        self._opened = self._open.enter_context(ExitStack())
+        engine = open_engine(url)
+        migrations.migrate(engine)
+        engine.dispose()
         self.open(url)
 
 

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from journeyflow.api.context import Context
 from journeyflow.clock import stopwatch
+from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.inputs import Input
 from journeyflow.db import aliases, inbox
 from journeyflow.db.idempotency import INSTALLATION, Token, claim
@@ -97,13 +98,17 @@ async def change(
 
 
 async def _had_its_turn(here: Context, contact: str, id_: int) -> bool:
+    """Whether it is known to have had its turn: it is on disk, also where the database can't be asked any more."""
     pause, longest = PAUSE_SECONDS
     end = stopwatch() + WAIT_SECONDS
-    while await run_in_threadpool(_waits, here, contact, id_):
-        if stopwatch() >= end:
-            return False
-        await asyncio.sleep(pause)
-        pause = min(longest, pause * 1.5)
+    try:
+        while await run_in_threadpool(_waits, here, contact, id_):
+            if stopwatch() >= end:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 1.5)
+    except (SystemFailure, Overloaded):
+        return False
     return True
 
 

@@ -72,9 +72,9 @@ class Actor:
         self.facts = Facts(self.decision, flows, firings)
 
     def handle(self, inputs: Sequence[Input | Absorb], until: datetime | None = None) -> None:
-        """Take inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
+        """Take all inputs (in order of their instants) and due timers, each at its place (rules 1.2 to 1.4).
 
-        Timers after ``until`` wait: inputs that came before them may still be on their way.
+        Timers after ``until`` wait if no input is after them: those that came before may still be on their way.
         """
         self._set_timer(self.take(inputs, self.now if until is None else until))
         unjudged = self.decision.judge is None and bool(self.flows.library.standing)  # as long as nothing has begun
@@ -91,16 +91,18 @@ class Actor:
         self._reconsider_messages()
         waiting = iter(inputs)
         upcoming = next(waiting, None)
-        fact, due = (None, None) if self.facts.nothing_comes(until) else self.facts.coming()
+        end = max(until, inputs[-1].at) if inputs else until
+        fact, due = (None, None) if self.facts.nothing_comes(end) else self.facts.coming()
         reached: datetime | None = None
         while True:
-            if upcoming is not None and (due is None or upcoming.at <= due):
+            # An input may be later than `until`, and than this clock: whom it comes from has a clock of its own.
+            if upcoming is not None and (due is None or upcoming.at <= due or due > self.now):
                 reached = upcoming.at
                 self.decision.begin_input(reached)
                 self._take(upcoming)
                 self.facts.saw(reached)
                 upcoming = next(waiting, None)
-            elif due is not None and due <= until:
+            elif due is not None and (due <= until or upcoming is not None):
                 self.decision.begin_input(due)
                 self._pass_time(due, fact)
                 self.facts.saw(due)
@@ -111,9 +113,7 @@ class Actor:
             fact, due = self.facts.coming()
             if due is not None and reached is not None and due < reached:
                 due = reached  # a late event can show that a silence is over: at the instant that showed it
-        del (
-            self.decision.gatekeeper
-        )  # which knows the decision: what refers to itself dies only when Python looks for it
+        del self.decision.gatekeeper  # it knows the decision: what refers to itself dies only when Python looks for it
         return due
 
     # --- time ---------------------------------------------------------------------------------------------------------

@@ -154,10 +154,14 @@ def write_down(connection: Connection, outcomes: Sequence[CallOutcome]) -> list[
 
 
 def _write(connection: Connection, outcome: CallOutcome, contact: str) -> bool:
-    """Whether that contact has the call, and it was being made."""
+    """Whether that contact has the call, and it was being made.
+
+    Once it is answered that is so, whoever else may be at it by now; any other end is only that of its own attempt.
+    """
+    mine = [] if outcome.status == "answered" else [calls.c.attempts == outcome.call.attempts + 1]
     changed = connection.execute(
         update(calls)
-        .where(*_this(outcome.call, contact), calls.c.status == "sending")
+        .where(*_this(outcome.call, contact), calls.c.status == "sending", *mine)
         .values(
             status=outcome.status,
             reason=outcome.reason,

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import dropwhile, pairwise, takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, insert, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -55,9 +56,12 @@ class Group(NamedTuple):
         """Whether the contact is one of this group."""
         return self.has(shard_of(contact))
 
-    def follows(self, other: Group) -> bool:
-        """Whether both are one range; what a cluster put together is never one with anything else."""
-        return self.named is None and other.named is None and other.last + 1 == self.first
+    def precedes(self, other: Group) -> bool:
+        """Whether the other begins where this one ends, so that both together are a range as well.
+
+        What a cluster put together is never one with anything else.
+        """
+        return self.named is None and other.named is None and self.last + 1 == other.first
 
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
@@ -71,6 +75,23 @@ class Group(NamedTuple):
         return and_(tuple_(column, table.c.contact) > tuple_(*place), mine)
 
 
+def within(group: Group, query: Select[Any], table: Table) -> tuple[Select[Any], dict[str, int]]:  # Any: columns' types
+    """A query, which was made once, over the rows of a table that belong to a group; and its parameters.
+
+    It is made once for all ranges, which are parameters, and once for each group that names its shards.
+    """
+    bound = {"first_shard": group.first, "last_shard": group.last} if group.named is None else {}
+    return _within(query, table, None if group.named is None else group), bound
+
+
+@cache
+def _within(query: Select[Any], table: Table, naming: Group | None) -> Select[Any]:  # Any: as above
+    """Putting it together takes far longer than asking it."""
+    column: ColumnClause[int] = table.c[SHARD]
+    a_range = column.between(bindparam("first_shard"), bindparam("last_shard"))
+    return query.where(a_range if naming is None else naming.of(table))
+
+
 WHOLE: Final = Group(0, SHARDS - 1)
 """All shards: the one group of SQLite."""
 
@@ -80,7 +101,7 @@ class Claim:
     """The right to work on a group, or on groups that follow one another, until the transaction ends.
 
     :param group: all of its shards.
-    :param parts: the groups that it is made of.
+    :param parts: the groups that it is made of; the group itself, where it is but one.
     :param timers_from: no timer of the group is due before this instant (microseconds): what was there is gone, and is
         not looked through again. Whoever sets an earlier one lowers it.
     """
@@ -88,7 +109,10 @@ class Claim:
     group: Group
     now: datetime
     timers_from: int
-    parts: tuple[Group, ...]
+    parts: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.parts = self.parts or (self.group,)
 
     @property
     def shard(self) -> int:
@@ -122,13 +146,8 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     Where somebody else works on some, the claim is made of the first that are free and follow one another.
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
-    assert all(group.follows(before) for before, group in pairwise(wanted))
-    query = select(claims.c.shard, claims.c.now, claims.c.timers_from).where(_which(wanted))
-    if on_postgresql(connection):
-        # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-        by_key = func.set_config("enable_seqscan", "off", literal(value=True))
-        query = query.add_columns(by_key).with_for_update(skip_locked=True)
-    rows = {row.shard: row for row in connection.execute(query)}
+    assert all(group.precedes(after) for group, after in pairwise(wanted))
+    rows = {row.shard: row for row in connection.execute(*_of(wanted, locked=on_postgresql(connection)))}
     if not rows:
         if on_postgresql(connection):
             return None
@@ -142,16 +161,33 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     return Claim(group, now, min(row.timers_from for row in mine), parts)
 
 
-def _which(groups: Sequence[Group]) -> ColumnElement[bool]:
-    if len(groups) == 1:
-        return claims.c.shard == groups[0].first
-    return claims.c.shard.in_([group.first for group in groups])
+def _of(wanted: Sequence[Group], locked: bool) -> tuple[Select[Any], dict[str, int]]:  # Any: the columns' types
+    """Their rows; the statement for one group, which nearly every turn is of, is made once."""
+    if len(wanted) > 1:
+        query = _SOME.where(claims.c.shard.in_([group.first for group in wanted]))
+        return (_lock(query) if locked else query), {}
+    return (_LOCK_ONE if locked else _READ_ONE), {"of_shard": wanted[0].first}
+
+
+def _lock(query: Select[Any]) -> Select[Any]:  # Any: as above
+    return query.with_for_update(skip_locked=True)
+
+
+_THIS: Final = claims.c.shard == bindparam("of_shard")
+_SOME: Final = select(claims.c.shard, claims.c.now, claims.c.timers_from)
+_READ_ONE: Final = _SOME.where(_THIS)
+_LOCK_ONE: Final = _lock(_READ_ONE)
+_KEEP: Final = update(claims).values(now=bindparam("new_now"), timers_from=bindparam("new_timers_from"))
+_KEEP_ONE: Final = _KEEP.where(_THIS)
 
 
 def keep(connection: Connection, claim: Claim) -> None:
     """Write down the clock of the groups, and where their timers begin."""
-    values = {"now": to_micros(claim.now), "timers_from": claim.timers_from}
-    connection.execute(update(claims).where(_which(claim.parts)).values(values))
+    kept = {"new_now": to_micros(claim.now), "new_timers_from": claim.timers_from}
+    if len(claim.parts) == 1:
+        connection.execute(_KEEP_ONE, {**kept, "of_shard": claim.parts[0].first})
+    else:
+        connection.execute(_KEEP.where(claims.c.shard.in_([group.first for group in claim.parts])), kept)
 
 
 def advance_all(connection: Connection, clock: datetime) -> datetime:
@@ -160,7 +196,9 @@ def advance_all(connection: Connection, clock: datetime) -> datetime:
     Turns that have begun are waited for; no other begins before this transaction ends.
     """
     known = groups(connection)
-    found = [_lock(connection, group) for group in known]  # always in the same order, so that nobody waits in a circle
+    found = [
+        _wait_for(connection, group) for group in known
+    ]  # always in the same order, so that nobody waits in a circle
     now = max([clock, *(from_micros(at) for at in found if at is not None)])
     for group, at in zip(known, found, strict=True):
         if at is None:
@@ -171,7 +209,7 @@ def advance_all(connection: Connection, clock: datetime) -> datetime:
     return now
 
 
-def _lock(connection: Connection, group: Group) -> int | None:
+def _wait_for(connection: Connection, group: Group) -> int | None:
     """Wait for the turn that works on the group; its clock."""
     mine = claims.c.shard == group.first
     return connection.scalar(select(claims.c.now).where(mine).with_for_update())

@@ -113,3 +113,4 @@ def regroup(connection: Connection, before: Sequence[Group], after: Sequence[Gro
         rows = [row for part in regrouping.rows_for(connection, table, overlaps) for row in part]
         connection.execute(delete(table).where(WHOLE.of(table)))
         bulk.insert(connection, table, rows)
+    regrouping.await_anew(connection, after)

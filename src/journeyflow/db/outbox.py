@@ -13,10 +13,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     SmallInteger,
     Text,
     and_,
     func,
+    or_,
     select,
     tuple_,
     update,
@@ -172,25 +174,31 @@ month that has just begun PostgreSQL does not know how many have it, and would t
 """
 _OUTCOMES: Final[bulk.Types] = {
     **_PLACES, "status": Text, "reason": Text, "due_at": BigInteger, "sent_at": BigInteger, "subject": Text,
-    "provider_id": Text,
+    "provider_id": Text, "attempt": Integer,
 }  # fmt: skip
 
 
 def _write(connection: Connection, outcomes: Sequence[tuple[Outcome, str]]) -> set[str]:
-    """Outcomes, each with the contact whose message it may be; the ids of those that are, and were being sent."""
+    """Outcomes, each with the contact whose message it may be; the ids of those that are, and were being sent.
+
+    Once a message has gone out that is so, whoever else may be at it by now; any other end is only that of its own
+    attempt.
+    """
     if not outcomes:
         return set()
     rows = [
         (
             *_place(one.message, contact), "sending", one.status, one.reason, micros(one.due_at),
             to_micros(one.at) if one.status == "sent" else None, one.subject or one.message.subject, one.provider_id,
+            one.message.attempts + 1,
         )
         for one, contact in outcomes
     ]  # fmt: skip
     these = bulk.rows(connection, _OUTCOMES, rows)
-    changed = {name: these.c[name] for name in _OUTCOMES if name not in _PLACES}
+    changed = {name: these.c[name] for name in _OUTCOMES if name not in {*_PLACES, "attempt"}}
     among = _among(these, [one.message for one, _ in outcomes])
-    query = update(messages).where(among).values(lease_until=None, **changed).returning(messages.c.id)
+    counts = or_(these.c.status == "sent", these.c.attempt == messages.c.attempts)
+    query = update(messages).where(among, counts).values(lease_until=None, **changed).returning(messages.c.id)
     return set(connection.scalars(query))
 
 

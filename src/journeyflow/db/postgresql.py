@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure
+from journeyflow.db.silence import AttendedConnection
 from journeyflow.db.transactions import LEARNT, ReadConnection, WriteConnection
 
 CONNECTIONS_MAX: Final = 48
@@ -24,10 +25,11 @@ CONNECTIONS_MAX: Final = 48
 VERSION_MIN: Final = 150_000
 """PostgreSQL 15."""
 CONNECT_SECONDS_MAX: Final = 10
-IDLE_SECONDS_MAX: Final = 60
-"""A process that hangs in the middle of a transaction loses its locks after so long."""
-ANSWER_SECONDS_MAX: Final = 30
-"""A server that acknowledges nothing for so long is away; TCP by itself would wait for a quarter of an hour."""
+IDLE_SECONDS_MAX: Final = 30
+"""A process that stands still in the middle of a transaction loses its locks after so long."""
+ACKNOWLEDGE_SECONDS_MAX: Final = 30
+"""Whoever acknowledges nothing for so long is away; TCP by itself would wait for a quarter of an hour, or for hours."""
+_KEEPALIVE: Final = {"idle": ACKNOWLEDGE_SECONDS_MAX, "interval": 5, "count": 3}
 _OPTION: Final = "journeyflow_store"
 
 
@@ -55,13 +57,12 @@ def open_engine(url: URL, patience_seconds: float) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_SECONDS_MAX,
             "application_name": "journeyflow",
-            "keepalives_idle": ANSWER_SECONDS_MAX,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": ANSWER_SECONDS_MAX * 1000,
+            **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
+            "tcp_user_timeout": ACKNOWLEDGE_SECONDS_MAX * 1000,
             **url.query,
         },
     )
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", _settings(patience_seconds))
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     store = _Store(url.render_as_string(hide_password=True), reader, patience_seconds)
@@ -74,18 +75,30 @@ def open_engine(url: URL, patience_seconds: float) -> Engine:
     return engine
 
 
+def _connect(_dialect: object, _record: object, arguments: Any, named: Any) -> AttendedConnection:  # Any: as below
+    return AttendedConnection.connect(*arguments, **named)
+
+
 def _settings(patience_seconds: float) -> Any:  # Any: SQLAlchemy's listeners are untyped
+    settings = {
+        "lock_timeout": int(patience_seconds * 1000),
+        "idle_in_transaction_session_timeout": IDLE_SECONDS_MAX * 1000,
+        # The server's side of the connection: of a client that is gone without a word.
+        **{f"tcp_keepalives_{name}": value for name, value in _KEEPALIVE.items()},
+        "tcp_user_timeout": ACKNOWLEDGE_SECONDS_MAX * 1000,
+        # Batches are joined through the keys of the tables; a plan is made in less time than its code is compiled.
+        "jit": "off",
+        # So that a plan is as good tomorrow as today: one that is made while a table is empty is kept, and reads all of
+        # it for each row when it has grown. What has no index to go by is read whole all the same.
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+        "plan_cache_mode": "force_custom_plan",
+    }
+    statements = ";".join(f"SET {name} = {value}" for name, value in settings.items())
+
     def settle(connection: psycopg.Connection[Any], _: object) -> None:  # Any: rows of any shape
-        connection.execute(
-            f"SET lock_timeout = {int(patience_seconds * 1000)};"
-            f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS_MAX * 1000};"
-            # Batches are joined through the keys of the tables; a plan is made in less time than its code is compiled.
-            "SET jit = off;"
-            # So that a plan is as good tomorrow as today: one that is made while a table is empty is kept, and reads
-            # all of it for each row when it has grown. What has no index to go by is read whole all the same.
-            "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
-            "SET plan_cache_mode = force_custom_plan"
-        )
+        connection.execute(statements.encode())
         connection.commit()
 
     return settle
@@ -169,6 +182,7 @@ _AGAIN: Final = {
 _SENTENCES: Final = {
     "08": "the connection to {store} broke ({detail})",
     "25006": "{store} can't be written ({detail}): is it a standby?",
+    "25P03": "{store} ended a transaction in which nothing had happened for too long ({detail})",
     "28P01": "{store} does not accept the password ({detail})",
     "28": "{store} does not let this user in ({detail})",
     "3D000": "{store}: there is no such database; create it first (createdb)",
@@ -204,7 +218,7 @@ def _failures(store: _Store) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, psycopg.Error) as error:
-        found = _named(error.orig if isinstance(error, DBAPIError) else error, store)
+        found = _named(error.orig if isinstance(error, DBAPIError) else error, store.name, store.patience_seconds)
         if found is None:
             raise
         raise found from error
@@ -212,7 +226,12 @@ def _failures(store: _Store) -> Iterator[None]:
         raise Overloaded(f"more than {CONNECTIONS_MAX} requests use {store.name} at once; try again later") from error
 
 
-def _named(error: BaseException | None, store: _Store) -> JourneyflowError | None:
+def is_of_the_system(error: DBAPIError) -> bool:
+    """Whether ``read`` and ``write`` tell of it as the system's failure, or as overload."""
+    return _named(error.orig, "the database", 0) is not None
+
+
+def _named(error: BaseException | None, name: str, patience_seconds: float) -> JourneyflowError | None:
     if not isinstance(error, psycopg.Error):
         return None
     detail = " ".join(str(error).split())
@@ -220,13 +239,13 @@ def _named(error: BaseException | None, store: _Store) -> JourneyflowError | Non
     if state == "23514" and error.diag.message_primary is not None and "no partition" in error.diag.message_primary:
         state = _NO_MONTH
     if state in _AGAIN:
-        return Overloaded(_AGAIN[state].format(store=store.name, patience=store.patience_seconds, detail=detail))
+        return Overloaded(_AGAIN[state].format(store=name, patience=patience_seconds, detail=detail))
     for length in (5, 3, 2):
         sentence = _SENTENCES.get(state[:length])
         if sentence is not None:
-            return SystemFailure(sentence.format(store=store.name, detail=detail))
+            return SystemFailure(sentence.format(store=name, detail=detail))
     if not error.sqlstate and isinstance(error, psycopg.OperationalError):
-        return SystemFailure(_UNREACHABLE.format(store=store.name, detail=detail))
+        return SystemFailure(_UNREACHABLE.format(store=name, detail=detail))
     return None
 
 

@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from journeyflow.core.errors import Conflict
-from journeyflow.core.identity import shard_of
-from journeyflow.db.claims import Group
+from journeyflow.core.values import from_micros
+from journeyflow.db import bulk
+from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.contacts import dump
-from journeyflow.db.inbox import HAND_ON
+from journeyflow.db.inbox import AWAIT, MERGE, Arrival, decode, places_of_merges
 from journeyflow.db.snapshot import ROWS, Row, read_rows
 from journeyflow.db.tables import claims, firings, inbox, tasks
 
 OF_GROUPS: Final = (claims, tasks, firings)
 """Tables that may have more rows, or fewer, when the groups are others."""
-_NOT_BEHIND_MERGES: Final = frozenset({"merge", "absorb", HAND_ON})
+OTHER_ROWS: Final = (*OF_GROUPS, inbox)
+"""The same, and what has arrived: whoever waits for somebody of another group has a row for it."""
 
 
 class Overlap(NamedTuple):
@@ -69,8 +71,8 @@ def rows_for(connection: Connection, table: Table, groups: Sequence[Overlap]) ->
         yield _tasks(connection, groups)
     elif table is firings and not alike:
         yield _firings(connection, groups)
-    elif table is inbox and not alike and len(groups) > 1:
-        yield from _inbox(connection)
+    elif table is inbox and not alike:
+        yield from _inbox(connection, [overlap.group for overlap in groups])
     else:
         yield from read_rows(connection, table)
 
@@ -125,22 +127,22 @@ def _joined(group: Group, rows: Sequence[Any]) -> Row | None:  # Any: as above
     return (group.first, first.id, first.kind, first.args, dump((shard, contact)), rows[-1].created_at)
 
 
-def _inbox(connection: Connection) -> Iterator[list[Row]]:
-    """What comes for a contact behind a merge into it goes behind the merge, which is two turns there."""
-    sources: dict[str, str] = {}
-    query = select(inbox).order_by(inbox.c.id)
+def _inbox(connection: Connection, groups: Sequence[Group]) -> Iterator[list[Row]]:
+    """What has arrived; whoever waits for a merge with a contact of another group is another one there."""
+    query = select(inbox).where(inbox.c.kind != AWAIT).order_by(inbox.c.id)
     with connection.execute(query, execution_options={"yield_per": ROWS}) as found:
         for part in found.partitions():
-            yield [_behind_merges(row, sources) for row in part]
+            yield [*((*row,) for row in part), *places_of_merges(groups, _merges(part))]
 
 
-def _behind_merges(row: Any, sources: dict[str, str]) -> Row:  # Any: as above
-    if row.kind == "merge":
-        into = orjson.loads(row.payload)["into"]
-        if into != row.contact:
-            sources[into] = row.contact
-    source = sources.get(row.contact)
-    if source is None or row.kind in _NOT_BEHIND_MERGES:
-        return (*row,)
-    payload = {"to": row.contact, "kind": row.kind, "input": orjson.loads(row.payload)}
-    return (row.id, shard_of(source), source, row.at, HAND_ON, dump(payload))
+def _merges(rows: Iterable[Any]) -> Iterator[tuple[int, str, Arrival]]:  # Any: as above
+    for row in rows:
+        if row.kind == MERGE:
+            yield row.id, row.contact, decode(row.kind, from_micros(row.at), orjson.loads(row.payload))
+
+
+def await_anew(connection: Connection, groups: Sequence[Group]) -> None:
+    """Let those wait in the inbox who have to, now that the groups are these."""
+    connection.execute(delete(inbox).where(WHOLE.of(inbox), inbox.c.kind == AWAIT))
+    merges = connection.execute(select(inbox).where(inbox.c.kind == MERGE)).all()
+    bulk.insert(connection, inbox, [*places_of_merges(groups, _merges(merges))])

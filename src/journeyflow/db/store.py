@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, func, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from journeyflow.core.errors import InvalidValue
 from journeyflow.db import sqlite
@@ -28,6 +28,7 @@ __all__ = [
     "open_engine",
     "postgresql_url",
     "read",
+    "system_failure",
     "write",
 ]
 
@@ -102,6 +103,27 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
 
         return postgresql.read(engine)
     return sqlite.read(engine)
+
+
+def system_failure(connection: Connection, error: BaseException | None) -> DBAPIError | None:
+    """What failed in a transaction, if it is what ``read`` and ``write`` tell as the system's failure, or as overload.
+
+    A full disk, a connection that broke: nothing is wrong with what was to be done, and it can be done again. Going
+    back to a savepoint may have failed for it as well, so what came before is looked at, too.
+    """
+    while error is not None:
+        if isinstance(error, DBAPIError) and _is_of_the_system(connection, error):
+            return error
+        error = error.__context__
+    return None
+
+
+def _is_of_the_system(connection: Connection, error: DBAPIError) -> bool:
+    if on_postgresql(connection):
+        from journeyflow.db import postgresql  # noqa: PLC0415  # as above
+
+        return postgresql.is_of_the_system(error)
+    return sqlite.is_of_the_system(error)
 
 
 def each_alone(engine: Engine) -> AbstractContextManager[Connection]:

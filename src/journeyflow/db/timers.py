@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
+from typing import Final
 
-from sqlalchemy import Connection, func, literal, select, union_all, update
+from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, select, union_all, update
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
-from journeyflow.db.claims import WHOLE, Claim, Group
+from journeyflow.db.claims import WHOLE, Claim, Group, within
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import claims, contacts, timers
 
@@ -22,14 +24,19 @@ Timer = tuple[str, datetime]
 """A contact, and when it is due."""
 
 
+_DUE: Final = (
+    select(timers.c.due_at, timers.c.shard, timers.c.contact)
+    .where(timers.c.due_at.between(bindparam("begin"), bindparam("until")))
+    .order_by(timers.c.due_at)
+    .limit(bindparam("most"))
+)
+
+
 def take(connection: Connection, claim: Claim, until: datetime, limit: int) -> list[Timer]:
     """Delete the oldest timers of a group up to an instant; at most so many."""
-    rows = connection.execute(
-        select(timers.c.due_at, timers.c.shard, timers.c.contact)
-        .where(claim.group.of(timers), timers.c.due_at.between(claim.timers_from, to_micros(until)))
-        .order_by(timers.c.due_at)
-        .limit(limit)
-    ).all()
+    query, of_group = within(claim.group, _DUE, timers)
+    asked = {**of_group, "begin": claim.timers_from, "until": to_micros(until), "most": limit}
+    rows = connection.execute(query, asked).all()
     bulk.delete(connection, timers, [(*row,) for row in rows])
     if on_postgresql(connection):  # SQLite leaves nothing behind
         claim.timers_from = rows[-1].due_at if len(rows) == limit else max(claim.timers_from, to_micros(until) + 1)
@@ -63,11 +70,19 @@ def next_due(connection: Connection, groups: Iterable[Group] = (WHOLE,)) -> date
 def first_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[int, int]:
     """When the earliest timer of each group is due (microseconds), by the group's first shard."""
     begins: dict[int, int] = dict(connection.execute(select(claims.c.shard, claims.c.timers_from)).all())
+    asked = tuple(groups)
+    since = {f"since_{group.first}": begins.get(group.first, 0) for group in asked}
+    rows = connection.execute(_first(asked), since).all()
+    return {first: due_at for first, due_at in rows if due_at is not None}
+
+
+@cache
+def _first(groups: tuple[Group, ...]) -> CompoundSelect[int, int | None]:
+    """Putting it together takes far longer than asking it."""
     parts = [
         select(literal(group.first).label("first"), func.min(timers.c.due_at).label("due_at")).where(
-            group.of(timers), timers.c.due_at >= begins.get(group.first, 0)
+            group.of(timers), timers.c.due_at >= bindparam(f"since_{group.first}")
         )
         for group in groups
     ]
-    rows = connection.execute(union_all(*parts)).all()
-    return {first: due_at for first, due_at in rows if due_at is not None}
+    return union_all(*parts)

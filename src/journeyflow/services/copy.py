@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Table, delete
 from journeyflow.core.errors import Conflict, SystemFailure
 from journeyflow.db import bulk, regroup, snapshot
 from journeyflow.db.claims import WHOLE, groups
-from journeyflow.db.regroup import OF_GROUPS, Overlap
+from journeyflow.db.regroup import OTHER_ROWS, Overlap
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.snapshot import TABLES, Tally
 from journeyflow.db.store import is_postgresql
@@ -108,7 +108,7 @@ def _verify(writing: Connection, table: Table, rows_before: int, wanted: Tally, 
     for rows in snapshot.read_rows(writing, table):
         found.count(rows)
         steps.more(len(rows))
-    all_read = table in OF_GROUPS or wanted.rows == rows_before
+    all_read = table in OTHER_ROWS or wanted.rows == rows_before
     if not all_read or (found.rows, found.checksum) != (wanted.rows, wanted.checksum):
         raise SystemFailure(
             f"table {table.name} did not arrive as it was: of {rows_before:,} rows {wanted.rows:,} were sent, with the "

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from journeyflow.channels.webhook import Request, WebhookChannel
 from journeyflow.clock import Clock
-from journeyflow.core.errors import DeliveryError, Refused
+from journeyflow.core.errors import DeliveryError, Overloaded, Refused, SystemFailure
 from journeyflow.db import calls
 from journeyflow.db.calls import CallOutcome, StoredCall
 from journeyflow.db.store import read, write
@@ -115,18 +115,25 @@ class Caller(Loop):
         while not self._stopped:
             self._woken.clear()
             try:
-                begun = self._begin()
                 self._end()
-            except Exception:
-                log.exception("the caller can't reach its database; it tries again")
-                begun = 0
-                await asyncio.to_thread(self._woken.wait, 1.0)
-            if not begun:
-                await self._nap()
-        if self._going:
-            await asyncio.wait(self._going)
-        self._end()
+                begun = self._begin()
+            except Exception as error:  # noqa: BLE001  # told there; whatever it was, the caller lives on
+                await asyncio.to_thread(self._back_off, error)
+            else:
+                self._outage.over()
+                if not begun:
+                    await self._nap()
+        await self._end_all()
         await self._channel.close()
+
+    async def _end_all(self) -> None:
+        if not self._going:
+            return
+        await asyncio.wait(self._going)
+        try:
+            self._end()
+        except (SystemFailure, Overloaded) as error:
+            log.warning("what became of calls can't be written down; they are made again", reason=str(error))
 
     async def _nap(self) -> None:
         """Until a call has ended, something is queued, or half a second is over."""

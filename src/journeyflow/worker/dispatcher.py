@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from secrets import randbelow
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import Engine
@@ -29,6 +29,14 @@ NAP_SECONDS_MAX: Final = 0.5
 DELIVERY_SECONDS_MAX: Final = 120.0
 
 
+class _Unwritten(NamedTuple):
+    """What became of a batch, each outcome with whether it was a redelivery, and its places at the sending rates."""
+
+    outcomes: list[tuple[Outcome, bool]]
+    places: Places | None
+    handed_over: list[tuple[str, datetime]]
+
+
 class Dispatcher(Loop):
     """A thread with an event loop of its own; a batch that was begun is finished before it stops."""
 
@@ -46,9 +54,15 @@ class Dispatcher(Loop):
         self._outlet = outlet
         self._clock = clock
         self._on_outcome = on_outcome
+        self._unwritten: _Unwritten | None = None
 
     async def dispatch(self) -> int:
-        """One batch; how many messages were picked up."""
+        """One batch; how many messages were picked up.
+
+        What became of them is kept until it is written down, be it by the next call: a mail that has gone out is not
+        sent again because the database was away for a moment.
+        """
+        self._write_down()
         places = self._reserve()
         with write(self._engine) as connection:
             ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH, places)
@@ -56,13 +70,22 @@ class Dispatcher(Loop):
             self._on_outcome(outcome, False)
         handed_over: list[tuple[str, datetime]] = []
         outcomes = await asyncio.gather(*(self._hand_over(one, handed_over) for one in ready))
-        with write(self._engine) as connection:
-            write_down(connection, outcomes)
-            if places is not None and places.until:
-                self._postmaster.settle(connection, places, handed_over)
-        for one, outcome in zip(ready, outcomes, strict=True):
-            self._on_outcome(outcome, one.redelivered)
+        again = [one.redelivered for one in ready]
+        self._unwritten = _Unwritten(list(zip(outcomes, again, strict=True)), places, handed_over)
+        self._write_down()
         return len(ready) + len(decided)
+
+    def _write_down(self) -> None:
+        left = self._unwritten
+        if left is None:
+            return
+        with write(self._engine) as connection:
+            write_down(connection, [outcome for outcome, _ in left.outcomes])
+            if left.places is not None and left.places.until:
+                self._postmaster.settle(connection, left.places, left.handed_over)
+        self._unwritten = None
+        for outcome, redelivered in left.outcomes:
+            self._on_outcome(outcome, redelivered)
 
     def _reserve(self) -> Places | None:
         """Places for a batch, where there are sending rates; whether there are is known from the batch before."""
@@ -103,14 +126,16 @@ class Dispatcher(Loop):
         while not self._stopped:
             self._woken.clear()
             try:
-                picked_up = await self.dispatch()
-            except Exception:
-                log.exception("the dispatcher can't reach its database; it tries again")
-                picked_up = 0
-                await asyncio.to_thread(self._woken.wait, 1.0)
-            if not picked_up:
-                await asyncio.to_thread(self._woken.wait, self._nap())
+                pause = 0.0 if await self.dispatch() else self._nap()
+            except Exception as error:  # noqa: BLE001  # told there; whatever it was, the dispatcher lives on
+                await asyncio.to_thread(self._back_off, error)
+            else:
+                self._outage.over()
+                if pause:
+                    await asyncio.to_thread(self._woken.wait, pause)
         await self._outlet.close()
+        if self._unwritten is not None:
+            log.warning("what became of messages can't be written down; they go out again")
 
     def _nap(self) -> float:
         now = self._clock()

@@ -11,7 +11,6 @@ from threading import Event as Flag
 from typing import Final
 from uuid import uuid4
 
-import structlog
 from sqlalchemy import Engine
 
 from journeyflow.clock import stopwatch
@@ -23,11 +22,8 @@ from journeyflow.services.stream import Stream, delivery
 from journeyflow.services.turn import Done
 from journeyflow.worker.loop import Loop
 
-log = structlog.get_logger()
-
 PAUSE_SECONDS: Final = 0.01
 """What arrives within so long is announced together."""
-AGAIN_SECONDS: Final = 1.0
 LISTENING_SECONDS: Final = 3.0
 """So often who looks on says that it still does."""
 ATTENTION_SECONDS: Final = 10.0
@@ -54,7 +50,9 @@ class Announcer(Loop):
             try:
                 notices.announce(self._engine, notices.ARRIVED)
             except Exception as error:  # noqa: BLE001  # it is a hint: they look for themselves
-                log.warning("other engines can't be woken; they look for themselves", error=str(error))
+                self._back_off(error)
+            else:
+                self._outage.over()
             self._pause.wait(PAUSE_SECONDS)
 
 
@@ -69,10 +67,13 @@ class Listener(Loop):
     def _work(self) -> None:
         while not self._stopped:
             try:
-                notices.listen(self._engine, lambda: not self._stopped, self._heard)
+                notices.listen(self._engine, self._goes_on, self._heard)
             except Exception as error:  # noqa: BLE001  # the engine looks for itself meanwhile
-                log.warning("announcements can't be heard; it is tried again", error=str(error))
-                self._woken.wait(AGAIN_SECONDS)
+                self._back_off(error)
+
+    def _goes_on(self) -> bool:
+        self._outage.over()
+        return not self._stopped
 
 
 class Relay(Loop):
@@ -115,8 +116,9 @@ class Relay(Loop):
             try:
                 if told:
                     notices.announce(self._engine, notices.HAPPENED, *told)
+                    self._outage.over()
             except Exception as error:  # noqa: BLE001  # who looks on misses it
-                log.warning("what happens can't be told to other processes", error=str(error))
+                self._back_off(error)
 
 
 class Onlooker(Loop):
@@ -143,5 +145,6 @@ class Onlooker(Loop):
             try:
                 if self._stream.listeners:
                     notices.announce(self._engine, notices.LISTENING, PROCESS)
+                    self._outage.over()
             except Exception as error:  # noqa: BLE001  # what happens in this process is told all the same
-                log.warning("what happens in other processes can't be asked for", error=str(error))
+                self._back_off(error)

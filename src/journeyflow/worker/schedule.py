@@ -11,6 +11,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine
 
 from journeyflow.clock import Clock
+from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.values import iso, parse_instant
 from journeyflow.core.workspace import Retention
 from journeyflow.db import documents
@@ -51,20 +52,30 @@ class Schedule:
 
     def look(self) -> bool:
         """Make room for what is to come, and tidy up if it is time; whether it was."""
-        now = self._clock()
+        try:
+            return self._look(self._clock())
+        except (SystemFailure, Overloaded) as error:
+            log.error("tidying up failed; it is tried again in an hour", reason=str(error))
+        except Exception:
+            log.exception("tidying up failed; it is tried again in an hour")
+        return True
+
+    def _prepare(self, now: datetime) -> None:
         try:
             retention.prepare(self._engine, now)
+        except (SystemFailure, Overloaded):
+            raise
         except Exception:
             log.exception("months could not be made ahead; it is tried again in an hour")
+
+    def _look(self, now: datetime) -> bool:
+        self._prepare(now)
         with read(self._engine) as connection:
             last = parse_instant(documents.setting(connection, _TIDIED_AT))
             kept = retention.of_workspace(connection)
         if not is_due(last, now):
             return False
-        try:
-            self._tidy_up(kept, now)
-        except Exception:
-            log.exception("tidying up failed; it is tried again in an hour")
+        self._tidy_up(kept, now)
         return True
 
     def _tidy_up(self, kept: Retention, now: datetime) -> None:

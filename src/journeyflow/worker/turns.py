@@ -43,7 +43,7 @@ class TurnLoop(Loop):
         make_code: CodeMaker,
         on_turn: Callable[[Done, float], None],
     ) -> None:
-        super().__init__("turns")
+        super().__init__("engine")
         self._engine = engine
         self._cache = cache
         self._clock = clock
@@ -52,6 +52,7 @@ class TurnLoop(Loop):
         self._limit = 500
         self._groups: tuple[Group, ...] = ()
         self._span = 1
+        self._went_on = False
         self._ready: deque[tuple[Group, ...]] = deque()
 
     def turn(self) -> Done:
@@ -77,14 +78,21 @@ class TurnLoop(Loop):
             yield self._groups
             return
         if not self._ready:
-            with read(self._engine) as connection:
-                flows = self._cache.current(connection)
-                waiting = groups_with_work(connection, flows, self._clock(), self._groups)
-            spans = [*spans_of(waiting, self._span)]
-            place = os.getpid() % (len(spans) or 1)  # each process begins with others
-            self._ready.extend([*spans[place:], *spans[:place]])
+            self._ready.extend(self._spans())
         while self._ready:
             yield self._ready.popleft()
+
+    def _spans(self) -> list[tuple[Group, ...]]:
+        """The groups that may have something to do, put together with those beside them."""
+        spans = [*spans_of(self._groups, self._span)]
+        if self._went_on and len(spans) == 1:  # there is probably more, and nobody else to do it
+            return spans
+        with read(self._engine) as connection:
+            flows = self._cache.current(connection)
+            waiting = set(groups_with_work(connection, flows, self._clock(), self._groups))
+        spans = [span for span in spans if not waiting.isdisjoint(span)]
+        place = os.getpid() % (len(spans) or 1)  # each process begins with others
+        return [*spans[place:], *spans[:place]]
 
     def _turn_of(self, wanted: tuple[Group, ...]) -> Done:
         began = stopwatch()
@@ -93,16 +101,19 @@ class TurnLoop(Loop):
                 done = take_turn(connection, self._cache, self._clock(), self._limit, self._make_code, *wanted)
         except Overloaded as error:
             log.info("a turn was in another's way, and is taken again", reason=str(error))
-            return Done(more=True)
+            return Done(busy=True)
         except SystemFailure:
             raise
         except Exception:
             log.exception("a turn failed; its contacts are tried one by one")
-            with write(self._engine) as connection:
-                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, *wanted)
-            log.error("inputs were set aside", contacts=failed)
+            for group in wanted:
+                with write(self._engine) as connection:
+                    failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, group)
+                if failed:
+                    log.error("inputs were set aside", contacts=failed)
             return Done(more=True)
         self._share(done, len(wanted))
+        self._went_on = done.contacts > 0
         if done.busy:
             return done
         self._adapt(done, stopwatch() - began)
@@ -130,15 +141,17 @@ class TurnLoop(Loop):
         while not self._stopped:
             self._woken.clear()
             try:
-                done = self.turn()
-            except Exception:
-                log.exception("the engine can't reach its database; it tries again")
-                self._woken.wait(1.0)
-                continue
-            if done.busy:
-                self._woken.wait(BUSY_SECONDS)
-            elif not done.more and not done.contacts:
-                self._woken.wait(self._nap())
+                pause = self._pause_after(self.turn())
+            except Exception as error:  # noqa: BLE001  # told there; whatever it was, the engine lives on
+                self._back_off(error)
+            else:
+                self._outage.over()
+                self._woken.wait(pause)
+
+    def _pause_after(self, done: Done) -> float:
+        if done.busy:
+            return BUSY_SECONDS
+        return 0.0 if done.more or done.contacts else self._nap()
 
     def _nap(self) -> float:
         now = self._clock()
@@ -149,11 +162,11 @@ class TurnLoop(Loop):
         return min(NAP_SECONDS_MAX, max(0.001, (due - now).total_seconds()))
 
 
-def spans_of(waiting: Sequence[Group], span: int) -> Iterator[tuple[Group, ...]]:
+def spans_of(some: Sequence[Group], span: int) -> Iterator[tuple[Group, ...]]:
     """Groups, in order, put together with those that follow them, at most so many; gaps are left as they are."""
     together: list[Group] = []
-    for group in waiting:
-        follows = bool(together) and group.follows(together[-1])
+    for group in some:
+        follows = bool(together) and together[-1].precedes(group)
         if together and (not follows or len(together) == span):
             yield tuple(together)
             together = []
