@@ -77,9 +77,9 @@ def check(sql: str, asker: str) -> None:
     :param asker: the function that executes it, as in ``ACROSS``.
     :raises NotForACluster: says which rule it breaks.
     """
-    if any(name in sql for name in OWN):
-        return
     text = " ".join(sql.split())
+    if any(name in sql for name in OWN) or text.startswith("COMMENT "):  # whose NULL the parser does not know
+        return
     for statement in sqlglot.parse(text, dialect="postgres"):
         if isinstance(statement, exp.Select | exp.Union | exp.Insert | exp.Update | exp.Delete):
             for broken in _broken(statement, asker):
