@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests import stores
 from tests.live.books import balance
 from tests.live.test_turns import published
 from tests.live.world import START, LiveWorld
@@ -18,8 +17,6 @@ from journeyflow.core.values import JSON
 from journeyflow.db import codes, inbox
 from journeyflow.db.store import read, write
 from journeyflow.services.turn import PoolLow
-
-STORES = stores.ALL
 
 Document = dict[str, JSON]
 GIFT: Document = {
