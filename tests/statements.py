@@ -44,6 +44,7 @@ ACROSS: Final = {
     "regroup._firings": COPY,
     "regroup._inbox": COPY,
     "regroup._tasks": COPY,
+    "retention.expired_shards": "which shards have something to be tidied up, which is then done shard by shard",
     "segments.count_certain": REPORT,
     "segments.possible_members": "a list of contacts, page by page; for a firing it names its group",
     "segments.uncertain_members": "of a report, page by page",
