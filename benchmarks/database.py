@@ -101,6 +101,13 @@ def process_seconds(process: int) -> float:
     return _seconds(process, _USER_TICKS)
 
 
+def machine_seconds() -> tuple[float, float]:
+    """CPU time that all processes of the machine took so far, and that there was to take."""
+    ticks = [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return (sum(ticks) - idle) / _TICKS, sum(ticks) / _TICKS
+
+
 def resident_bytes(process: int) -> int:
     """The memory that a process has in RAM."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])

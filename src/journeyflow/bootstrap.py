@@ -108,6 +108,11 @@ def open_installation(settings: Settings, clock: Clock = now) -> Installation:
         from journeyflow.db.migrations import migrate
 
         migrate(engine)
+    return installation_on(engine, settings, clock)
+
+
+def installation_on(engine: Engine, settings: Settings, clock: Clock) -> Installation:
+    """The same on a database that is open, and has the newest schema."""
     with write(engine) as connection:
         one_at_a_time(connection, FIRST_START)
         secret = _secret(connection, settings)

@@ -1,25 +1,13 @@
-"""The shop that tests of the API are about."""
+"""The shop that tests of the API are about; each is run on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests import stores
-from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
-
-EVERYWHERE = os.environ.get("JOURNEYFLOW_TEST_ALL_STORES") is not None
-
-
-@pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a shop that has just been opened; making one takes long."""
-    folder = tmp_path_factory.mktemp("shop")
-    open_shop(str(folder / DATABASE)).installation.engine.dispose()
-    return folder / DATABASE
+from tests.api.shop import DOCUMENTS, Shop, new_shop
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,28 +17,14 @@ def store(request: pytest.FixtureRequest) -> Iterator[stores.Store]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Modules that name their ``STORES`` pass on these; the rest is above them, and is run on SQLite.
-
-    ``JOURNEYFLOW_TEST_ALL_STORES=1 pytest tests/api`` runs everything on both.
-    """
-    named = stores.BOTH if EVERYWHERE else getattr(metafunc.module, "STORES", ("sqlite",))
-    if metafunc.definition.get_closest_marker("one_group") is not None:
-        named = ("sqlite",)
-    metafunc.parametrize("store", named, indirect=True, scope="module")
+    stores.parametrize(metafunc)
 
 
 @pytest.fixture
-def shop(tmp_path: Path, new_database: Path, store: stores.Store) -> Iterator[Shop]:
+def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop without documents."""
-    if store == "sqlite":
-        shutil.copy(new_database, tmp_path / DATABASE)
-    with stores.database(tmp_path, DATABASE) as url:
-        opened = open_shop(url)
-        opened.ingest.start()
+    with new_shop(tmp_path) as opened:
         yield opened
-        opened.app.state.context.simulations.close()
-        opened.ingest.stop()
-        opened.installation.engine.dispose()
 
 
 @pytest.fixture

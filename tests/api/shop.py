@@ -1,8 +1,10 @@
-"""A whole shop for tests: an installation on a SQLite file, its API, and an engine that takes its turns at once."""
+"""A whole shop for tests: an installation, its API, and an engine that takes its turns at once."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import delete
+from tests import stores
 
 from journeyflow.api.app import create_app
-from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.bootstrap import Installation, installation_on, open_installation
 from journeyflow.db import tables
 from journeyflow.db.store import write
 from journeyflow.services import keys
@@ -193,6 +196,20 @@ class Shop:
 def open_shop(place: Path | str) -> Shop:
     """A shop in a folder, or on the database with that URL."""
     clock = Hands()
-    url = place if isinstance(place, str) else str(place / DATABASE)
-    settings = Settings(database_url=url, base_url="https://shop.example")
-    return Shop(open_installation(settings, clock), clock)
+    return Shop(open_installation(_settings(place if isinstance(place, str) else str(place / DATABASE)), clock), clock)
+
+
+@contextmanager
+def new_shop(directory: Path) -> Iterator[Shop]:
+    """A shop without documents, on a database of the store that is chosen."""
+    clock = Hands()
+    with stores.database(directory, DATABASE) as url, stores.engines(url, 1) as (engine,):
+        shop = Shop(installation_on(engine, _settings(url), clock), clock)
+        shop.ingest.start()
+        yield shop
+        shop.app.state.context.simulations.close()
+        shop.ingest.stop()
+
+
+def _settings(url: str) -> Settings:
+    return Settings(database_url=url, base_url="https://shop.example")

@@ -9,8 +9,6 @@ from tests.api.shop import Shop
 
 from journeyflow.api import coupons
 
-STORES = ("sqlite", "postgresql")
-
 JSONObject = dict[str, Any]  # Any: JSON
 GIFT: JSONObject = {
     "journey": "gift",

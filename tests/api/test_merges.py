@@ -8,25 +8,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests import stores
-from tests.api.shop import DOCUMENTS, Client, JSONObject, Shop, open_shop
+from tests.api.shop import DOCUMENTS, Client, JSONObject, Shop, new_shop
 
 from journeyflow.db import aliases, tables
 from journeyflow.db.store import read
-
-STORES = ("sqlite", "postgresql")
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop with a journey that begins with a mail."""
-    with stores.database(tmp_path) as url:
-        shop = open_shop(url)
-        shop.ingest.start()
+    with new_shop(tmp_path) as shop:
         shop.publish(*DOCUMENTS)
         yield shop
-        shop.ingest.stop()
-        shop.installation.engine.dispose()
 
 
 def send(client: Client, path: str, **body: Any) -> JSONObject:  # Any: JSON

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -27,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.api.shop import DATABASE, DOCUMENTS, Shop, open_shop
+from tests.api.shop import DOCUMENTS, Shop, new_shop
 
 Case = schemathesis.Case[Any]  # Any: schemathesis leaves its types open
 Known = dict[str, dict[str, str]]
@@ -59,18 +57,13 @@ def as_it_is(_: object, value: Any) -> bytes:  # Any: whatever was drawn for a b
 
 
 @pytest.fixture(scope="module")
-def open_for_business(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Shop]:
+def open_for_business(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop in which something has happened."""
-    folder = tmp_path_factory.mktemp("cases")
-    shutil.copy(new_database, folder / DATABASE)
-    shop = open_shop(str(folder / DATABASE))
-    shop.ingest.start()
-    shop.publish(*DOCUMENTS)
-    shop.identify("ann", email="ann@example.com", first_name="Ann")
-    shop.track("ann", "Signed Up")
-    yield shop
-    shop.ingest.stop()
-    shop.installation.engine.dispose()
+    with new_shop(tmp_path_factory.mktemp("cases")) as shop:
+        shop.publish(*DOCUMENTS)
+        shop.identify("ann", email="ann@example.com", first_name="Ann")
+        shop.track("ann", "Signed Up")
+        yield shop
 
 
 def operations(shop: Shop) -> list[Operation]:

@@ -348,7 +348,7 @@ def test_pages_of_other_sites_may_send_events_and_nothing_else(shop: Shop) -> No
 
 
 def test_overload_says_when_to_come_back_and_stores_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: object) -> None:
+    def full(*_: object) -> None:
         raise Overloaded("too many events at once; nothing of this request was stored")
 
     client = shop.client("write")

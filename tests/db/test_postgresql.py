@@ -21,7 +21,7 @@ from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.db import bulk, claims, contacts, migrations, postgresql, schema_version, tables
 from journeyflow.db.contacts import contact_row, run_row
 from journeyflow.db.store import one_at_a_time, open_engine, read, write
-from journeyflow.db.tables import metadata, seen, statistics, timers
+from journeyflow.db.tables import metadata
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
@@ -180,13 +180,6 @@ def test_groups_that_were_claimed_together_have_one_clock_and_look_for_timers_fr
             assert (alone.now, alone.timers_from) == (now, timers_from)
 
 
-def test_the_groups_hold_every_shard_once(engine: Engine) -> None:
-    with read(engine) as connection:
-        found = claims.groups(connection)
-
-    assert [shard for group in found for shard in range(group.first, group.last + 1)] == list(range(1024))
-
-
 def test_what_is_done_one_at_a_time_is_waited_for_and_not_for_ever(engine: Engine) -> None:
     with write(engine) as one:
         one_at_a_time(one, "publish")
@@ -196,36 +189,7 @@ def test_what_is_done_one_at_a_time_is_waited_for_and_not_for_ever(engine: Engin
             one_at_a_time(two, "publish")
 
 
-# --- many rows at once -----------------------------------------------------------------------------------------------
-
-WORDS = ["plain", 'a "quoted" one', "back\\slash", "{braces, commas}", "NULL", "", "two\nlines\tand a tab", "ż 中 🙂"]
-
-
-@pytest.mark.parametrize("count", [1, 8, 5_000])
-def test_texts_of_all_kinds_come_back_as_they_were(engine: Engine, count: int) -> None:
-    rows = [
-        (1, f"{number} {WORDS[number % len(WORDS)]}", WORDS[number % len(WORDS)], number) for number in range(count)
-    ]
-    for step in (bulk.insert, bulk.put):
-        with write(engine) as connection:
-            connection.execute(seen.delete())
-            step(connection, seen, rows)
-        with read(engine) as connection:
-            found = connection.execute(seen.select().order_by(seen.c.at)).all()
-        assert [tuple(row) for row in found] == rows
-
-
-def test_rows_that_are_there_are_left_replaced_or_added_to(engine: Engine) -> None:
-    key = (0, "journey", 1, "node", "kind", 7)
-    with write(engine) as connection:
-        bulk.add(connection, statistics, [(*key, 2), (*key, 3)])
-        bulk.add(connection, statistics, [(*key, 5)])
-        assert bulk.insert_new(connection, statistics, [(*key, 1), (*key[:-1], 8, 1)]) == 1
-        bulk.put(connection, statistics, [(*key[:-1], 8, 4), (*key[:-1], 8, 6)])
-    with read(engine) as connection:
-        counts = connection.execute(statistics.select().order_by(statistics.c.day)).all()
-
-    assert [(row.day, row._mapping["count"]) for row in counts] == [(7, 10), (8, 6)]
+# --- plans -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_query_that_was_planned_while_a_table_was_empty_finds_its_few_rows_when_it_has_grown(empty: Engine) -> None:
@@ -256,17 +220,6 @@ def rows_read(connection: Connection) -> int:
 
 def a_run(contact: str) -> Run:
     return Run(f"run of {contact}", "welcome", 1, "", 0, NOW, 1, {}, node="pause", due_at=NOW)
-
-
-def test_exactly_the_named_rows_are_deleted(engine: Engine) -> None:
-    rows = [(at, shard, f"c{at}") for at in range(10) for shard in (0, 63, 64, 1023)]
-    with write(engine) as connection:
-        bulk.insert(connection, timers, rows)
-        bulk.delete(connection, timers, rows[1::2])
-    with read(engine) as connection:
-        left = connection.execute(timers.select()).all()
-
-    assert sorted(tuple(row) for row in left) == sorted(rows[::2])
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------

@@ -15,5 +15,4 @@ def store(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    named = getattr(metafunc.module, "STORES", stores.BOTH)
-    metafunc.parametrize("store", named, indirect=True, scope="module")
+    stores.parametrize(metafunc)

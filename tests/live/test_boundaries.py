@@ -19,7 +19,6 @@ from tests.live.books import balance
 from tests.live.doomed import MARKS, MOMENTS, Death, Doom, End, Moment, Survived, Work, let_die
 from tests.live.test_random import numbers, simulated
 from tests.live.test_same_trail import shop
-from tests.live.test_workers import apart
 from tests.live.world import START, LiveWorld, comparable, refused, sources_of
 
 from journeyflow.core.inputs import Event, Input, Merge
@@ -130,7 +129,7 @@ def case() -> tuple[Sequence[Document], list[tuple[str, Input]]]:
         later = at + timedelta(minutes=2)
         inputs.append((visitor, Event(later, "Order Completed", later, {"total": 5}, f"{visitor}-2")))
     inputs.sort(key=lambda one: one[1].at)
-    return [*some, EVERYBODY, NEWS, STOCK, GIFT], apart(inputs)
+    return [*some, EVERYBODY, NEWS, STOCK, GIFT], inputs
 
 
 @pytest.mark.slow

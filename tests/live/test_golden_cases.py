@@ -1,10 +1,11 @@
-"""Every golden case through the live engine on SQLite: the trail of the simulation, as interfaces.md compares it."""
+"""Every golden case through the live engine on every store: the trail of the simulation, as interfaces.md has it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.golden.cases import GoldenCase, golden_cases, write_contacts, write_events
 from tests.live.books import balance
 from tests.live.world import LiveWorld, comparable, refused
@@ -16,6 +17,8 @@ from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_folder
 from journeyflow.services.simulate import Simulator, choose
 from journeyflow.services.simulate_input import Timeline, read_timeline
+
+STORES = stores.EVERY
 
 
 def timeline_of(case: GoldenCase, directory: Path, timezone: str) -> Timeline:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests import stores
 from tests.live.world import START, LiveWorld
 
 from journeyflow.core.inputs import Event, Input, Merge
@@ -17,6 +18,7 @@ from journeyflow.db.store import read, write
 from journeyflow.services.call import pick_up
 from journeyflow.services.turn import MERGES_MAX
 
+STORES = stores.EVERY
 JOURNEY: dict[str, JSON] = {
     "journey": "asks",
     "triggers": [{"type": "event", "event": "Go"}],

@@ -210,7 +210,7 @@ def stored(connection: Connection, id_: str) -> StoredMessage:
 def engage(connection: Connection) -> None:
     effects = Effects()
     effects.engaged.extend(Engaged(one, f"{one}-0", "opened", NOW) for one in FEW)
-    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0), {})
+    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0, (WHOLE,)), {})
     opened = select(func.count()).where(
         tables.messages.c.id.in_([f"{one}-0" for one in FEW]), tables.messages.c.opened_at == to_micros(NOW)
     )
@@ -220,7 +220,7 @@ def engage(connection: Connection) -> None:
 def withdraw(connection: Connection) -> None:
     effects = Effects()
     effects.withdrawn.extend((one, f"{one}-1") for one in FEW)
-    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0), {})
+    turns.save(connection, effects, claims.Claim(WHOLE, NOW, 0, (WHOLE,)), {})
     assert sum(outbox.waiting(connection).values()) == 0
 
 

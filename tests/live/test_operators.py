@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
+from tests import stores
 from tests.live.books import balance
 from tests.live.strategies import JOURNEYS, Arrivals, Document, arrivals, documents, turn_limits
 from tests.live.test_random import AFTERMATH, WHOLE, fewer, installed
@@ -25,7 +26,7 @@ from journeyflow.services import operate
 Operation = tuple[int, str, Callable[[Connection, str, datetime], object]]
 """Before which arrival, on which journey, what."""
 
-STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
+STORES = stores.EVERY
 HOUR = timedelta(hours=1)
 
 
@@ -123,6 +124,7 @@ def test_several_tasks_share_the_turns(tmp_path: Path) -> None:
     assert ended == {"walk", "other"}
 
 
+@pytest.mark.one_group  # a round of turns is over with the whole crowd where each group has but a few of it
 def test_an_event_that_comes_while_a_task_goes_on_is_handled_in_the_next_turn(tmp_path: Path) -> None:
     world = LiveWorld(tmp_path, [LATER, OTHER], START, limit=20)
     go(world, CROWD)
@@ -142,6 +144,7 @@ def test_an_event_that_comes_while_a_task_goes_on_is_handled_in_the_next_turn(tm
     assert told == [("entered", "other"), ("waiting", "other")]
 
 
+@pytest.mark.one_group  # else there are too few runs for it
 def test_a_slice_looks_at_a_bounded_number_of_runs_of_other_journeys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from tests import stores
 from tests.core.random_flows import messages
 from tests.core.random_segments import of_contacts, of_standing
 from tests.live.strategies import PEOPLE, Arrivals, Document, arrivals, documents, pauses
@@ -29,7 +30,7 @@ from journeyflow.db.tasks import UNTOUCHED
 from journeyflow.services import members
 from journeyflow.services.publish import put
 
-STORES = ("sqlite",)  # PostgreSQL has a module with fewer examples
+STORES = stores.EVERY
 EXAMPLES = int(os.environ.get("JOURNEYFLOW_LIVE_EXAMPLES", "20"))
 several = settings(max_examples=EXAMPLES // 2, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.live.world import START, LiveWorld, comparable, refused
 
 from journeyflow.core.documents import KINDS, Documents
@@ -16,6 +17,7 @@ from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 
+STORES = stores.EVERY
 SPENT: JSON = {"event": "Order Completed", "within": "10d", "sum": "total", "gte": 50}
 VIP: JSON = {"attribute": "vip", "eq": True}
 Case = tuple[Sequence[dict[str, JSON]], list[tuple[str, Input]]]

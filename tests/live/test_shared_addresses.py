@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from tests import stores
 from tests.live.test_same_trail import assert_same, both
 from tests.live.world import START, LiveWorld
 
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.inputs import Appear, Event, Forget, Identify, Input, Merge
 from journeyflow.core.values import JSON
-from journeyflow.db import tables
-from journeyflow.db.store import read
+from journeyflow.db import inbox, tables
+from journeyflow.db.store import read, write
 from journeyflow.services import members
 
 Document = dict[str, JSON]
+STORES = stores.EVERY
 HOUR = timedelta(hours=1)
 SHARED = "Office@shop.example"
 SHOP: Document = {
@@ -146,3 +149,45 @@ def test_rule_5_8_who_was_erased_is_not_called_back(opened: Callable[[], LiveWor
     with read(world.engine) as connection:
         assert sorted(connection.scalars(select(tables.contacts.c.contact))) == ["dan", "eve"]
         assert sorted(connection.scalars(select(tables.holders.c.holder))) == ["dan", "eve"]
+
+
+# --- several groups at the same time ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["dan", "bob"])
+def test_rule_5_8_who_gets_an_address_while_another_unsubscribes_it_learns_of_it(
+    opened: Callable[[], LiveWorld], first: str
+) -> None:
+    """Two turns at the same time, of which neither sees what the other does before it is done."""
+    world = opened()
+    started = said("bob", "Started", 0)
+    world.feed([appear("dan", SHARED), ("bob", Appear(START, START, {})), started], START)
+    world.now = at = START + HOUR
+    with write(world.engine) as connection:
+        arriving = [("bob", Identify(at, {"email": SHARED})), said("dan", "Unsubscribed", 1)]
+        inbox.put(connection, arriving)
+    second = "bob" if first == "dan" else "dan"
+    with ThreadPoolExecutor(1) as pool:
+        with write(world.engine) as connection:
+            world.turn_on(connection, first)
+            going_on = pool.submit(world.turn_of, second)
+            if len(world.groups) > 1:
+                wait_until_it_waits(world)
+        going_on.result()
+    world.settle()
+
+    assert [step for step in steps(world.trail(), "leaving", "entered") if step[0] == "bob"] == [("bob", 1)]
+    assert steps(world.trail(), "patient", "completed") == [("bob", 1)]
+
+
+def wait_until_it_waits(world: LiveWorld) -> None:
+    """Until a transaction waits for another one's lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
+    )
+    for _ in range(10_000):
+        with read(world.engine) as connection:
+            if connection.scalar(waiting):
+                return
+    raise AssertionError("nobody waits: the other turn is done already, or never began")

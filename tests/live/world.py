@@ -5,34 +5,38 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Engine, select
 from tests import stores
 
-from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.bootstrap import installation_on
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.check.source import Source
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.inputs import Input, Merge
+from journeyflow.core.errors import Overloaded
+from journeyflow.core.inputs import Input
 from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.values import JSON
 from journeyflow.db import aliases, calls, claims, codes, inbox, tables, trail
 from journeyflow.db.calls import CallOutcome
+from journeyflow.db.claims import Group
+from journeyflow.db.documents import FlowsCache
 from journeyflow.db.store import read, write
 from journeyflow.services import call
 from journeyflow.services.publish import apply
-from journeyflow.services.turn import Done, next_due, take_turn
+from journeyflow.services.turn import Done, groups_with_work, next_due, take_turn
 from journeyflow.settings import Settings
 from journeyflow.worker.dispatcher import Dispatcher
 from journeyflow.worker.turns import spans_of
 
 TURNS_MAX = 100_000
-SPANS = (1, 16, 5)
+SPANS = (1, 16, 5, 2)
 """So many claim groups have a turn together, one time after the other."""
 
 
@@ -41,8 +45,15 @@ def sources_of(documents: Sequence[dict[str, JSON]]) -> list[Source]:
     return [Source("test", next(iter(one)), str(one[next(iter(one))]), one) for one in documents]
 
 
+class Worker(NamedTuple):
+    """What a process that takes turns has of its own."""
+
+    engine: Engine
+    cache: FlowsCache
+
+
 class LiveWorld:
-    """One installation, on a database of the store that is chosen (:mod:`tests.live.stores`).
+    """One installation, on a database of the store that is chosen (:mod:`tests.stores`), with as many workers.
 
     ``limit`` is how many inputs and timers a turn takes at most. Unless ``delivering``, messages stay in the outbox.
     """
@@ -58,10 +69,11 @@ class LiveWorld:
         self.now = start
         self.limit = limit
         self.delivering = delivering
-        self._database = ExitStack()
-        self.url = url = self._database.enter_context(stores.database(directory))
-        self.installation: Installation = open_installation(Settings(database_url=url), lambda: self.now)
-        self.engine = self.installation.engine
+        self._open = ExitStack()
+        self.url = url = self._open.enter_context(stores.database(directory))
+        engines = self._open.enter_context(stores.engines(url, stores.workers()))
+        self.engine = engines[0]
+        self.installation = installation_on(self.engine, Settings(database_url=url), lambda: self.now)
         self.dispatcher = Dispatcher(
             self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
         )
@@ -74,11 +86,13 @@ class LiveWorld:
 
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
+        one = self.installation
+        self.workers = [Worker(engine, FlowsCache(one.renderer)) for engine in engines]
+        self._threads = self._open.enter_context(ThreadPoolExecutor(len(engines)))
         self._spans = cycle(SPANS)
 
     def close(self) -> None:
-        self.engine.dispose()
-        self._database.close()
+        self._open.close()
 
     def feed(self, inputs: Iterable[tuple[str, Input]], until: datetime) -> None:
         """Hand every input in at its instant, letting timers fire at theirs, up to an instant (included)."""
@@ -89,23 +103,14 @@ class LiveWorld:
             self.now = at
             group = [one for one in coming if one[1].at <= at]
             coming = coming[len(group) :]
-            for some in self._together(group):
-                self.put(some)
-                self.settle()
+            self.put(group)
+            self.settle()
         self.advance(until, included=True)
 
     def put(self, arrivals: Sequence[tuple[str, Input]]) -> None:
         """Inputs arrive together."""
         with write(self.engine) as connection:
             inbox.put(connection, arrivals)
-
-    def _together(self, group: list[tuple[str, Input]]) -> list[list[tuple[str, Input]]]:
-        """What arrives at one instant. Between claim groups a merge is two turns: what comes for the other contact at
-        that very instant may have its turn in between, so that here one arrives after the other.
-        """
-        if len(self.groups) > 1 and any(isinstance(item, Merge) for _, item in group):
-            return [[one] for one in group]
-        return [group]
 
     def pile_up(self, inputs: Iterable[tuple[str, Input]], until: datetime, every: int) -> None:
         """Hand inputs in while the engine is down; it comes up for a moment after so many, and at the end."""
@@ -157,14 +162,60 @@ class LiveWorld:
             pass
         return done
 
+    def turn_of(self, contact: str) -> Done:
+        """One turn of the group that a contact belongs to; the others have none."""
+        with write(self.engine) as connection:
+            return self.turn_on(connection, contact)
+
+    def turn_on(self, connection: Connection, contact: str) -> Done:
+        """The same in a transaction that is not over then."""
+        (group,) = [group for group in self.groups if group.holds(contact)]
+        one = self.installation
+        return take_turn(connection, one.cache, self.now, self.limit, one.make_code, group)
+
     def _turns(self) -> Done:
+        if len(self.workers) == 1:
+            return self._round(0)
+        places = range(len(self.workers))
         done = Done()
-        for together in spans_of(self.groups, next(self._spans)):
-            with write(self.engine) as connection:
-                one = self.installation
-                part = take_turn(connection, one.cache, self.now, self.limit, one.make_code, *together)
+        for part in self._threads.map(self._work, places):
             done = added_up(done, part)
         return done
+
+    def _work(self, place: int) -> Done:
+        """One round after the other, until a worker finds nothing to do."""
+        done = Done()
+        for _ in range(TURNS_MAX):
+            part = self._round(place)
+            done = added_up(done, part)
+            if not part.contacts and not part.more:
+                return done
+        raise AssertionError("a worker does not come to rest")
+
+    def _round(self, place: int) -> Done:
+        """A turn of all groups that have something to do and that nobody else works on, some of them together."""
+        worker = self.workers[place]
+        done = Done()
+        for together in self._ready(worker, place):
+            try:
+                with write(worker.engine) as connection:
+                    make_code = self.installation.make_code
+                    part = take_turn(connection, worker.cache, self.now, self.limit, make_code, *together)
+            except Overloaded:  # two were in each other's way
+                part = Done(more=True)
+            done = added_up(done, part)
+        return done
+
+    def _ready(self, worker: Worker, place: int) -> Sequence[tuple[Group, ...]]:
+        """Each worker begins with others, and puts another number of them together."""
+        if len(self.groups) == 1:
+            return [self.groups]
+        with read(worker.engine) as connection:
+            ready = groups_with_work(connection, worker.cache.current(connection), self.now, self.groups)
+        span = next(self._spans) if len(self.workers) == 1 else SPANS[place]
+        spans = [*spans_of(ready, span)]
+        first = place * len(spans) // len(self.workers)
+        return [*spans[first:], *spans[:first]]
 
     def trail(self) -> list[TrailRecord]:
         """Everybody's records, in the order of rule 9.1."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.api.shop import DATABASE, TEMPLATE, WORKSPACE, JSONObject, Shop, open_shop
+from tests import stores
+from tests.api.shop import TEMPLATE, WORKSPACE, JSONObject, Shop, new_shop
 
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.errors import NotFound
@@ -20,6 +19,7 @@ from journeyflow.services.dispatch import write_down
 from journeyflow.services.explain import Explanation, explain
 from journeyflow.worker.dispatcher import Dispatcher
 
+STORES = stores.BOTH
 CART: JSONObject = {
     "journey": "cart",
     "timezone": "Europe/Warsaw",
@@ -55,31 +55,11 @@ CART: JSONObject = {
 }
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a shop with the journey; making one takes long."""
-    folder = tmp_path_factory.mktemp("shop")
-    with opened(folder) as shop:
-        shop.publish(WORKSPACE, TEMPLATE, CART)
-    return folder / DATABASE
-
-
 @pytest.fixture
-def shop(tmp_path: Path, published: Path) -> Iterator[Shop]:
-    shutil.copy(published, tmp_path / DATABASE)
-    with opened(tmp_path) as shop:
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with new_shop(tmp_path) as shop:
+        shop.publish(WORKSPACE, TEMPLATE, CART)
         yield shop
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[Shop]:
-    shop = open_shop(folder)
-    shop.ingest.start()
-    try:
-        yield shop
-    finally:
-        shop.ingest.stop()
-        shop.installation.engine.dispose()
 
 
 def story(shop: Shop, contact: str, journey: str | None = None) -> Explanation:

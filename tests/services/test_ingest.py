@@ -10,27 +10,26 @@ from threading import Event as Flag
 
 import pytest
 from sqlalchemy import Engine
+from tests import stores
 
 from journeyflow.core.errors import Conflict, Overloaded
 from journeyflow.core.inputs import Event, SetTags
 from journeyflow.db import inbox
 from journeyflow.db.claims import WHOLE
 from journeyflow.db.idempotency import Token
-from journeyflow.db.migrations import migrate
-from journeyflow.db.store import open_engine, read
+from journeyflow.db.store import read
 from journeyflow.services import ingest as ingest_module
 from journeyflow.services.ingest import Ingest
 
+STORES = stores.BOTH
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 EVENT = Event(NOW, "Signed Up", NOW)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(str(tmp_path / "shop.db"))
-    migrate(opened)
-    yield opened
-    opened.dispose()
+    with stores.database(tmp_path) as url, stores.engines(url, 1) as (opened,):
+        yield opened
 
 
 def stored(engine: Engine) -> list[str]:

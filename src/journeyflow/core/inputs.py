@@ -213,15 +213,15 @@ class Wake:
 
 
 @dataclass(slots=True, frozen=True)
-class HandOn:
-    """What came for ``to`` together with a merge into it, and waits with the visitor until the merge is done.
+class Await:
+    """The place of what a visitor brings who is merged into this contact: what came behind it waits until then.
 
-    Else it could have its turn before the visitor's state arrives, and make a contact anew that is none.
+    The visitor is worked on elsewhere. Else an order that comes right after the merge could have its turn before it,
+    and not end what the visitor is in.
     """
 
     at: datetime
-    to: str
-    item: Input
+    source: str
 
 
 Input = (

@@ -5,23 +5,26 @@ puts what it keeps of the one under the key of the other. The second turn begins
 the other; what comes later for the one follows. So each turn finds in the store what it looks for under one key.
 
 Where both are worked on in one place, one after the other is done at once. Where they are not, the first turn takes the
-one out and sends what it was to the other, as an input like any other; the second turn begins when that arrives.
+one out and sends what it was to the other, as an input like any other; the second turn begins when that arrives. Until
+then the other is **held**: it handles what came before the merge, and nothing behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.contact import Contact
 from journeyflow.core.counting import count_all
-from journeyflow.core.inputs import Absorb, HandOn, Input, Merge
+from journeyflow.core.inputs import Absorb, Input, Merge
 
 MICROSECOND = timedelta(microseconds=1)
 Item = Input | Absorb
-Arrival = Item | HandOn
+Held = Mapping[str, datetime]
+"""Contacts that something is awaited for, which has its place at that instant."""
+NOBODY: Final[Held] = {}
 
 
 class Joining(NamedTuple):
@@ -55,12 +58,12 @@ class Stage(Protocol):
         """Whether the contact is worked on here; others get what is for them sent."""
         ...
 
-    def send(self, key: str, items: Sequence[Item]) -> None:
-        """Hand inputs on to a contact that is worked on elsewhere."""
+    def send(self, key: str, items: Sequence[tuple[int, Item]]) -> None:
+        """Hand inputs on to a contact that is worked on elsewhere, each with its place in the order of arrival."""
         ...
 
-    def leave(self, source: Contact, into: str, at: datetime, guarded: bool) -> bool:
-        """Take a contact out, leave an alias, and send what it was to a contact elsewhere.
+    def leave(self, source: Contact, into: str, at: datetime, guarded: bool, place: int) -> bool:
+        """Take a contact out, leave an alias, and send what it was to a contact elsewhere, to the place of the merge.
 
         False, and nothing is done, where that one has become this very contact in the meantime.
         """
@@ -77,11 +80,11 @@ class OnePlace:
     def here(self, key: str) -> bool:
         return True
 
-    def send(self, key: str, items: Sequence[Item]) -> None:
+    def send(self, key: str, items: Sequence[tuple[int, Item]]) -> None:
         raise AssertionError(f"there is no other place to send {len(items)} inputs for {key} to")
 
-    def leave(self, source: Contact, into: str, at: datetime, guarded: bool) -> bool:
-        raise AssertionError(f"there is no other place for {source.key} to leave to as {into}")
+    def leave(self, source: Contact, into: str, at: datetime, guarded: bool, place: int) -> bool:
+        raise AssertionError(f"there is no other place for {source.key} to leave to as {into}, as number {place}")
 
     def receive(self, moves: Sequence[Joining]) -> None:
         raise AssertionError(f"there is no other place that {len(moves)} contacts could come from")
@@ -120,20 +123,20 @@ class _Pair(NamedTuple):
 _Moves = Sequence[tuple[Contact, Contact, _Pair]]
 
 
-def meet(stage: Stage, arrivals: Iterable[tuple[str, Arrival]], woken: Collection[str], until: datetime) -> None:
+def meet(
+    stage: Stage,
+    arrivals: Iterable[tuple[str, Item]],
+    woken: Collection[str],
+    until: datetime,
+    held: Held = NOBODY,
+) -> None:
     """Handle inputs of contacts, in order of arrival, and the due timers of these contacts and of those ``woken``.
 
-    Timers after ``until`` wait.
+    Timers after ``until`` wait; so do those of ``held`` contacts from that instant on.
     """
     waiting: dict[str, list[_Waiting]] = {}
-    handed_on: list[tuple[str, Item]] = []
     for place, (key, item) in enumerate(arrivals):
-        if not isinstance(item, HandOn):
-            waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item, key))
-        elif stage.here(stage.resolve(item.to)):
-            waiting.setdefault(stage.resolve(item.to), []).append(_Waiting(place, item.item, item.to))
-        else:
-            handed_on.append((item.to, item.item))
+        waiting.setdefault(stage.resolve(key), []).append(_Waiting(place, item, key))
     concerned = {*waiting, *(stage.resolve(key) for key in woken)}
     for key in [one for one in concerned if not stage.here(one)]:
         _send(stage, waiting, key, key)
@@ -143,22 +146,25 @@ def meet(stage: Stage, arrivals: Iterable[tuple[str, Arrival]], woken: Collectio
         moves, leaving = _first_turn(stage, waiting, pairs, until)
         _join(stage, waiting, concerned, moves)
         for source, pair in leaving:
-            if stage.leave(source, pair.into, pair.at, pair.guarded):
+            if stage.leave(source, pair.into, pair.at, pair.guarded, pair.place):
                 concerned.discard(source.key)
                 _send(stage, waiting, source.key, pair.into)
-    for key, item in handed_on:  # behind the state of who is merged into them
-        stage.send(stage.resolve(key), [item])
     inputs = {key: [one.item for one in waiting.get(key, ())] for key in sorted(concerned)}
     actor = stage.open(inputs)
     for key, items in inputs.items():
-        actor(key).handle(items, until)
+        actor(key).handle(items, horizon(key, until, held))
         actor(key).effects.alerts.extend(_refused(key, waiting.get(key, ()), stage))
     stage.close()
 
 
+def horizon(key: str, until: datetime, held: Held) -> datetime:
+    """Up to which instant the contact's timers are due."""
+    return min(until, held[key] - MICROSECOND) if key in held else until
+
+
 def _send(stage: Stage, waiting: dict[str, list[_Waiting]], key: str, into: str) -> None:
     """Hand on what waits for a contact that is elsewhere."""
-    items = [one.item for one in waiting.pop(key, ())]
+    items = [(one.place, one.item) for one in waiting.pop(key, ())]
     if items:
         stage.send(into, items)
 

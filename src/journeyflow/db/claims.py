@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import dropwhile, takewhile
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -33,6 +33,10 @@ class Group(NamedTuple):
         """Whether the contact is one of this group."""
         return self.first <= shard_of(contact) <= self.last
 
+    def precedes(self, other: Group) -> bool:
+        """Whether the other begins where this one ends, so that both together are a range as well."""
+        return self.last + 1 == other.first
+
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
@@ -48,7 +52,7 @@ class Claim:
     """The right to work on a group, or on groups that follow one another, until the transaction ends.
 
     :param group: all of its shards.
-    :param parts: the groups that it is made of.
+    :param parts: the groups that it is made of; the group itself, where it is but one.
     :param timers_from: no timer of the group is due before this instant (microseconds): what was there is gone, and is
         not looked through again. Whoever sets an earlier one lowers it.
     """
@@ -56,7 +60,10 @@ class Claim:
     group: Group
     now: datetime
     timers_from: int
-    parts: tuple[Group, ...]
+    parts: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.parts = self.parts or (self.group,)
 
     @property
     def shard(self) -> int:
@@ -88,9 +95,7 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     """
     query = select(claims.c.shard, claims.c.now, claims.c.timers_from).where(_which(wanted))
     if on_postgresql(connection):
-        # What a turn reads it finds by keys. How many rows a queue has changes faster than the planner is told.
-        by_key = func.set_config("enable_seqscan", "off", literal(value=True))
-        query = query.add_columns(by_key).with_for_update(skip_locked=True)
+        query = query.with_for_update(skip_locked=True)
     rows = {row.shard: row for row in connection.execute(query)}
     if not rows:
         if on_postgresql(connection):

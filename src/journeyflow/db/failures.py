@@ -9,14 +9,14 @@ from sqlalchemy import Connection, func, select
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import Wake
-from journeyflow.core.meeting import Arrival
+from journeyflow.core.meeting import Item
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk, inbox
 from journeyflow.db.contacts import dump
 from journeyflow.db.tables import failures
 
 
-def put(connection: Connection, contact: str, inputs: Sequence[Arrival], error: str, now: datetime) -> None:
+def put(connection: Connection, contact: str, inputs: Sequence[Item], error: str, now: datetime) -> None:
     """Set inputs aside; a failure without one (time passed) is kept as such."""
     rows = []
     for item in inputs or [Wake(now)]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Contact
@@ -13,11 +13,17 @@ from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import address_hash, shard_of
 from journeyflow.core.values import JSON
 from journeyflow.db import bulk
+from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import holders
 
 Addresses = tuple[JSON, ...]
 """What a contact's attributes say of its addresses, by channel."""
+Change = tuple[str, Addresses, Addresses]
+"""A contact, what it said of its addresses before, and what it says now."""
 NONE: Final[Addresses] = (None,) * len(ATTRIBUTES)
+_LOCKS: Final = 0x6A66
+"""Under this number, which is two letters, PostgreSQL keeps the locks of :func:`keep_apart`."""
+_PARTS: Final = 32
 
 
 def addresses_of(contact: Contact) -> Addresses:
@@ -25,7 +31,39 @@ def addresses_of(contact: Contact) -> Addresses:
     return tuple(map(contact.attributes.get, ATTRIBUTES.values()))
 
 
-def save(connection: Connection, changes: Iterable[tuple[str, Addresses, Addresses]]) -> None:
+def gained(changes: Iterable[Change]) -> dict[str, list[str]]:
+    """The hashes of addresses that contacts have now and had not before, each with these contacts."""
+    found: dict[str, list[str]] = {}
+    for contact, before, after in changes:
+        for digest in _hashes(after) - _hashes(before):
+            found.setdefault(digest, []).append(contact)
+    return found
+
+
+def keep_apart(connection: Connection, gained: Iterable[str], turned: Iterable[AddressTurn]) -> None:
+    """Before :func:`save` and :func:`others`: who turns an address waits for those who are about to have it.
+
+    Neither sees what the other has not committed. Else a contact of another group that was told of no unsubscribing,
+    and did not find it either, would go on as if there were none.
+    """
+    if on_postgresql(connection):
+        alone = {_part(address_hash(one.channel, one.address)) for one in turned}
+        together = {_part(digest) for digest in gained} - alone
+        _lock(connection, func.pg_advisory_xact_lock, alone)
+        _lock(connection, func.pg_advisory_xact_lock_shared, together)
+
+
+def _lock(connection: Connection, lock: Any, parts: set[int]) -> None:  # Any: a function of the database
+    if parts:  # in order, so that nobody waits in a circle
+        connection.execute(select(*(lock(_LOCKS, part) for part in sorted(parts))))
+
+
+def _part(digest: str) -> int:
+    """A lock each would be more than the server has room for."""
+    return shard_of(digest) % _PARTS
+
+
+def save(connection: Connection, changes: Iterable[Change]) -> None:
     """Write down who has which addresses: contact, those before, those now."""
     given: list[tuple[int, str, str]] = []
     taken: list[tuple[int, str, str]] = []

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from secrets import randbelow
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, exists, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Connection, delete, exists, func, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
     Absorb,
     AddressTurned,
     Appear,
+    Await,
     Enroll,
     Event,
     Forget,
-    HandOn,
     Identify,
     Merge,
     MessageFailed,
@@ -32,15 +33,17 @@ from journeyflow.core.inputs import (
     SetTopics,
     Wake,
 )
-from journeyflow.core.meeting import Arrival, Item
+from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk
+from journeyflow.db import bulk, claims
 from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
 
-HAND_ON: Final = "hand_on"
+Arrival = Item | Await
+
+AWAIT: Final = "await"
 _BITS: Final = 12
 _STEP: Final = 1 << _BITS
 _lock = Lock()
@@ -69,70 +72,91 @@ def next_id(at: datetime) -> int:
         return _last
 
 
+_Row = tuple[int, int, str, int, str, str]
+"""A row of ``inbox``."""
+
+
 class Arrived(NamedTuple):
-    """An input of a contact, taken out of the inbox."""
+    """An input of a contact, as the inbox has it."""
 
     id: int
     contact: str
-    input: Arrival
+    input: Item
 
 
-def put(connection: Connection, arrivals: Iterable[tuple[str, Item]], now: datetime | None = None) -> list[int]:
-    """Store inputs in order; their ids.
+class Awaited(NamedTuple):
+    """The place of an input that is not there yet."""
 
-    :param now: what is handed on by a turn is behind all that was before that instant.
-    """
-    elsewhere = now is None and on_postgresql(connection)
-    rows = [row(contact, item, now) for contact, item in (_behind_merges(arrivals) if elsewhere else arrivals)]
+    id: int
+    contact: str
+    input: Await
+
+
+def put(connection: Connection, arrivals: Iterable[tuple[str, Item]]) -> list[int]:
+    """Store inputs in order; their ids."""
+    numbered = [(next_id(item.at), contact, item) for contact, item in arrivals]
+    rows = [_row(*one) for one in numbered]
+    if on_postgresql(connection) and any(isinstance(item, Merge) for _, _, item in numbered):
+        rows.extend(_places_of_merges(connection, numbered))
     bulk.insert(connection, inbox, rows)
-    return [one[0] for one in rows]
+    return [id_ for id_, _, _ in numbered]
 
 
-def _behind_merges(arrivals: Iterable[tuple[str, Item]]) -> Iterator[tuple[str, Arrival]]:
-    """What comes for a contact together with a merge into it waits until the merge is done, which is two turns here."""
-    sources: dict[str, str] = {}
-    for contact, item in arrivals:
-        if isinstance(item, Merge) and item.into != contact:
-            sources[item.into] = contact
-        if contact in sources and not isinstance(item, Merge | Absorb):
-            yield sources[contact], HandOn(item.at, contact, item)
-        else:
-            yield contact, item
+def hand_on(connection: Connection, numbered: Iterable[tuple[int, str, Item]]) -> None:
+    """Store inputs for contacts of other groups, at the places that they had."""
+    bulk.insert(connection, inbox, [_row(*one) for one in numbered])
 
 
-def row(contact: str, item: Arrival, now: datetime | None = None) -> tuple[int, int, str, int, str, str]:
-    """A row of ``inbox``."""
+def _places_of_merges(connection: Connection, numbered: Iterable[tuple[int, str, Item]]) -> Iterator[_Row]:
+    """Where the other contact is of another group it is told what to wait for: see :class:`Await`."""
+    groups = claims.groups(connection)
+    for id_, contact, item in numbered:
+        if isinstance(item, Merge):
+            mine = next(group for group in groups if group.holds(contact))
+            if not mine.holds(item.into):
+                yield _row(id_, item.into, Await(item.at, contact))
+
+
+def _row(id_: int, contact: str, item: Arrival) -> _Row:
     kind, payload = encode(item)
-    at = item.at if now is None else max(item.at, now)
-    return (next_id(at), shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
+    return (id_, shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
 
 
-def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived]:
+def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived | Awaited]:
     """The oldest inputs of a group, in order of arrival."""
     query = select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
     if group != WHOLE:
         query = query.where(group.of(inbox))
-    return [
-        Arrived(id_, contact, decode(kind, from_micros(at), orjson.loads(payload)))
-        for id_, contact, at, kind, payload in connection.execute(query.order_by(inbox.c.id).limit(limit)).all()
-    ]
+    found: list[Arrived | Awaited] = []
+    for id_, contact, at, kind, payload in connection.execute(query.order_by(inbox.c.id).limit(limit)).all():
+        item = decode(kind, from_micros(at), orjson.loads(payload))
+        found.append(Awaited(id_, contact, item) if isinstance(item, Await) else Arrived(id_, contact, item))
+    return found
 
 
-def remove(connection: Connection, arrived: Sequence[Arrived]) -> None:
+def remove(connection: Connection, arrived: Sequence[Arrived | Awaited]) -> None:
     """Delete the oldest inputs of a group, which have been read in the same transaction; those and no others.
 
-    Where others may write meanwhile, one that is committed later may have a smaller id.
+    Where others may write meanwhile, one that is committed later may have a smaller id. Whoever awaits one of the
+    merges need not wait any more: what becomes of it is decided in this transaction.
     """
     if on_postgresql(connection):
-        bulk.delete(connection, inbox, [(one.id, shard_of(one.contact), one.contact) for one in arrived])
+        keys = [(one.id, shard_of(one.contact), one.contact) for one in arrived]
+        merges = [(one.id, one.input.into) for one in arrived if isinstance(one.input, Merge)]
+        bulk.delete(connection, inbox, [*keys, *((id_, shard_of(into), into) for id_, into in merges)])
     elif arrived:
         connection.execute(delete(inbox).where(inbox.c.id <= arrived[-1].id))
 
 
 def waiting_groups(connection: Connection, groups: Iterable[Group]) -> set[int]:
     """The first shards of the groups for which something has arrived."""
-    parts = [select(literal(group.first)).where(exists().where(group.of(inbox))) for group in groups]
-    return set(connection.scalars(union_all(*parts)))
+    return set(connection.scalars(_waiting(tuple(groups))))
+
+
+@cache
+def _waiting(groups: tuple[Group, ...]) -> CompoundSelect[int]:
+    """Putting it together takes far longer than asking it."""
+    return union_all(*(select(literal(group.first)).where(exists().where(group.of(inbox))) for group in groups))
 
 
 def waits(connection: Connection, contact: str, id_: int) -> bool:
@@ -215,9 +239,8 @@ def encode(item: Arrival) -> tuple[str, dict[str, object]]:
             return "address_turned", {"imported": item.imported}
         case Forget():
             return "forget", {}
-        case HandOn():
-            kind, inner = encode(item.item)
-            return HAND_ON, {"to": item.to, "kind": kind, "input": inner}
+        case Await():
+            return AWAIT, {"source": item.source}
         case Absorb():
             return "absorb", {**packed(item.other), **({"guarded": True} if item.guarded else {})}
         case Reply():
@@ -282,10 +305,8 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Arrival:  # Any: wh
             return AddressTurned(at, data["imported"])
         case "forget":
             return Forget(at)
-        case "hand_on":
-            inner = decode(data["kind"], at, data["input"])
-            assert not isinstance(inner, HandOn | Absorb)
-            return HandOn(at, data["to"], inner)
+        case "await":
+            return Await(at, data["source"])
         case "absorb":
             return Absorb(at, unpacked(data), data.get("guarded", False))
         case "reply":

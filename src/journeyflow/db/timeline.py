@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, selec
 
 from journeyflow.core.effects import StoredEvent, TrailRecord
 from journeyflow.core.identity import shard_of
-from journeyflow.core.inputs import HandOn
+from journeyflow.core.inputs import Await
 from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import forgotten, history
 from journeyflow.db.contacts import instant
 from journeyflow.db.history import StoredRefusal
-from journeyflow.db.inbox import HAND_ON, decode
+from journeyflow.db.inbox import decode
 from journeyflow.db.outbox import StoredMessage, from_row
 from journeyflow.db.tables import contacts, events, inbox, messages, trail
 
@@ -78,15 +78,14 @@ def still_to_come(connection: Connection, keys: Iterable[str]) -> list[tuple[str
     wanted = sorted(keys)
     query = (
         select(inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
-        .where(or_(inbox.c.contact.in_(wanted), inbox.c.kind == HAND_ON))
+        .where(inbox.c.contact.in_(wanted))
         .order_by(inbox.c.id)
     )
     found: list[tuple[str, Item]] = []
     for contact, at, kind, payload in connection.execute(query).all():
         item = decode(kind, from_micros(at), orjson.loads(payload))
-        key, item = (item.to, item.item) if isinstance(item, HandOn) else (contact, item)
-        if key in wanted:
-            found.append((key, item))
+        if not isinstance(item, Await):
+            found.append((contact, item))
     return found
 
 

@@ -16,19 +16,21 @@ from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Absorb, Forget, Merge
-from journeyflow.core.meeting import MICROSECOND, Arrival, Item, meet
+from journeyflow.core.meeting import MICROSECOND, NOBODY, Held, Item, horizon, meet
 from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import to_micros
-from journeyflow.db import claims, codes, documents, failures, inbox, tasks, timers
+from journeyflow.db import aliases, claims, codes, documents, failures, inbox, tasks, timers
 from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.documents import FlowsCache
-from journeyflow.db.inbox import Arrived
+from journeyflow.db.inbox import Arrived, Awaited
 from journeyflow.db.memory import CodeMaker
 from journeyflow.db.store import system_failure
 from journeyflow.db.tasks import Task
 from journeyflow.services import schedules
 from journeyflow.services.turn_stage import TurnStage
 
+PAIR: Final = 2
+"""A merge, and what awaits it, may stand side by side; whoever reads but one would read the second for ever."""
 MERGES_MAX: Final = 100
 """So many merges into one contact are taken in one turn."""
 
@@ -65,12 +67,13 @@ class Done:
 
 @dataclass(slots=True)
 class _Batch:
-    arrived: list[tuple[str, Arrival]]
-    inputs: dict[str, list[Arrival]]
+    arrived: list[Arrived]
+    inputs: dict[str, list[Item]]
     timers: dict[str, list[datetime]]
     visited: list[str]
     until: datetime
     firings: Callable[[str], Firings]
+    held: Held
 
     def contacts(self) -> list[str]:
         return list(dict.fromkeys([*self.inputs, *self.timers, *self.visited]))
@@ -89,7 +92,7 @@ def take_turn(
     :param groups: they follow one another; those that somebody else works on are left out. All, where none is named.
     :raises Exception: whatever a decision raised; the caller rolls back and isolates the contact (``isolate``).
     """
-    claim = claims.take(connection, groups or (WHOLE,), clock)
+    claim = claims.take(connection, groups or claims.groups(connection), clock)
     if claim is None:
         return Done(busy=True)
     flows = cache.current(connection)
@@ -109,29 +112,72 @@ def take_turn(
 
 def _take(connection: Connection, flows: Flows, claim: Claim, limit: int) -> tuple[_Batch, Done]:
     """Inputs first, then due timers, then a slice of a task; nothing later than what is left behind (rule 1.2)."""
-    oldest = inbox.oldest(connection, claim.group, limit)
-    arrived = _up_to_an_end(oldest)
-    inputs: dict[str, list[Arrival]] = {}
+    read = limit if claim.group is WHOLE else max(PAIR, limit)
+    oldest = inbox.oldest(connection, claim.group, read)
+    free, held = _free(connection, claim, oldest)
+    arrived = _up_to_an_end(free)
+    inputs: dict[str, list[Item]] = {}
     for one in arrived:
         inputs.setdefault(one.contact, []).append(one.input)
     inbox.remove(connection, arrived)
-    full = len(oldest) == limit or len(arrived) < len(oldest)
+    cut = len(arrived) < len(free)
+    full = cut or len(oldest) == read
     # What is left behind may have arrived at the very instant of the last one taken, and goes before its timers.
-    until = min(claim.now, arrived[-1].input.at - MICROSECOND) if full else claim.now
+    last = arrived if cut else oldest
+    until = min(claim.now, last[-1].input.at - MICROSECOND) if full else claim.now
     share = max(1, limit // 4)
     room = max(share, limit - len(arrived))
     due = timers.take(connection, claim, until, room)
     woken: dict[str, list[datetime]] = {}
     for contact, at in due:
-        woken.setdefault(contact, []).append(at)
+        if contact in held and at >= held[contact]:
+            timers.put(connection, claim, [(contact, at)])
+        else:
+            woken.setdefault(contact, []).append(at)
     if flows.schedules:
         schedules.fire(connection, claim, flows, until)
     firings = schedules.open_firings(connection, claim, flows)  # before a task ends with its last slice
-    visited, waiting = _visit(connection, flows, claim, until, max(share, room - len(due)))
+    before = min([until, *(at - MICROSECOND for at in held.values())])
+    visited, waiting = _visit(connection, flows, claim, before, max(share, room - len(due)))
     done = Done(inputs=len(arrived), timers=len(due), tasks=len(visited), groups=len(claim.parts), now=claim.now)
-    done.more = full or len(due) == room or waiting
-    everything = [(one.contact, one.input) for one in arrived]
-    return _Batch(everything, inputs, woken, visited, until, firings), done
+    done.more = (full and bool(arrived)) or len(due) == room or waiting  # for what is awaited there is nothing to do
+    return _Batch(arrived, inputs, woken, visited, until, firings, held), done
+
+
+def _free(
+    connection: Connection, claim: Claim, oldest: Sequence[Arrived | Awaited]
+) -> tuple[list[Arrived], Held]:  # fmt: skip
+    """What nobody has to wait with, and who is held from which instant on, since something is awaited for them.
+
+    Whoever is about to be merged into one who is held waits as well. No two ever wait for one another: each waits only
+    for what arrived before it.
+    """
+    free = [one for one in oldest if isinstance(one, Arrived)]
+    if len(free) == len(oldest) or not any(_from_elsewhere(claim, one) for one in oldest):
+        return free, NOBODY
+    into = (one.input.into for one in free if isinstance(one.input, Merge))
+    people = aliases.find(connection, {*(one.contact for one in oldest), *into})
+    held: dict[str, datetime] = {}
+    free = []
+    for one in oldest:
+        key = people.get(one.contact, one.contact)
+        if isinstance(one, Awaited):
+            if _from_elsewhere(claim, one):
+                held.setdefault(key, one.input.at)
+        elif key not in held:
+            if not isinstance(one.input, Merge):
+                free.append(one)
+            elif (target := people.get(one.input.into, one.input.into)) in held:
+                held[key] = one.input.at
+            else:
+                people[one.contact] = target
+                free.append(one)
+    return free, held
+
+
+def _from_elsewhere(claim: Claim, one: Arrived | Awaited) -> bool:
+    """Whether what is awaited is not done by this very turn: a merge stands beside what awaits it."""
+    return isinstance(one, Awaited) and not claim.group.holds(one.input.source)
 
 
 def _up_to_an_end(arrived: list[Arrived]) -> list[Arrived]:
@@ -200,14 +246,15 @@ def groups_with_work(connection: Connection, flows: Flows, now: datetime, groups
 def _decide(connection: Connection, flows: Flows, batch: _Batch, claim: Claim, make_code: CodeMaker) -> TurnStage:
     """Decide for all contacts of the batch, and write what was decided."""
     keys = batch.contacts()
-    stage = TurnStage(connection, flows, claim, batch.timers, make_code, batch.firings)
+    ids = [one.id for one in batch.arrived]
+    stage = TurnStage(connection, flows, claim, batch.timers, make_code, batch.firings, ids)
     if stage.load(batch.inputs, keys):
-        meet(stage, batch.arrived, keys, batch.until)
+        arrivals = [(one.contact, one.input) for one in batch.arrived]
+        meet(stage, arrivals, keys, batch.until, batch.held)
         return stage
-    inputs: Mapping[str, Sequence[Item]] = batch.inputs  # type: ignore[assignment]  # load has told of every HandOn
-    actor = stage.open(inputs)
+    actor = stage.open(batch.inputs)
     for key in keys:
-        actor(key).handle(inputs.get(key, ()), batch.until)
+        actor(key).handle(batch.inputs.get(key, ()), horizon(key, batch.until, batch.held))
     stage.close()
     return stage
 
@@ -238,7 +285,7 @@ def isolate(
     Each contact is tried in a savepoint of its own; what it was given and the error go to ``failures``, so that
     nothing is lost and nobody else waits. Returns how many contacts failed.
     """
-    claim = claims.take(connection, groups or (WHOLE,), clock)
+    claim = claims.take(connection, groups or claims.groups(connection), clock)
     if claim is None:
         return 0
     flows = cache.current(connection)
@@ -246,12 +293,13 @@ def isolate(
     failed = 0
     for key in batch.contacts():
         alone = _Batch(
-            [(key, item) for item in batch.inputs.get(key, ())],
+            [one for one in batch.arrived if one.contact == key],
             {key: batch.inputs[key]} if key in batch.inputs else {},
             {key: batch.timers[key]} if key in batch.timers else {},
             [key],
             batch.until,
             batch.firings,
+            batch.held,
         )
         error = _attempt(connection, partial(_decide, connection, flows, alone, claim, make_code))
         if error is not None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection
 
 from journeyflow.core.actor import Actor
-from journeyflow.core.contact import Contact
+from journeyflow.core.contact import Address, Contact
 from journeyflow.core.effects import Effects, TrailRecord
 from journeyflow.core.facts import Firings
 from journeyflow.core.flows import Flows
-from journeyflow.core.inputs import Absorb, AddressTurned, HandOn, Merge
-from journeyflow.core.meeting import Arrival, Item, Joining
+from journeyflow.core.identity import address_hash
+from journeyflow.core.inputs import Absorb, AddressTurned, Merge
+from journeyflow.core.meeting import Item, Joining
 from journeyflow.db import aliases, contacts, holders, inbox, turns
 from journeyflow.db.aliases import Alias
 from journeyflow.db.claims import WHOLE, Claim
 from journeyflow.db.holders import NONE, Addresses, addresses_of
-from journeyflow.db.memory import CodeMaker, TurnMemory
-from journeyflow.db.store import one_at_a_time
+from journeyflow.db.memory import CodeMaker, TurnMemory, read_addresses
+from journeyflow.db.store import on_postgresql, one_at_a_time
 
 Timers = Mapping[str, Sequence[datetime]]
 
@@ -42,7 +43,10 @@ class TurnStage:
         timers: Timers,
         make_code: CodeMaker,
         firings: Callable[[str], Firings],
+        ids: Sequence[int] = (),
     ) -> None:
+        """``ids`` are those of the inputs, in order of arrival: what is handed on keeps its place by them."""
+        self._ids = ids
         self.alerts: list[str] = []
         self.trail: list[tuple[int, TrailRecord]] = []
         self.messages = 0
@@ -61,15 +65,14 @@ class TurnStage:
         self._memory: TurnMemory | None = None
         self._addresses: dict[str, Addresses] = {}
 
-    def load(self, inputs: Mapping[str, Sequence[Arrival]], others: Iterable[str]) -> bool:
+    def load(self, inputs: Mapping[str, Sequence[Item]], others: Iterable[str]) -> bool:
         """Load the contacts of these inputs, the others, and whoever they are or become; whether anybody is merged."""
         merges = {item.into for items in inputs.values() for item in items if isinstance(item, Merge)}
         absorbed = [item.other for items in inputs.values() for item in items if isinstance(item, Absorb)]
-        handed_on = {item.to for items in inputs.values() for item in items if isinstance(item, HandOn)}
-        self._load({*inputs, *others, *merges, *handed_on})
+        self._load({*inputs, *others, *merges})
         if absorbed:
             contacts.load_runs(self._connection, absorbed, self._now)
-        return bool(merges or absorbed or handed_on or self._aliases)
+        return bool(merges or absorbed or self._aliases)
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = set(keys)
@@ -121,7 +124,7 @@ class TurnStage:
         effects = self._effects
         known = {} if self._memory is None else self._memory.known_addresses
         turns.save(self._connection, effects, self._claim, known)
-        self._follow_addresses(effects)
+        self._follow_addresses(effects, known)
         self.alerts.extend(effects.alerts)
         self.trail = [*self.trail, *effects.trail] if self.trail else effects.trail
         self.messages += sum(message.status == "queued" for message in effects.messages)
@@ -129,19 +132,36 @@ class TurnStage:
         if effects.allocations:
             self.stocked.update(one.coupon.pool for one in effects.allocations if one.stocked)
 
-    def _follow_addresses(self, effects: Effects) -> None:
-        """Keep who has which address; who shares one that was turned learns of it (rules 3.7 and 5.8)."""
-        known = self._addresses
+    def _follow_addresses(self, effects: Effects, known: Mapping[str, Address]) -> None:
+        """Keep who has which address; who shares one that was turned learns of it (rules 3.7 and 5.8).
+
+        :param known: what was known of addresses when it was decided.
+        """
         changes = []
         for key in [*effects.contacts, *effects.forgotten]:
-            before, after = known.get(key, NONE), addresses_of(self._contacts[key])
+            before, after = self._addresses.get(key, NONE), addresses_of(self._contacts[key])
             if before != after:
                 changes.append((key, before, after))
-                known[key] = after
+                self._addresses[key] = after
+        if not changes and not effects.turned:
+            return
+        gained = {one: keys for one, keys in holders.gained(changes).items() if one in known}
+        holders.keep_apart(self._connection, gained, effects.turned)
         holders.save(self._connection, changes)
-        if effects.turned:
-            told = holders.others(self._connection, effects.turned)
-            inbox.put(self._connection, [(key, AddressTurned(self._now, imported)) for key, imported in told])
+        told = holders.others(self._connection, effects.turned) if effects.turned else []
+        told.extend((key, False) for key in self._overtaken(effects, known, gained))
+        inbox.put(self._connection, [(key, AddressTurned(self._now, imported)) for key, imported in told])
+
+    def _overtaken(
+        self, effects: Effects, known: Mapping[str, Address], gained: Mapping[str, list[str]]
+    ) -> Iterator[str]:
+        """Those whose new address another group has turned since it was looked at."""
+        if not gained or not on_postgresql(self._connection):
+            return
+        own = {address_hash(channel, address): stands for (channel, address), stands in effects.addresses.items()}
+        for digest, stands in read_addresses(self._connection, gained).items():
+            if stands.unsubscribed != own.get(digest, known[digest]).unsubscribed:
+                yield from gained[digest]
 
     def join(self, moves: Sequence[Joining]) -> None:
         aliases.leave(self._connection, [Alias(source.key, into.key, at) for source, into, at in moves])
@@ -163,10 +183,10 @@ class TurnStage:
     def here(self, key: str) -> bool:
         return self._claim.group is WHOLE or self._claim.group.holds(key)
 
-    def send(self, key: str, items: Sequence[Item]) -> None:
-        inbox.put(self._connection, [(key, item) for item in items], self._now)
+    def send(self, key: str, items: Sequence[tuple[int, Item]]) -> None:
+        inbox.hand_on(self._connection, [(self._ids[place], key, item) for place, item in items])
 
-    def leave(self, source: Contact, into: str, at: datetime, guarded: bool) -> bool:
+    def leave(self, source: Contact, into: str, at: datetime, guarded: bool, place: int) -> bool:
         for key in sorted((source.key, into)):  # two that are merged into each other must not both leave
             one_at_a_time(self._connection, f"merge {key}")
         person = aliases.resolve(self._connection, into)
@@ -175,7 +195,7 @@ class TurnStage:
             return False
         aliases.leave(self._connection, [Alias(source.key, person, at)])
         aliases.take_out(self._connection, source)
-        self.send(person, [Absorb(at, source, guarded)])
+        self.send(person, [(place, Absorb(at, source, guarded))])
         self._forget_addresses([source])
         self._aliases[source.key] = person
         del self._contacts[source.key]

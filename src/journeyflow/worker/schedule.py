@@ -55,7 +55,7 @@ class Schedule:
         try:
             return self._look(self._clock())
         except (SystemFailure, Overloaded) as error:
-            log.error("tidying up can't use the database; it is tried again in an hour", reason=str(error))
+            log.error("tidying up failed; it is tried again in an hour", reason=str(error))
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
         return True

@@ -52,6 +52,7 @@ class TurnLoop(Loop):
         self._limit = 500
         self._groups: tuple[Group, ...] = ()
         self._span = 1
+        self._went_on = False
         self._ready: deque[tuple[Group, ...]] = deque()
 
     def turn(self) -> Done:
@@ -77,14 +78,21 @@ class TurnLoop(Loop):
             yield self._groups
             return
         if not self._ready:
-            with read(self._engine) as connection:
-                flows = self._cache.current(connection)
-                waiting = groups_with_work(connection, flows, self._clock(), self._groups)
-            spans = [*spans_of(waiting, self._span)]
-            place = os.getpid() % (len(spans) or 1)  # each process begins with others
-            self._ready.extend([*spans[place:], *spans[:place]])
+            self._ready.extend(self._spans())
         while self._ready:
             yield self._ready.popleft()
+
+    def _spans(self) -> list[tuple[Group, ...]]:
+        """The groups that may have something to do, put together with those beside them."""
+        spans = [*spans_of(self._groups, self._span)]
+        if self._went_on and len(spans) == 1:  # there is probably more, and nobody else to do it
+            return spans
+        with read(self._engine) as connection:
+            flows = self._cache.current(connection)
+            waiting = set(groups_with_work(connection, flows, self._clock(), self._groups))
+        spans = [span for span in spans if not waiting.isdisjoint(span)]
+        place = os.getpid() % (len(spans) or 1)  # each process begins with others
+        return [*spans[place:], *spans[:place]]
 
     def _turn_of(self, wanted: tuple[Group, ...]) -> Done:
         began = stopwatch()
@@ -98,11 +106,14 @@ class TurnLoop(Loop):
             raise
         except Exception:
             log.exception("a turn failed; its contacts are tried one by one")
-            with write(self._engine) as connection:
-                failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, *wanted)
-            log.error("inputs were set aside", contacts=failed)
+            for group in wanted:
+                with write(self._engine) as connection:
+                    failed = isolate(connection, self._cache, self._clock(), self._make_code, self._limit, group)
+                if failed:
+                    log.error("inputs were set aside", contacts=failed)
             return Done(more=True)
         self._share(done, len(wanted))
+        self._went_on = done.contacts > 0
         if done.busy:
             return done
         self._adapt(done, stopwatch() - began)
@@ -151,11 +162,11 @@ class TurnLoop(Loop):
         return min(NAP_SECONDS_MAX, max(0.001, (due - now).total_seconds()))
 
 
-def spans_of(waiting: Sequence[Group], span: int) -> Iterator[tuple[Group, ...]]:
+def spans_of(some: Sequence[Group], span: int) -> Iterator[tuple[Group, ...]]:
     """Groups, in order, put together with those that follow them, at most so many; gaps are left as they are."""
     together: list[Group] = []
-    for group in waiting:
-        follows = bool(together) and together[-1].last + 1 == group.first
+    for group in some:
+        follows = bool(together) and together[-1].precedes(group)
         if together and (not follows or len(together) == span):
             yield tuple(together)
             together = []
