@@ -28,7 +28,7 @@ from journeyflow.channels.webhook import Request, Response, WebhookChannel
 from journeyflow.core.inputs import Input
 from journeyflow.core.values import JSON
 from journeyflow.core.workspace import Retention
-from journeyflow.db import aliases, calls, claims, firings, inbox, outbox, retention, tasks
+from journeyflow.db import aliases, calls, claims, firings, forgotten, inbox, outbox, retention, tasks
 from journeyflow.db.store import read, write
 from journeyflow.services import ingest, publish
 from journeyflow.services import retention as tidying
@@ -149,6 +149,7 @@ def _mark_everything() -> None:
     _mark(calls, "finish", "end calls")
     _mark(publish, "apply", "publish")
     _mark(retention, "trim_shard", "tidy")
+    _mark(forgotten, "remember", "tidy")
 
 
 def _die_at(doom: Doom, told: Pipe) -> None:
