@@ -32,6 +32,11 @@ class Database:
         self._directory = directory
         self._url = url
 
+    @property
+    def url(self) -> str:
+        """The URL of the database that every server has."""
+        return self._url.render_as_string(hide_password=False)
+
     def new(self) -> str:
         """The URL of a new, empty database."""
         name = f"bench_{uuid4().hex[:12]}"
@@ -67,8 +72,11 @@ class Database:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """Start a server, and stop it at the end; nothing is left of it."""
+def database(**settings: str) -> Iterator[Database]:
+    """Start a server, and stop it at the end; nothing is left of it.
+
+    :param settings: of the server, in place of ``SETTINGS``.
+    """
     runtime = Path(gettempdir()) / f"journeyflow-runtime-{os.getuid()}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
@@ -78,7 +86,7 @@ def database() -> Iterator[Database]:
         home = Path(directory) / "data"
         get_server(home, cleanup_mode="stop").cleanup()  # makes what is in the directory
         with (home / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = {value}\n" for name, value in {**SETTINGS, **settings}.items())
         server = get_server(home, cleanup_mode="delete")
         try:
             yield Database(home, make_url(server.get_uri()))

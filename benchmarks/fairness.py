@@ -194,10 +194,11 @@ def _look(server: Server, stopped: threading.Event) -> None:
 
 def run(options: Namespace) -> bool:
     """The full size; of each phase the numbers are printed as soon as it is over."""
-    with TemporaryDirectory() as directory, a_database(options.store) as url:
+    store = options.store or "sqlite"
+    with TemporaryDirectory() as directory, a_database(store) as url:
         pulse, lasted, numbers = fairness(Path(directory), options.crowd, _tell, options.skip, url)
     kept = all(time <= LIMIT_SECONDS for phase in lasted for time in pulse.seconds(phase))
-    console.print(f"fairness on {options.store}: {options.crowd:,} contacts, in the end {numbers}")
+    console.print(f"fairness on {options.store or 'sqlite'}: {options.crowd:,} contacts, in the end {numbers}")
     console.print(f"events handled within {LIMIT_SECONDS:g} s: {'kept' if kept else '[bold red]EXCEEDED[/]'}")
     return kept
 

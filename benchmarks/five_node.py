@@ -1,58 +1,94 @@
-"""The five-node journey on SQLite: what a transition costs, beside floors written by hand.
+"""The five-node journey on SQLite and on PostgreSQL: what a transition costs, beside floors written by hand.
 
-Each contender is a module that takes ``--contacts``, starts from ``five_node_start.prepare`` (or from tables of its
+Each contender is a module that takes ``--contacts``, starts from the same contacts and events (or from tables of its
 own) and prints its cost. Those in ``SAME_TABLES`` must leave the same rows behind.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
-from statistics import median
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from benchmarks import postgresql
 from benchmarks.five_node_start import TRANSITIONS
-from benchmarks.measure import Cost, console, print_table, ratio, side_by_side, tell_ratio
+from benchmarks.measure import Cost, console, print_costs, print_table, ratio, side_by_side, tell_ratio
 
-CONTENDERS: Final = {
+SQLITE: Final = {
     "engine": "benchmarks.five_node_engine",
     "floor": "benchmarks.floors.five_node_sqlite",
     "lean floor": "benchmarks.floors.lean_sqlite",
+}
+POSTGRESQL: Final = {
+    "engine": "benchmarks.five_node_engine_postgresql",
+    "floor": "benchmarks.floors.five_node_postgresql",
+    "lean floor": "benchmarks.floors.lean_postgresql",
 }
 SAME_TABLES: Final = ("engine", "floor")
 PUBLISHED: Final = frozenset({"documents", "installation", "journeys"})
 """Tables that are no part of what a journey writes."""
 RATIOS: Final[tuple[tuple[str, str, float | None], ...]] = (
-    ("engine", "floor", 4.0),
-    ("engine", "lean floor", 8.0),
+    ("engine", "floor", 3.0),
+    ("engine", "lean floor", 6.0),
     ("floor", "lean floor", None),
 )
 """(dear, cheap, how many times as dear at most)"""
+MANY: Final = 4
+"""So many workers at a time."""
+
+Costs = Mapping[str, Sequence[Cost]]
 
 
 def run(options: Namespace) -> bool:
     """Measure, print; false where a limit is exceeded or rows differ."""
-    contacts: int = options.contacts
-    costs = side_by_side(CONTENDERS, ["--contacts", str(contacts)], options.rounds)
+    kept = True
+    if options.store in (None, "sqlite"):
+        kept = _on_sqlite(options)
+    if options.store is None:
+        console.print()
+    if options.store in (None, "postgresql"):
+        kept = _on_postgresql(options) and kept
+    return kept
+
+
+def _on_sqlite(options: Namespace) -> bool:
+    costs = side_by_side(SQLITE, ["--contacts", str(options.contacts)], options.rounds)
+    _tell(costs, "SQLite", options.contacts)
+    return all([*_tell_ratios(costs), _tell_rows(costs)])
+
+
+def _on_postgresql(options: Namespace) -> bool:
+    """One worker against the limits; then several, for whom nothing is promised but that they do the same."""
+    with postgresql.started() as server:
+        arguments = ["--server", server, "--contacts", str(options.contacts)]
+        console.print(postgresql.told(server))
+        costs = side_by_side(POSTGRESQL, [*arguments, "--workers", "1"], options.rounds)
+        _tell(costs, "PostgreSQL, one worker", options.contacts)
+        kept = [*_tell_ratios(costs), _tell_rows(costs)]
+        many = side_by_side(POSTGRESQL, [*arguments, "--workers", str(MANY)], 1)
+        _tell(many, f"PostgreSQL, {MANY} workers", options.contacts)
+        _tell_ratios(many, limited=False)
+        return all([*kept, _tell_rows(many)])
+
+
+def _tell(costs: Costs, where: str, contacts: int) -> None:
+    rounds = len(costs["engine"])
     console.print(
-        f"five-node journey on SQLite, {contacts:,} contacts, {TRANSITIONS} transitions each, "
-        f"median of {options.rounds} rounds side by side"
+        f"five-node journey on {where}, {contacts:,} contacts, {TRANSITIONS} transitions each, "
+        f"median of {rounds} rounds side by side"
     )
-    print_table(
-        ["", "CPU s / 1,000 transitions", "transitions / s"],
-        [[name, *_per_transition(found, contacts * TRANSITIONS)] for name, found in costs.items()],
-    )
-    cpu = {name: [cost.cpu_seconds for cost in found] for name, found in costs.items()}
-    kept = [tell_ratio(dear, cheap, "CPU time", ratio(cpu[dear], cpu[cheap]), most) for dear, cheap, most in RATIOS]
-    return all([*kept, _tell_rows(costs)])
+    print_costs(costs, dict.fromkeys(costs, contacts * TRANSITIONS))
 
 
-def _per_transition(found: list[Cost], transitions: int) -> tuple[str, str]:
-    cpu = median(cost.cpu_seconds for cost in found)
-    wall = median(cost.wall_seconds for cost in found)
-    return f"{cpu / transitions * 1000:.4f}", f"{transitions / wall:,.0f}"
+def _tell_ratios(costs: Costs, limited: bool = True) -> list[bool]:
+    cpu = {name: [cost.total_seconds for cost in found] for name, found in costs.items()}
+    return [
+        tell_ratio(dear, cheap, "CPU time", ratio(cpu[dear], cpu[cheap]), most if limited else None)
+        for dear, cheap, most in RATIOS
+    ]
 
 
-def _tell_rows(costs: dict[str, list[Cost]]) -> bool:
+def _tell_rows(costs: Costs) -> bool:
     """Print the rows of each table, and whether all contenders left the same."""
     last = {name: costs[name][-1] for name in SAME_TABLES}
     tables = sorted({table for cost in last.values() for table in cost.rows} - PUBLISHED)

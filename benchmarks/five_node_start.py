@@ -72,11 +72,11 @@ def prepare(file: Path, contacts: int) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executemany(
             "INSERT INTO contacts (shard, contact, created_at, timer_at, state) VALUES (?, ?, ?, NULL, ?)",
-            _contacts(contacts),
+            contact_rows(contacts),
         )
         connection.executemany(
             "INSERT INTO inbox (id, shard, contact, at, kind, payload) VALUES (?, ?, ?, ?, 'event', ?)",
-            _arrivals(contacts),
+            arrival_rows(contacts),
         )
 
 
@@ -103,7 +103,8 @@ def _shard(contact: str) -> int:
     return int.from_bytes(sha256(contact.encode()).digest()[:2], "big") >> 6
 
 
-def _contacts(count: int) -> Iterator[tuple[object, ...]]:
+def contact_rows(count: int) -> Iterator[tuple[object, ...]]:
+    """Contacts: shard, contact, created_at, state."""
     created_at = micros(ENTERING_AT - timedelta(days=30))
     for number in range(count):
         key = _key(number)
@@ -112,8 +113,11 @@ def _contacts(count: int) -> Iterator[tuple[object, ...]]:
         yield _shard(key), key, created_at, orjson.dumps(state).decode()
 
 
-def _arrivals(count: int) -> Iterator[tuple[object, ...]]:
-    """All within the second before the first turn, so that none is overdue (rule 1.9)."""
+def arrival_rows(count: int) -> Iterator[tuple[object, ...]]:
+    """Rows of the inbox but for the kind: id, shard, contact, at, payload.
+
+    All came within the second before the first turn, so that none is overdue (rule 1.9).
+    """
     first_at = micros(ENTERING_AT) - 900_000
     for number in range(count):
         key, at = _key(number), first_at + number * 900_000 // count

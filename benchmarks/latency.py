@@ -70,16 +70,15 @@ class Measured(NamedTuple):
 def run(options: Namespace) -> bool:
     """Measure, print; false where the limit is exceeded, or events got no message."""
     with database() as server, TemporaryDirectory() as directory:
-        kept = True
-        for about, found in measurements(server, Path(directory), options, RATES):
-            kept = _tell(*about, found) and kept
-        return kept
+        measured = measurements(server, Path(directory), options, RATES)
+        kept = [_tell(*about, found) for about, found in measured]
+        return all(kept)
 
 
 def measurements(
     server: Database, directory: Path, options: Namespace, rates: Sequence[int]
 ) -> Iterator[tuple[tuple[str, int], Measured]]:
-    """At each rate, first with nothing else to do then beside a task; with what it was beside, and the rate."""
+    """At each rate, first with nothing else to do and then beside a task; each with what it was beside, and rate."""
     url = server.new()
     prepare(url, options.crowd, now(), due_for=-timedelta(days=30))
     serving = Server(directory, {**FLOWS, **GREETING}, url, ["--no-engine"])

@@ -34,12 +34,22 @@ def cpu_seconds() -> float:
 
 @dataclass
 class Cost:
-    """What a piece of work cost, and how many rows it left in each table, with a digest of what is in them."""
+    """What a piece of work cost, and how many rows it left in each table, with a digest of what is in them.
+
+    :param cpu_seconds: of the processes that did the work.
+    :param server_seconds: CPU time of the database's server meanwhile; ``None`` where it can't be told.
+    """
 
     cpu_seconds: float = 0.0
+    server_seconds: float | None = 0.0
     wall_seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total_seconds(self) -> float:
+        """CPU time of both, as far as it is known."""
+        return self.cpu_seconds + (self.server_seconds or 0.0)
 
     def print(self) -> None:
         """Hand the cost to who started this process."""
@@ -102,6 +112,35 @@ def tell_ratio(dear: str, cheap: str, what: str, found: Ratio, most: float | Non
     verdict = "" if most is None else f", allowed {most:g}: {'kept' if kept else '[bold red]EXCEEDED[/]'}"
     console.print(f"{what}, {dear} / {cheap}: [bold]{found}[/]{verdict}")
     return kept
+
+
+def tell_ratio_least(dear: str, cheap: str, what: str, found: Ratio, least: float) -> bool:
+    """Print a ratio, and whether it is as much as is promised; false where it is not."""
+    kept = found.median >= least
+    verdict = "kept" if kept else "[bold red]MISSED[/]"
+    console.print(f"{what}, {dear} / {cheap}: [bold]{found}[/], at least {least:g}: {verdict}")
+    return kept
+
+
+def print_costs(costs: Mapping[str, Sequence[Cost]], transitions: Mapping[str, int]) -> None:
+    """What 1,000 transitions cost on the client and on the server of a database, and how many there were in a second.
+
+    :param transitions: how many each contender made in a round.
+    """
+    rows = []
+    for name, found in costs.items():
+        parts = (
+            [cost.cpu_seconds for cost in found],
+            [cost.server_seconds for cost in found if cost.server_seconds is not None],
+            [cost.total_seconds for cost in found],
+        )
+        made = transitions[name]
+        per_thousand = [f"{median(part) / made * 1000:.4f}" if part else "unknown" for part in parts]
+        wall = median(cost.wall_seconds for cost in found)
+        rows.append([name, *per_thousand, f"{made / wall:,.0f}"])
+    print_table(["CPU s / 1,000 transitions", "client", "server", "both", "transitions / s"], rows)
+    if any(cost.server_seconds is None for found in costs.values() for cost in found):
+        console.print("[bold]the server runs elsewhere: its CPU time is not known, and not in the ratios[/]")
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

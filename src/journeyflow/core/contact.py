@@ -75,7 +75,8 @@ class Run:
     names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
     (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its
     end a run concerns goals and withdrawals until ``open_until``. ``deferred_at`` is when the message of the present
-    visit first had to wait for a frequency cap.
+    visit first had to wait for a frequency cap. ``stored`` tells a run that came out of a store, which need not look
+    whether it has it; it is not kept.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Run:
     steps_at: datetime | None = None
     steps: int = 0
     deferred_at: datetime | None = None
+    stored: bool = field(default=False, compare=False, repr=False)
 
     @property
     def active(self) -> bool:

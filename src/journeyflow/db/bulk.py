@@ -21,10 +21,15 @@ Types = Mapping[str, type[TypeEngine[Any]]]  # Any: columns of any type
 class _Bulk(Protocol):
     def batch(self, contacts: Iterable[tuple[int, str]]) -> FromClause: ...
     def triples(self, rows: Iterable[tuple[int, str, str]]) -> FromClause: ...
+    def asked(self) -> FromClause: ...
+    def asked_rows(self, contacts: Iterable[tuple[int, str]]) -> dict[str, str]: ...
+    def asked_triples(self) -> FromClause: ...
+    def asked_triple_rows(self, given: Iterable[tuple[int, str, str]]) -> dict[str, str]: ...
     def rows(self, columns: Types, rows: Iterable[Row]) -> FromClause: ...
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def put(self, connection: Connection, table: Table, rows: Sequence[Row], columns: Columns | None) -> None: ...
+    def change(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int: ...
     def add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None: ...
     def delete(self, connection: Connection, table: Table, keys: Sequence[Row]) -> None: ...
 
@@ -44,6 +49,29 @@ def batch(connection: Connection, contacts: Iterable[tuple[int, str]]) -> FromCl
 def triples(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> FromClause:
     """``(shard, contact, third)`` rows as a table with these three columns."""
     return _of(connection).triples(rows)
+
+
+def asked(connection: Connection) -> FromClause:
+    """As :func:`batch`, always the same: the pairs are parameters (:func:`asked_rows`) of a statement made once.
+
+    Most of what a small turn costs would be to put its statements together.
+    """
+    return _of(connection).asked()
+
+
+def asked_rows(connection: Connection, contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    """Parameters of a statement over :func:`asked`."""
+    return _of(connection).asked_rows(contacts)
+
+
+def asked_triples(connection: Connection) -> FromClause:
+    """As :func:`triples`, always the same; see :func:`asked`."""
+    return _of(connection).asked_triples()
+
+
+def asked_triple_rows(connection: Connection, given: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """Parameters of a statement over :func:`asked_triples`."""
+    return _of(connection).asked_triple_rows(given)
 
 
 def rows(connection: Connection, columns: Types, rows: Iterable[Row]) -> FromClause:
@@ -72,6 +100,12 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], columns: Colu
     """
     if rows:
         _of(connection).put(connection, table, rows, columns)
+
+
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Put full rows, each key once, that are there already: which costs less where they are, and more where not."""
+    if rows and _of(connection).change(connection, table, rows) != len(rows):
+        put(connection, table, rows)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Connection,
     FromClause,
     SmallInteger,
@@ -37,34 +39,70 @@ _COPIED_MIN: Final = 4
 
 def batch(contacts: Iterable[tuple[int, str]]) -> FromClause:
     shards = {contact: shard for shard, contact in contacts}
-    return _rows("batch", {"shard": (SmallInteger, shards.values()), "contact": (Text, shards.keys())})
+    return _rows("batch", {"shard": (SmallInteger, [*shards.values()]), "contact": (Text, [*shards])})
+
+
+def asked() -> FromClause:
+    return _ASKED
+
+
+def asked_rows(contacts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    shards = {contact: shard for shard, contact in contacts}
+    return {"asked_shard": _numbers([*shards.values()]), "asked_contact": text_array(shards)}
 
 
 def triples(given: Iterable[tuple[int, str, str]]) -> FromClause:
     return rows({"shard": SmallInteger, "contact": Text, "third": Text}, given)
 
 
+def asked_triples() -> FromClause:
+    return _ASKED_TRIPLES
+
+
+def asked_triple_rows(given: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    shard, contact, third = _columns(given, 3)
+    return {"asked_shard": _numbers(shard), "asked_contact": text_array(contact), "asked_third": text_array(third)}
+
+
 def rows(columns: Mapping[str, type[TypeEngine[Any]]], given: Iterable[Row]) -> FromClause:  # Any: as in bulk
-    values: list[Sequence[Any]] = list(zip(*given, strict=True)) or [()] * len(columns)  # Any: of each column's type
+    values = _columns(given, len(columns))
     return _rows("batch", dict(zip(columns, zip(columns.values(), values, strict=True), strict=True)))
 
 
-def _rows(name: str, columns: Mapping[str, tuple[type[TypeEngine[Any]], Iterable[Any]]]) -> FromClause:  # Any: as above
-    arrays = [
-        cast(bindparam(None, _array(type_, values), Text, unique=True), ARRAY(type_()))
-        for type_, values in columns.values()
-    ]
-    named = [column(key, type_()) for key, (type_, _) in columns.items()]
+def _columns(given: Iterable[Row], width: int) -> list[Sequence[Any]]:  # Any: of each column's type
+    return list(zip(*given, strict=True)) or [()] * width
+
+
+def _rows(name: str, columns: Mapping[str, tuple[type[TypeEngine[Any]], Sequence[Any]]]) -> FromClause:  # Any: as above
+    bound = [bindparam(None, _array(type_, values), Text, unique=True) for type_, values in columns.values()]
+    return _unnested(name, {key: type_ for key, (type_, _) in columns.items()}, bound)
+
+
+def _unnested(
+    name: str, columns: Mapping[str, type[TypeEngine[Any]]], bound: Iterable[BindParameter[Any]]
+) -> FromClause:  # Any: of each column's type
+    arrays = [cast(array, ARRAY(type_())) for array, type_ in zip(bound, columns.values(), strict=True)]
+    named = [column(key, type_()) for key, type_ in columns.items()]
     return func.unnest(*arrays).table_valued(*named, name=name).render_derived()
 
 
-def _array(type_: type[TypeEngine[Any]], values: Iterable[Any]) -> str:  # Any: of the type
+def _asked(**columns: type[TypeEngine[Any]]) -> FromClause:  # Any: as above
+    return _unnested("batch", columns, [bindparam(f"asked_{key}", type_=Text()) for key in columns])
+
+
+_ASKED: Final = _asked(shard=SmallInteger, contact=Text)
+_ASKED_TRIPLES: Final = _asked(shard=SmallInteger, contact=Text, third=Text)
+
+
+def _array(type_: type[TypeEngine[Any]], values: Sequence[Any]) -> str:  # Any: of the type
     return text_array(values) if type_ is Text else _numbers(values)
 
 
-def _numbers(values: Iterable[Any]) -> str:  # Any: int or None
+def _numbers(values: Sequence[Any]) -> str:  # Any: int or None
     """An array of integers in PostgreSQL's own notation."""
-    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    if None in values:
+        return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def text_array(values: Iterable[Any]) -> str:  # Any: str or None
@@ -108,6 +146,12 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], columns: tupl
     connection.exec_driver_sql(_put_sql(table, columns), _arrays(table.columns, _last_of_each(table, rows)))
 
 
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    return connection.exec_driver_sql(
+        _change_sql(table), _arrays(table.columns, sorted(rows, key=_key_of(table)))
+    ).rowcount
+
+
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     connection.exec_driver_sql(_add_sql(table), _arrays(table.columns, _added_up(table, rows)))
 
@@ -129,7 +173,7 @@ def _last_of_each(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
     """One statement can't change a row twice; in order of the keys, so that writers never wait in a circle."""
     key = _key_of(table)
     last = {key(row): row for row in rows}
-    return [last[one] for one in sorted(last)]
+    return [row for _, row in sorted(last.items(), key=itemgetter(0))]
 
 
 def _added_up(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
@@ -146,6 +190,8 @@ def _added_up(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
 def _key_of(table: Table) -> Callable[[Row], tuple[Any, ...]]:  # Any: a key's values, which are comparable
     names = [column.name for column in table.columns]
     places = [names.index(column.name) for column in table.primary_key.columns]
+    if places == [*range(len(places))] and len(places) > 1:
+        return itemgetter(slice(len(places)))
     return lambda row: tuple([row[place] for place in places])
 
 
@@ -202,6 +248,14 @@ def _rest(table: Table) -> list[str]:
 @cache
 def _put_sql(table: Table, columns: tuple[str, ...] | None) -> str:
     return _conflict(table, (f'"{name}" = excluded."{name}"' for name in columns or _rest(table)))
+
+
+@cache
+def _change_sql(table: Table) -> str:
+    tests = " AND ".join(f't."{one.name}" = u."{one.name}"' for one in table.primary_key.columns)
+    assignments = ", ".join(f'"{name}" = u."{name}"' for name in _rest(table))
+    source = f"{_unnest(table.columns)} AS u({_names(table.columns)})"
+    return f'UPDATE "{table.name}" AS t SET {assignments} FROM {source} WHERE {tests}'
 
 
 @cache

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import dropwhile, takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -41,6 +41,16 @@ class Group(NamedTuple):
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
         return column.between(self.first, self.last)
+
+    def bound(self) -> dict[str, int]:
+        """Parameters of a statement over :func:`within`."""
+        return {"first": self.first, "last": self.last}
+
+
+def within(table: Table) -> ColumnElement[bool]:
+    """The rows of a table that belong to a group, which is a parameter: for statements that are made once."""
+    column: ColumnClause[int] = table.c[SHARD]
+    return column.between(bindparam("first"), bindparam("last"))
 
 
 WHOLE: Final = Group(0, SHARDS - 1)
@@ -93,10 +103,7 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     Where somebody else works on some, the claim is made of the first that are free and follow one another.
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
-    query = select(claims.c.shard, claims.c.now, claims.c.timers_from).where(_which(wanted))
-    if on_postgresql(connection):
-        query = query.with_for_update(skip_locked=True)
-    rows = {row.shard: row for row in connection.execute(query)}
+    rows = {row.shard: row for row in connection.execute(*_of(wanted, locked=on_postgresql(connection)))}
     if not rows:
         if on_postgresql(connection):
             return None
@@ -110,16 +117,33 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     return Claim(group, now, min(row.timers_from for row in mine), parts)
 
 
-def _which(groups: Sequence[Group]) -> ColumnElement[bool]:
-    if len(groups) == 1:
-        return claims.c.shard == groups[0].first
-    return claims.c.shard.in_([group.first for group in groups])
+def _of(wanted: Sequence[Group], locked: bool) -> tuple[Select[Any], dict[str, int]]:  # Any: the columns' types
+    """Their rows; the statement for one group, which nearly every turn is of, is made once."""
+    if len(wanted) > 1:
+        query = _SOME.where(claims.c.shard.in_([group.first for group in wanted]))
+        return (_lock(query) if locked else query), {}
+    return (_LOCK_ONE if locked else _READ_ONE), {"of_shard": wanted[0].first}
+
+
+def _lock(query: Select[Any]) -> Select[Any]:  # Any: as above
+    return query.with_for_update(skip_locked=True)
+
+
+_THIS: Final = claims.c.shard == bindparam("of_shard")
+_SOME: Final = select(claims.c.shard, claims.c.now, claims.c.timers_from)
+_READ_ONE: Final = _SOME.where(_THIS)
+_LOCK_ONE: Final = _lock(_READ_ONE)
+_KEEP: Final = update(claims).values(now=bindparam("new_now"), timers_from=bindparam("new_timers_from"))
+_KEEP_ONE: Final = _KEEP.where(_THIS)
 
 
 def keep(connection: Connection, claim: Claim) -> None:
     """Write down the clock of the groups, and where their timers begin."""
-    values = {"now": to_micros(claim.now), "timers_from": claim.timers_from}
-    connection.execute(update(claims).where(_which(claim.parts)).values(values))
+    kept = {"new_now": to_micros(claim.now), "new_timers_from": claim.timers_from}
+    if len(claim.parts) == 1:
+        connection.execute(_KEEP_ONE, {**kept, "of_shard": claim.parts[0].first})
+    else:
+        connection.execute(_KEEP.where(claims.c.shard.in_([group.first for group in claim.parts])), kept)
 
 
 def advance_all(connection: Connection, clock: datetime) -> datetime:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, FromClause, and_, or_, select
+from sqlalchemy import Connection, FromClause, Select, and_, bindparam, or_, select
 
 from journeyflow.core.contact import (
     Aggregate,
@@ -43,24 +44,28 @@ def instant(value: int | None) -> datetime | None:
 
 def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str, Contact]:
     """The contacts with those keys that exist, with the runs that decisions can still concern."""
-    wanted = bulk.batch(connection, ((shard_of(key), key) for key in keys))
-    same = and_(contacts.c.shard == wanted.c.shard, contacts.c.contact == wanted.c.contact)
-    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
-    rows = connection.execute(select(*columns).select_from(wanted.join(contacts, same))).all()
+    asked = bulk.asked_rows(connection, ((shard_of(key), key) for key in keys))
+    rows = connection.execute(_asked_contacts(bulk.asked(connection)), asked).all()
     found = {row[0]: _contact(*row) for row in rows}
-    _add_runs(connection, found, wanted, now)
+    _add_runs(connection, found, asked, now)
     return found
+
+
+@cache
+def _asked_contacts(asked: FromClause) -> Select[Any]:  # Any: the columns' types
+    same = and_(contacts.c.shard == asked.c.shard, contacts.c.contact == asked.c.contact)
+    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.timer_at, contacts.c.state)
+    return select(*columns).select_from(asked.join(contacts, same))
 
 
 def load_runs(connection: Connection, people: Iterable[Contact], now: datetime) -> None:
     """Give contacts that have left (:func:`unpacked`) the runs that decisions can still concern."""
     found = {contact.key: contact for contact in people}
-    wanted = bulk.batch(connection, ((shard_of(key), key) for key in found))
-    _add_runs(connection, found, wanted, now)
+    _add_runs(connection, found, bulk.asked_rows(connection, ((shard_of(key), key) for key in found)), now)
 
 
-def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: FromClause, now: datetime) -> None:
-    for row in connection.execute(_open_runs(wanted, now)).all():
+def _add_runs(connection: Connection, found: Mapping[str, Contact], asked: dict[str, str], now: datetime) -> None:
+    for row in connection.execute(_open_runs(bulk.asked(connection)), {**asked, "now": to_micros(now)}).all():
         contact = found.get(row[0])
         if contact is not None:  # who has left for another claim group is gone before its runs are
             contact.runs.append(_run(*row))
@@ -69,11 +74,12 @@ def _add_runs(connection: Connection, found: Mapping[str, Contact], wanted: From
             contact.runs.sort(key=lambda run: (run.entered_at, run.entered_event, run.journey, run.id))
 
 
-def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of many columns
-    same = and_(runs.c.shard == wanted.c.shard, runs.c.contact == wanted.c.contact)
-    concerned = or_(runs.c.status == "active", runs.c.open_until >= to_micros(now))
+@cache
+def _open_runs(asked: FromClause) -> Select[Any]:  # Any: as above
+    same = and_(runs.c.shard == asked.c.shard, runs.c.contact == asked.c.contact)
+    concerned = or_(runs.c.status == "active", runs.c.open_until >= bindparam("now"))
     columns = [column for column in runs.c if column.name != "shard"]
-    return select(*columns).select_from(wanted.join(runs, same)).where(concerned)
+    return select(*columns).select_from(asked.join(runs, same)).where(concerned)
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------
@@ -81,31 +87,47 @@ def _open_runs(wanted: FromClause, now: datetime) -> Any:  # Any: a Select of ma
 
 def _contact(contact: str, created_at: int, timer_at: int | None, text: str) -> Contact:
     state = orjson.loads(text)
-    return Contact(
-        key=contact,
-        created_at=from_micros(created_at),
-        attributes=state["attributes"],
-        tags=state["tags"],
-        topics=state["topics"],
-        counts={name: _aggregate(kept) for name, kept in state["counts"].items()},
-        leaves={name: _aggregate(kept) for name, kept in state["leaves"].items()} if "leaves" in state else {},
-        fired={name: from_micros(at) for name, at in state["fired"].items()} if "fired" in state else {},
-        entries={
-            name: Entry(from_micros(first), from_micros(last), n)
-            for name, (first, last, n) in state.get("entries", {}).items()
-        },
-        coupons=[Coupon(*coupon) for coupon in state.get("coupons", ())],
-        answers=state.get("answers", {}),
+    found = Contact(
+        contact,
+        from_micros(created_at),
+        state["attributes"],
+        state["tags"],
+        state["topics"],
+        {name: _aggregate(kept) for name, kept in state["counts"].items()},
         events=state["events"],
         records=state["records"],
-        timer_at=instant(timer_at),
-        segments={key: _membership(kept) for key, kept in state["segments"].items()} if "segments" in state else {},
-        stage=_stage(state["stage"]) if "stage" in state else None,
-        stage_set=state.get("stage_set"),
-        seen_at=instant(state.get("seen_at")),
+        timer_at=None if timer_at is None else from_micros(timer_at),
         known="anonymous" not in state,
         server="server" in state,
     )
+    if "entries" in state:
+        found.entries = {
+            name: Entry(from_micros(first), from_micros(last), n) for name, (first, last, n) in state["entries"].items()
+        }
+    if not _USUAL.issuperset(state):
+        _add_unusual(found, state)
+    return found
+
+
+_USUAL: Final = frozenset(
+    {"attributes", "tags", "topics", "counts", "events", "records", "anonymous", "server", "entries"}
+)
+
+
+def _add_unusual(found: Contact, state: dict[str, Any]) -> None:  # Any: JSON, as contact_row wrote it
+    """What only some contacts have."""
+    if "leaves" in state:
+        found.leaves = {name: _aggregate(kept) for name, kept in state["leaves"].items()}
+    if "fired" in state:
+        found.fired = {name: from_micros(at) for name, at in state["fired"].items()}
+    found.coupons = [Coupon(*coupon) for coupon in state.get("coupons", ())]
+    found.answers = state.get("answers", {})
+    if "segments" in state:
+        found.segments = {key: _membership(kept) for key, kept in state["segments"].items()}
+    if "stage" in state:
+        found.stage = _stage(state["stage"])
+    found.stage_set = state.get("stage_set")
+    found.seen_at = instant(state.get("seen_at"))
 
 
 def contact_row(contact: Contact) -> tuple[object, ...]:
@@ -189,7 +211,8 @@ def _coupon(coupon: Coupon) -> tuple[object, ...]:
 
 
 def _aggregate(kept: list[Any]) -> Aggregate:  # Any: numbers and nulls, as _kept wrote them
-    found = Aggregate(kept[0], instant(kept[1]), instant(kept[2]))
+    count, first, last = kept[:3]
+    found = Aggregate(count, None if first is None else from_micros(first), None if last is None else from_micros(last))
     if len(kept) > 3:
         found.numbers, found.total, found.least, found.most = kept[3:]
     return found
@@ -211,40 +234,58 @@ def _run(
     reason: str | None, text: str,
 ) -> Run:  # fmt: skip
     state = orjson.loads(text)
-    get = state.get
-    return Run(
-        id=id_,
-        journey=journey,
-        version=version,
-        key=key,
-        number=state["number"],
-        entered_at=from_micros(entered_at),
-        entered_event=state["entered_event"],
-        trigger=state["trigger"],
-        status=status,
-        node=node,
-        event=get("event"),
-        vars=get("vars", {}),
+    run = Run(
+        id_,
+        journey,
+        version,
+        key,
+        state["number"],
+        from_micros(entered_at),
+        state["entered_event"],
+        state["trigger"],
+        status,
+        node,
         seq=state["seq"],
         visits=state["visits"],
-        due_at=instant(due_at),
-        check_at=instant(get("check_at")),
-        standing=get("standing", False),
-        held=get("held"),
-        held_at=instant(held_at),
-        moved_from=instant(get("moved_from")),
-        resumed_at=instant(get("resumed_at")),
-        ended_at=instant(ended_at),
+        due_at=None if due_at is None else from_micros(due_at),
+        standing="standing" in state,
+        last_message=state.get("last_message"),
         reason=reason,
-        converted=get("converted", False),
-        last_message=get("last_message"),
-        open_until=instant(open_until),
-        queued=[QueuedMessage(*message) for message in get("queued", ())],
-        left={name: from_micros(at) for name, at in state["left"].items()} if "left" in state else {},
-        steps_at=instant(get("steps_at")),
-        steps=get("steps", 0),
-        deferred_at=instant(get("deferred_at")),
+        stored=True,
     )
+    if held_at is not None:
+        run.held_at = from_micros(held_at)
+    if ended_at is not None:
+        run.ended_at, run.open_until = from_micros(ended_at), instant(open_until)
+    if "queued" in state:
+        run.queued = [QueuedMessage(*message) for message in state["queued"]]
+    if "steps_at" in state:
+        run.steps_at, run.steps = instant(state["steps_at"]), state["steps"]
+    if not _USUAL_OF_RUN.issuperset(state):
+        _add_unusual_of_run(run, state)
+    return run
+
+
+_USUAL_OF_RUN: Final = frozenset(
+    {
+        "number", "entered_event", "trigger", "seq", "visits", "standing", "last_message", "queued", "steps_at",
+        "steps",
+    }
+)  # fmt: skip
+
+
+def _add_unusual_of_run(run: Run, state: dict[str, Any]) -> None:  # Any: JSON, as _run_state wrote it
+    """What only some runs have."""
+    run.event = state.get("event")
+    run.vars = state.get("vars", {})
+    run.held = state.get("held")
+    run.converted = state.get("converted", False)
+    run.check_at = instant(state.get("check_at"))
+    run.moved_from = instant(state.get("moved_from"))
+    run.resumed_at = instant(state.get("resumed_at"))
+    run.deferred_at = instant(state.get("deferred_at"))
+    if "left" in state:
+        run.left = {name: from_micros(at) for name, at in state["left"].items()}
 
 
 def run_row(contact: str, run: Run) -> tuple[object, ...]:
@@ -277,7 +318,7 @@ def _run_state(run: Run) -> dict[str, object]:
         "visits": run.visits,
     }
     if run.queued:
-        state["queued"] = [[*message] for message in run.queued]
+        state["queued"] = [message[:] for message in run.queued]  # plain tuples, which orjson knows
     for name in ("event", "vars", "standing", "held", "converted", "last_message"):
         value = getattr(run, name)
         if value:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Connection, Text, cast, delete, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, delete, exists, func, select, update
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
@@ -59,9 +59,12 @@ def digest_of(document: dict[str, JSON]) -> str:
 # --- the epoch -------------------------------------------------------------------------------------------------------
 
 
+_SETTING: Final = select(installation.c.value).where(installation.c.name == bindparam("of_name"))
+
+
 def setting(connection: Connection, name: str) -> str | None:
     """A value of the installation."""
-    found: str | None = connection.scalar(select(installation.c.value).where(installation.c.name == name))
+    found: str | None = connection.scalar(_SETTING, {"of_name": name})
     return found
 
 

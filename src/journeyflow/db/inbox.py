@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import CompoundSelect, Connection, delete, exists, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Connection, bindparam, delete, exists, func, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
@@ -36,7 +36,7 @@ from journeyflow.core.inputs import (
 from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk, claims
-from journeyflow.db.claims import WHOLE, Group
+from journeyflow.db.claims import WHOLE, Group, within
 from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
@@ -122,13 +122,20 @@ def _row(id_: int, contact: str, item: Arrival) -> _Row:
     return (id_, shard_of(contact), contact, to_micros(item.at), kind, dump(payload))
 
 
+_OLDEST: Final = (
+    select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
+    .order_by(inbox.c.id)
+    .limit(bindparam("most"))
+)
+_OLDEST_OF_GROUP: Final = _OLDEST.where(within(inbox))
+
+
 def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived | Awaited]:
     """The oldest inputs of a group, in order of arrival."""
-    query = select(inbox.c.id, inbox.c.contact, inbox.c.at, inbox.c.kind, inbox.c.payload)
-    if group != WHOLE:
-        query = query.where(group.of(inbox))
+    query = _OLDEST if group == WHOLE else _OLDEST_OF_GROUP
+    asked = {"most": limit} if group == WHOLE else {**group.bound(), "most": limit}
     found: list[Arrived | Awaited] = []
-    for id_, contact, at, kind, payload in connection.execute(query.order_by(inbox.c.id).limit(limit)).all():
+    for id_, contact, at, kind, payload in connection.execute(query, asked).all():
         item = decode(kind, from_micros(at), orjson.loads(payload))
         found.append(Awaited(id_, contact, item) if isinstance(item, Await) else Arrived(id_, contact, item))
     return found

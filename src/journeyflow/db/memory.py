@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, SmallInteger, Text, and_, func, select
+from sqlalchemy import Connection, FromClause, Select, SmallInteger, Text, and_, func, select
 
 from journeyflow.core.address import ATTRIBUTES, written
 from journeyflow.core.contact import Address, Contact, Entry, PastEvent, PastMessage, Run
@@ -197,11 +197,8 @@ class TurnMemory:
             for item in items
             if isinstance(item, Event | Identify) and item.message_id is not None
         ]
-        wanted = bulk.triples(self._connection, arriving)
-        same = and_(
-            seen.c.shard == wanted.c.shard, seen.c.contact == wanted.c.contact, seen.c.message_id == wanted.c.third
-        )
-        rows = self._connection.execute(select(seen.c.contact, seen.c.message_id).select_from(wanted.join(seen, same)))
+        asked = bulk.asked_triple_rows(self._connection, arriving)
+        rows = self._connection.execute(_asked_seen(bulk.asked_triples(self._connection)), asked)
         return {(contact, message_id) for contact, message_id in rows.all()}
 
     # --- messages and codes -------------------------------------------------------------------------------------------
@@ -330,11 +327,21 @@ def read_messages(
 def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:
     """What is known of addresses, by their hash; all that were asked for are in the answer."""
     found = {digest: Address() for digest in digests}
-    wanted = bulk.batch(connection, ((shard_of(digest), digest) for digest in found))
-    same = and_(addresses.c.shard == wanted.c.shard, addresses.c.address == wanted.c.contact)
-    columns = (addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed)
-    for digest, suppressed, unsubscribed in connection.execute(
-        select(*columns).select_from(wanted.join(addresses, same))
-    ).all():
+    asked = bulk.asked_rows(connection, ((shard_of(digest), digest) for digest in found))
+    rows = connection.execute(_asked_addresses(bulk.asked(connection)), asked).all()
+    for digest, suppressed, unsubscribed in rows:
         found[digest] = Address(bool(suppressed), bool(unsubscribed))
     return found
+
+
+@cache
+def _asked_addresses(asked: FromClause) -> Select[Any]:  # Any: the columns' types
+    same = and_(addresses.c.shard == asked.c.shard, addresses.c.address == asked.c.contact)
+    columns = (addresses.c.address, addresses.c.suppressed, addresses.c.unsubscribed)
+    return select(*columns).select_from(asked.join(addresses, same))
+
+
+@cache
+def _asked_seen(asked: FromClause) -> Select[Any]:  # Any: as above
+    same = and_(seen.c.shard == asked.c.shard, seen.c.contact == asked.c.contact, seen.c.message_id == asked.c.third)
+    return select(seen.c.contact, seen.c.message_id).select_from(asked.join(seen, same))

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk
-from journeyflow.db.claims import Claim, Group, groups
+from journeyflow.db.claims import Claim, Group, groups, within
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.segments import possible_members
 from journeyflow.db.tables import contacts, runs, tasks
@@ -95,14 +95,17 @@ def firing(connection: Connection, claim: Claim) -> list[Task]:
     return [_task(row) for row in rows.all()]
 
 
+_OLDEST: Final = (
+    select(tasks)
+    .where(within(tasks), tasks.c.created_at <= bindparam("until"))
+    .order_by(tasks.c.created_at, tasks.c.id)
+    .limit(TOGETHER_MAX)
+)
+
+
 def oldest(connection: Connection, claim: Claim, until: datetime) -> list[Task]:
     """A group's tasks whose turn it is, those that have waited longest; none that was asked for after an instant."""
-    rows = connection.execute(
-        select(tasks)
-        .where(claim.group.of(tasks), tasks.c.created_at <= to_micros(until))
-        .order_by(tasks.c.created_at, tasks.c.id)
-        .limit(TOGETHER_MAX)
-    )
+    rows = connection.execute(_OLDEST, {**claim.group.bound(), "until": to_micros(until)})
     return [_task(row) for row in rows.all()]
 
 

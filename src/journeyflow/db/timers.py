@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
+from typing import Final
 
 from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, select, union_all, update
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
-from journeyflow.db.claims import WHOLE, Claim, Group
+from journeyflow.db.claims import WHOLE, Claim, Group, within
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import claims, contacts, timers
 
@@ -23,14 +24,18 @@ Timer = tuple[str, datetime]
 """A contact, and when it is due."""
 
 
+_DUE: Final = (
+    select(timers.c.due_at, timers.c.shard, timers.c.contact)
+    .where(within(timers), timers.c.due_at.between(bindparam("begin"), bindparam("until")))
+    .order_by(timers.c.due_at)
+    .limit(bindparam("most"))
+)
+
+
 def take(connection: Connection, claim: Claim, until: datetime, limit: int) -> list[Timer]:
     """Delete the oldest timers of a group up to an instant; at most so many."""
-    rows = connection.execute(
-        select(timers.c.due_at, timers.c.shard, timers.c.contact)
-        .where(claim.group.of(timers), timers.c.due_at.between(claim.timers_from, to_micros(until)))
-        .order_by(timers.c.due_at)
-        .limit(limit)
-    ).all()
+    asked = {**claim.group.bound(), "begin": claim.timers_from, "until": to_micros(until), "most": limit}
+    rows = connection.execute(_DUE, asked).all()
     bulk.delete(connection, timers, [(*row,) for row in rows])
     if on_postgresql(connection):  # SQLite leaves nothing behind
         claim.timers_from = rows[-1].due_at if len(rows) == limit else max(claim.timers_from, to_micros(until) + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 import orjson
@@ -18,14 +17,20 @@ from journeyflow.db.tables import trail
 
 def trail_rows(records: Sequence[tuple[int, TrailRecord]]) -> list[tuple[object, ...]]:
     """Rows of ``trail``, columns in order; refusals are kept elsewhere (rule 9.4)."""
-    rows: list[tuple[object, ...]] = []
-    for contact, group in groupby(records, key=lambda one: one[1].contact):
-        kept = [(number, record) for number, record in group if record.run is not None]
-        if kept:
-            number, first = kept[0]
-            steps = orjson.dumps([record[2:] for _, record in kept]).decode()
-            rows.append((shard_of(contact), contact, number, to_micros(first.at), steps, None))
-    return rows
+    handlings: list[tuple[int, TrailRecord, list[tuple[object, ...]]]] = []
+    handled: str | None = None
+    steps: list[tuple[object, ...]] = []
+    for number, record in records:
+        if record.contact != handled:
+            handled, steps = record.contact, []
+        if record.run is not None:
+            if not steps:
+                handlings.append((number, record, steps))
+            steps.append(record[2:])
+    return [
+        (shard_of(first.contact), first.contact, number, to_micros(first.at), orjson.dumps(steps).decode(), None)
+        for number, first, steps in handlings
+    ]
 
 
 def of_contact(connection: Connection, contact: str) -> list[tuple[int, TrailRecord]]:

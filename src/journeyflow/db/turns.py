@@ -52,7 +52,7 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
     :param known: what was known of addresses, by their hash, when it was decided.
     """
     bulk.put(connection, contacts, [contact_row(contact) for contact in effects.contacts.values()])
-    bulk.put(connection, runs, [run_row(contact, run) for contact, run in effects.runs.values()])
+    _save_runs(connection, effects)
     bulk.insert(connection, trail, trail_rows(effects.trail))
     _save_events(connection, effects)
     bulk.put(
@@ -76,6 +76,18 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
     bulk.add(connection, refusals, [_refusal_row(trigger, record) for trigger, record in effects.refusals])
     _save_statistics(connection, effects, claim)
     forget(connection, effects.forgotten)
+
+
+def _save_runs(connection: Connection, effects: Effects) -> None:
+    """Nobody else can have begun a run of this turn meanwhile, or have ended one that was read in it."""
+    begun: list[tuple[object, ...]] = []
+    went_on: list[tuple[object, ...]] = []
+    for contact, run in effects.runs.values():
+        (went_on if run.stored else begun).append(run_row(contact, run))
+    bulk.insert(connection, runs, begun)
+    bulk.change(connection, runs, went_on)
+    for _, run in effects.runs.values():
+        run.stored = True
 
 
 def _save_events(connection: Connection, effects: Effects) -> None:
