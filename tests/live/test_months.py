@@ -144,12 +144,6 @@ def test_who_delivers_writes_only_where_the_messages_are(year: LiveWorld) -> Non
         assert looked_at(connection) == {"messages_2026_03"}
 
 
-def test_caps_look_at_the_months_of_their_window(year: LiveWorld) -> None:
-    with fresh(year) as connection:
-        assert len(read_messages(connection, ["c1"], NOW - 20 * DAY)["c1"]) == 1
-        assert looked_at(connection) - {"messages_from_2100"} == {"messages_2026_02", "messages_2026_03"}
-
-
 def test_a_message_that_is_tried_again_is_looked_for_in_its_month(year: LiveWorld) -> None:
     with write(year.engine) as connection:
         connection.execute(tables.messages.update().where(tables.messages.c.id == "c1-5").values(status="failed"))
