@@ -21,7 +21,7 @@ from journeyflow.db import bulk, claims, inbox, outbox, past_months, tables, tur
 from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import TurnMemory, read_messages
-from journeyflow.db.months import MONTHLY, Month
+from journeyflow.db.months import MONTHLY, Month, attached
 from journeyflow.db.outbox import Outcome, StoredMessage
 from journeyflow.db.store import is_postgresql, open_engine, write
 from journeyflow.services.turn import take_turn
@@ -52,10 +52,15 @@ def world(tmp_path: Path) -> Iterator[LiveWorld]:
 
 
 def forget_statistics(world: LiveWorld) -> None:
-    """Of the tests before: an emptied table that was counted is taken for an empty one, however many rows come."""
+    """What the tests before left in their months is not what a month begins with: an emptied table that was counted is
+    taken for an empty one, however many rows come, and one that had many messages of one contact for full of them.
+    """
     if is_postgresql(world.engine):
         with write(world.engine) as connection:
-            connection.execute(text("TRUNCATE events, messages, trail"))
+            for table in MONTHLY:
+                for month in attached(connection, table):
+                    connection.execute(text(f"DROP TABLE {month.part(table)}"))
+        world.engine.dispose()  # its connections know the months that were there
 
 
 def work(world: LiveWorld, groups: Sequence[Group], begun: Flag) -> int:
@@ -142,6 +147,14 @@ def test_who_delivers_writes_only_where_the_messages_are(year: LiveWorld) -> Non
     with fresh(year) as connection:
         assert outbox.finish(connection, [Outcome(one, "sent", NOW) for one in taken])
         assert looked_at(connection) == {"messages_2026_03"}
+
+
+def test_caps_look_at_no_month_before_their_window(year: LiveWorld) -> None:
+    with fresh(year) as connection:
+        assert len(read_messages(connection, ["c1"], NOW - 20 * DAY)["c1"]) == 1
+        looked = looked_at(connection)
+        assert "messages_2026_03" in looked
+        assert looked <= {"messages_2026_02", "messages_2026_03", "messages_from_2100"}
 
 
 def test_a_message_that_is_tried_again_is_looked_for_in_its_month(year: LiveWorld) -> None:
