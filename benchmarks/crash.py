@@ -109,10 +109,10 @@ def _send(server: Server, load: Load, stopped: threading.Event) -> None:
 
 
 def _rest(server: Server) -> None:
-    """Wait until nothing is left to do."""
+    """Wait until nothing is left to do but what a process that was killed was sending: that waits for its lease."""
     end = stopwatch() + REST_SECONDS_MAX
     left = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM runs WHERE status = 'active')"
-    queued = " + (SELECT count(*) FROM messages WHERE status IN ('queued', 'sending'))"
+    queued = " + (SELECT count(*) FROM messages WHERE status = 'queued')"
     while stopwatch() < end:
         with closing(sqlite3.connect(server.database)) as database:
             if database.execute(left + queued).fetchone()[0] == 0:

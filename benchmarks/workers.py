@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Final
@@ -36,7 +38,8 @@ def play(work: Work, url: str, workers: int) -> Cost:
         process.start()
     cost = Cost()
     server_before = server_seconds(url)
-    ready.wait()
+    with suppress(threading.BrokenBarrierError):  # by a worker that has failed, which its exit code tells
+        ready.wait()
     began = time.perf_counter()
     for process in processes:
         process.join()

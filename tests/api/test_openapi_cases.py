@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests import stores
 from tests.api.shop import DOCUMENTS, Shop, new_shop
 
 Case = schemathesis.Case[Any]  # Any: schemathesis leaves its types open
@@ -57,9 +58,9 @@ def as_it_is(_: object, value: Any) -> bytes:  # Any: whatever was drawn for a b
 
 
 @pytest.fixture(scope="module")
-def open_for_business(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop in which something has happened."""
-    with new_shop(tmp_path_factory.mktemp("cases")) as shop:
+def open_for_business(tmp_path_factory: pytest.TempPathFactory, store: stores.Store) -> Iterator[Shop]:
+    """A shop in which something has happened, on the store of the test."""
+    with new_shop(tmp_path_factory.mktemp(f"cases-{store}")) as shop:
         shop.publish(*DOCUMENTS)
         shop.identify("ann", email="ann@example.com", first_name="Ann")
         shop.track("ann", "Signed Up")

@@ -28,8 +28,8 @@ from journeyflow.channels.webhook import Request, Response, WebhookChannel
 from journeyflow.core.inputs import Input
 from journeyflow.core.values import JSON
 from journeyflow.core.workspace import Retention
-from journeyflow.db import aliases, calls, claims, firings, inbox, outbox, retention, tasks
-from journeyflow.db.store import write
+from journeyflow.db import aliases, calls, claims, firings, forgotten, inbox, outbox, retention, tasks
+from journeyflow.db.store import read, write
 from journeyflow.services import ingest, publish
 from journeyflow.services import retention as tidying
 from journeyflow.settings import Settings
@@ -149,6 +149,7 @@ def _mark_everything() -> None:
     _mark(calls, "finish", "end calls")
     _mark(publish, "apply", "publish")
     _mark(retention, "trim_shard", "tidy")
+    _mark(forgotten, "remember", "tidy")
 
 
 def _die_at(doom: Doom, told: Pipe) -> None:
@@ -188,6 +189,8 @@ def _ingest(one: Installation, doom: Doom) -> None:
 def _turns(one: Installation, doom: Doom) -> None:
     loop = TurnLoop(one.engine, one.cache, one.clock, one.make_code, lambda *_: None)
     loop._limit = doom.turn_limit
+    with read(one.engine) as connection:
+        loop._groups = claims.groups(connection)  # one after the other: several in one turn have nothing to hand on
     while (done := loop.turn()).contacts or done.more:
         pass
 

@@ -21,9 +21,9 @@ from journeyflow.db import bulk, claims, inbox, outbox, past_months, tables, tur
 from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.memory import TurnMemory, read_messages
-from journeyflow.db.months import MONTHLY, Month
+from journeyflow.db.months import MONTHLY, Month, attached
 from journeyflow.db.outbox import Outcome, StoredMessage
-from journeyflow.db.store import open_engine, write
+from journeyflow.db.store import is_postgresql, open_engine, write
 from journeyflow.services.turn import take_turn
 
 STORES = ("postgresql",)
@@ -46,8 +46,21 @@ JOURNEYS: list[dict[str, JSON]] = [
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[LiveWorld]:
     opened = LiveWorld(tmp_path, JOURNEYS, NOW, delivering=False)
+    forget_statistics(opened)
     yield opened
     opened.close()
+
+
+def forget_statistics(world: LiveWorld) -> None:
+    """What the tests before left in their months is not what a month begins with: an emptied table that was counted is
+    taken for an empty one, however many rows come, and one that had many messages of one contact for full of them.
+    """
+    if is_postgresql(world.engine):
+        with write(world.engine) as connection:
+            for table in MONTHLY:
+                for month in attached(connection, table):
+                    connection.execute(text(f"DROP TABLE {month.part(table)}"))
+        world.engine.dispose()  # its connections know the months that were there
 
 
 def work(world: LiveWorld, groups: Sequence[Group], begun: Flag) -> int:
@@ -136,10 +149,12 @@ def test_who_delivers_writes_only_where_the_messages_are(year: LiveWorld) -> Non
         assert looked_at(connection) == {"messages_2026_03"}
 
 
-def test_caps_look_at_the_months_of_their_window(year: LiveWorld) -> None:
+def test_caps_look_at_no_month_before_their_window(year: LiveWorld) -> None:
     with fresh(year) as connection:
         assert len(read_messages(connection, ["c1"], NOW - 20 * DAY)["c1"]) == 1
-        assert looked_at(connection) - {"messages_from_2100"} == {"messages_2026_02", "messages_2026_03"}
+        looked = looked_at(connection)
+        assert "messages_2026_03" in looked
+        assert looked <= {"messages_2026_02", "messages_2026_03", "messages_from_2100"}
 
 
 def test_a_message_that_is_tried_again_is_looked_for_in_its_month(year: LiveWorld) -> None:
@@ -236,5 +251,6 @@ def look_through_history(connection: Connection) -> None:
 @pytest.mark.parametrize("work", [claim, finish, engage, withdraw, look_for_caps, look_through_history])
 def test_a_month_that_has_just_begun_is_not_read_whole(crowd: LiveWorld, work: Callable[[Connection], None]) -> None:
     with fresh(crowd) as connection:
+        before = rows_read(connection)  # of transactions before this one that have not been told yet
         work(connection)
-        assert rows_read(connection) <= 8 * len(FEW)
+        assert rows_read(connection) - before <= 8 * len(FEW)

@@ -6,7 +6,7 @@ before each of its statements; one that reads sees one state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -163,8 +163,7 @@ FROM pg_stat_user_tables WHERE schemaname = current_schema() GROUP BY 1
 
 def dead_rows(connection: Connection) -> dict[str, int]:
     """How many rows of each table are dead and not cleaned up yet, those of its parts together."""
-    found: Sequence[tuple[str, int]] = connection.exec_driver_sql(_DEAD_ROWS).tuples().all()
-    return dict(found)
+    return {str(name): int(count) for name, count in connection.exec_driver_sql(_DEAD_ROWS)}
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------
