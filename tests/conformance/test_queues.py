@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from journeyflow.core.contact import Contact
 from journeyflow.core.errors import JourneyflowError
 from journeyflow.core.identity import SHARDS
 from journeyflow.core.inputs import Event, Merge
-from journeyflow.db import claims, inbox, tasks, timers
+from journeyflow.db import bulk, claims, inbox, tables, tasks, timers
 from journeyflow.db.claims import Claim, Group
+from journeyflow.db.contacts import contact_row
 from journeyflow.db.inbox import Arrived, Awaited
 from journeyflow.db.store import WriteConnection, read, write
 
@@ -196,3 +198,36 @@ def test_what_is_asked_of_all_is_asked_of_each_group_and_twice_is_once(engine: E
             assert tasks.take_slice(connection, claim, task, 10, 1, None).last
     with read(engine) as connection:
         assert tasks.is_empty(connection)
+
+
+@pytest.mark.parametrize("kind", ["look_at_all", "fire"])
+def test_a_task_of_a_group_visits_each_of_its_contacts_once_and_nobody_else(engine: Engine, kind: str) -> None:
+    groups = groups_of(engine)
+    with write(engine) as connection:
+        bulk.insert(
+            connection, tables.contacts, [contact_row(Contact(person, created_at=NOW)) for person in EVERYWHERE]
+        )
+        if kind == "look_at_all":
+            tasks.add(connection, "look_at_all", "", NOW)
+        for group in groups if kind == "fire" else ():
+            tasks.fire(connection, group, "letter", "daily", NOW)
+    for group in groups:
+        assert visited(engine, group) == sorted(one for one in EVERYWHERE if group.holds(one))
+
+
+EVERYWHERE = [f"person {number}" for number in range(6 * SHARDS)]
+"""Some of them in nearly every shard, so that groups have neighbours."""
+
+
+def visited(engine: Engine, group: Group) -> list[str]:
+    """Whom the one task of a group visits, however often."""
+    found: list[str] = []
+    last = False
+    while not last:
+        with write(engine) as connection:
+            claim = claimed(connection, group)
+            (task,) = tasks.oldest(connection, claim, NOW)
+            part = tasks.take_slice(connection, claim, task, 100, 1, None)
+        found.extend(part.contacts)
+        last = part.last
+    return sorted(found)

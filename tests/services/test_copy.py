@@ -340,8 +340,8 @@ def test_a_task_goes_on_for_each_group_from_where_its_contacts_were(databases: D
     begun = {row[0]: orjson.loads(str(row[4])) for row in found if row[1] == "begun"}
     new = {row[0]: orjson.loads(str(row[4])) for row in found if row[1] == "new"}
     firsts = range(0, 1024, 64)
-    assert begun == {128: [130, "m"], **{first: [first - 1, ""] for first in firsts if first > 128}}
-    assert new == {first: [first - 1, ""] for first in firsts}
+    assert begun == {128: [130, "m"], **{first: [first, ""] for first in firsts if first > 128}}
+    assert new == {first: [first, ""] for first in firsts}
 
 
 def test_tasks_of_groups_that_become_one_are_one_from_where_the_first_of_them_was(databases: Databases) -> None:

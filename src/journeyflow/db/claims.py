@@ -69,10 +69,9 @@ class Group(NamedTuple):
         return column.between(self.first, self.last) if self.named is None else column.in_(sorted(self.named))
 
     def behind(self, table: Table, place: Place) -> ColumnElement[bool]:
-        """Those of its contacts behind a place, in order of shard and key; no place lies before its first shard."""
+        """Those of its contacts behind a place, in order of shard and key."""
         column: ColumnClause[int] = table.c[SHARD]
-        mine = column <= self.last if self.named is None else self.of(table)
-        return and_(tuple_(column, table.c.contact) > tuple_(*place), mine)
+        return and_(tuple_(column, table.c.contact) > tuple_(*place), self.of(table))
 
 
 def within(group: Group, query: Select[Any], table: Table) -> tuple[Select[Any], dict[str, int]]:  # Any: columns' types

@@ -120,7 +120,7 @@ def _alike(rows: Iterable[Any]) -> list[list[Any]]:  # Any: rows of the table
 
 def _joined(group: Group, rows: Sequence[Any]) -> Row | None:  # Any: as above
     """One task for what was asked of several groups; ``None`` where all contacts of the group are done."""
-    shard, contact = max((group.first - 1, ""), min(tuple(orjson.loads(row.cursor)) for row in rows))
+    shard, contact = max((group.first, ""), min(tuple(orjson.loads(row.cursor)) for row in rows))
     if shard > group.last:
         return None
     first = rows[0]

@@ -85,7 +85,7 @@ def _put(connection: Connection, group: Group, kind: Kind, args: str, at: dateti
 
 def _untouched(group: Group) -> Cursor:
     """Where a task begins: before every contact of the group."""
-    return (group.first - 1, "")
+    return (group.first, "")
 
 
 def firing(connection: Connection, claim: Claim) -> list[Task]:
