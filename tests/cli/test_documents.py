@@ -151,7 +151,9 @@ def test_who_is_refused_is_told_why(applied: Path) -> None:
 
 
 def test_a_paused_journey_lets_nobody_in_until_it_goes_on(applied: Path) -> None:
-    assert done("journeys", "pause", "welcome") == "welcome stands still; nobody is lost\n"
+    assert done("journeys", "pause", "welcome") == (
+        "welcome stands still: its runs wait; who would come in until it is resumed does not come in\n"
+    )
     assert call("journeys", "enroll", "welcome", "ann").exit_code == 1
 
     assert done("journeys", "resume", "welcome") == "welcome goes on; 0 runs were overdue by more than a day\n"

@@ -177,6 +177,32 @@ def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.Monk
         assert [one["id"] for one in answer.json()["items"]] == ["welcome"]
 
 
+def test_a_key_that_the_settings_give_no_more_is_revoked(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-that-leaked")
+    monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
+    with serving("--flows", flows) as server:
+        sign_up(server, "ann")
+        assert server.stop() == 0
+    monkeypatch.delenv("JOURNEYFLOW_ADMIN_KEY")
+    done("journeys", "list")  # elsewhere, with other settings
+
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-of-our-own")
+    with serving() as server:
+        wait_for_turn(server, "ann")
+        asked = [
+            httpx.get(f"{server.address}/v1/journeys", auth=(key, "")).status_code
+            for key in ("an-admin-key-that-leaked", "an-admin-key-of-our-own", "a-write-key-of-our-own!")
+        ]
+        assert server.stop() == 0
+        assert "an admin key from former settings is revoked" in server.errors()
+
+    assert asked == [401, 200, 403]
+    kept = data("keys", "list", "--json")
+    assert [(one["scope"], one["revoked_at"] is None) for one in kept] == [
+        ("admin", False), ("write", True), ("admin", True),
+    ]  # fmt: skip
+
+
 def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYFLOW_LOG_LEVEL", "chatty")
 

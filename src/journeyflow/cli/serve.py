@@ -142,3 +142,6 @@ def announce(installation: Installation) -> None:
         lines += [f"{scope} key: {secret}" for scope, secret in made]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
+    for one in installation.revoke_former_keys():
+        what = f"an {one.scope} key" if one.scope == "admin" else f"a {one.scope} key"
+        console.warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives it no more")
