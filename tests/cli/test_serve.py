@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -165,6 +166,34 @@ def test_a_port_that_is_taken_is_said_so_before_keys_are_made(workplace: Path) -
     assert result.exit_code == 3
     assert f"127.0.0.1:{port} can't be listened on" in result.stderr
     assert not (workplace / "journeyflow.db").exists()
+
+
+def test_beside_the_file_of_another_program_nothing_is_put_and_in_it_nothing_is_changed(workplace: Path) -> None:
+    theirs = workplace / "theirs.db"
+    with closing(sqlite3.connect(theirs)) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    before = theirs.read_bytes()
+
+    for command in (("serve", "--port", 0), ("worker",), ("journeys", "list")):
+        result = call(*command, "--database-url", theirs)
+        assert result.exit_code == 3
+        assert "another program made this database (it has a table customers)" in result.stderr
+
+    assert (list(workplace.iterdir()), theirs.read_bytes()) == ([theirs], before)
+
+
+def test_a_file_that_is_no_database_is_left_alone(workplace: Path) -> None:
+    (workplace / "notes.txt").write_text("not a database, whatever the name of the setting may say. " * 3)
+
+    assert "notes.txt is not a SQLite database" in call("serve", "--port", 0, "--database-url", "notes.txt").stderr
+    assert [one.name for one in workplace.iterdir()] == ["notes.txt"]
+
+
+def test_serve_and_doctor_say_alike_that_the_directory_is_not_there(workplace: Path) -> None:
+    missing = f"the directory {workplace}/nowhere of the database does not exist; make it first"
+
+    assert missing in call("serve", "--port", 0, "--database-url", workplace / "nowhere" / "x.db").stderr
+    assert missing in call("doctor", "--database-url", workplace / "nowhere" / "x.db").stdout
 
 
 def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
-from journeyflow.cli.engine import database_file, sole_engine
+from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
 from journeyflow.core.errors import InvalidValue, SystemFailure
 
@@ -52,7 +52,7 @@ def serve(
         listener = stack.enter_context(bind(settings.host, settings.port))
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         if not no_engine:
-            stack.enter_context(sole_engine(database_file(settings), now()))
+            stack.enter_context(sole_engine(own_database_file(settings), now()))
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
         if checked is not None:
