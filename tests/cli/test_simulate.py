@@ -58,7 +58,7 @@ def test_without_events_no_time_passes_and_what_starts_the_clock_is_told(flows: 
     assert "--from gives another start" in result.stderr
     assert data(*command, "--json")["journeys"]["birthday"]["entered"] == 0
 
-    begun = call(*command, "--from", "2026-03-02")
+    begun = call(*command, "--from", "2026-03-02T12:00:00Z")
     assert begun.stdout.splitlines()[0].startswith("0 events, 1 contact, 2026-03-02 to ")
     assert begun.stderr == ""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyflow.cli import console
-from journeyflow.cli.configuration import load_settings
+from journeyflow.cli.configuration import load_settings, naming
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
 from journeyflow.core.errors import InvalidValue, SystemFailure
@@ -69,12 +69,14 @@ def try_settings(settings: Settings) -> None:
     from journeyflow.channels.webhook import read_secret
 
     if settings.webhook_secret is not None:
-        read_secret(settings.webhook_secret.get_secret_value())
-
+        with naming("WEBHOOK_SECRET"):
+            read_secret(settings.webhook_secret.get_secret_value())
     email_url = settings.email_url.get_secret_value()
-    open_channel(email_url)
-    for url in (settings.sms_url, settings.push_url):
-        open_short_channel(url.get_secret_value())
+    with naming("EMAIL_URL"):
+        open_channel(email_url)
+    for name, url in (("SMS_URL", settings.sms_url), ("PUSH_URL", settings.push_url)):
+        with naming(name):
+            open_short_channel(url.get_secret_value())
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     if settings.base_url is None and not email_url.startswith("mailbox:"):
