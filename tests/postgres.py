@@ -14,14 +14,17 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Final
 from uuid import uuid4
 
+import orjson
 import psycopg
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, make_url
+from sqlalchemy.schema import CreateIndex
 
 from journeyflow.db import migrations, schema_version
 from journeyflow.db.store import open_engine
-from journeyflow.db.tables import metadata
+from journeyflow.db.tables import SHARD, metadata
 
 INSTANT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 GIVEN = os.environ.get("JOURNEYFLOW_TEST_POSTGRES_URL")
@@ -66,6 +69,8 @@ def _connection(url: URL) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 _made: set[str] = set()
 _free: list[str] = []
 """Databases with the newest schema that nobody uses."""
+_free_hashed: list[str] = []
+"""The same, of those laid out as in a cluster."""
 _open: dict[str, list[Engine]] = {}
 """What stays open of a database from one test to the next: an engine has to learn every statement anew."""
 
@@ -78,6 +83,63 @@ def empty() -> Iterator[str]:
         yield _text(name)
     finally:
         _drop(name)
+
+
+HASHED_PARTS: Final = 8
+
+
+@contextmanager
+def hashed() -> Iterator[str]:
+    """The URL of a database that is laid out like one that is spread over a cluster.
+
+    Tables are parted by a hash of the shard, and a claim group is the shards that lie in one part.
+    """
+    name = _free_hashed.pop() if _free_hashed else _laid_out()
+    try:
+        yield _text(name)
+    finally:
+        _clear(name)
+        _free_hashed.append(name)
+
+
+def _laid_out() -> str:
+    name = _create(f"TEMPLATE {_template()}")
+    engine = create_engine(make_url(_text(name)).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            if table.info["spread"] == "distributed" and table.info["month"] is None:
+                _part_by_hash(connection, table)
+        _make_groups(connection)
+    engine.dispose()
+    return name
+
+
+def _part_by_hash(connection: Connection, table: Table) -> None:
+    one = table.name
+    key = ", ".join(column.name for column in table.primary_key.columns)
+    connection.exec_driver_sql(f"ALTER TABLE {one} RENAME TO {one}_whole")
+    connection.exec_driver_sql(
+        f"CREATE TABLE {one} (LIKE {one}_whole INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY HASH ({SHARD})"
+    )
+    connection.exec_driver_sql(f"DROP TABLE {one}_whole")
+    connection.exec_driver_sql(f"ALTER TABLE {one} ADD CONSTRAINT pk_{one} PRIMARY KEY ({key})")
+    for part in range(HASHED_PARTS):
+        connection.exec_driver_sql(
+            f"CREATE TABLE {one}_h{part} PARTITION OF {one} FOR VALUES WITH (MODULUS {HASHED_PARTS}, REMAINDER {part})"
+        )
+    for index in table.indexes:
+        connection.execute(CreateIndex(index))
+
+
+def _make_groups(connection: Connection) -> None:
+    found = connection.exec_driver_sql(
+        "SELECT part, array_agg(n) FROM generate_series(0, 1023) AS n, generate_series(0, %s) AS part"
+        " WHERE satisfies_hash_partition('claims'::regclass, %s, part, n::smallint) GROUP BY part",
+        (HASHED_PARTS - 1, HASHED_PARTS),
+    )
+    for _, shards in found.all():
+        row = (min(shards), orjson.dumps(sorted(shards)).decode())
+        connection.exec_driver_sql("INSERT INTO claims (shard, now, shards) VALUES (%s, 0, %s)", row)
 
 
 @contextmanager
@@ -99,6 +161,12 @@ def engines(url: str, count: int) -> list[Engine]:
     return opened[:count]
 
 
+def disconnect(url: str) -> None:
+    """Nobody is connected to the database any more; who kept it open can connect again."""
+    for engine in _open.get(url, ()):
+        engine.dispose()
+
+
 def _create(how: str = "") -> str:
     name = f"journeyflow_test_{uuid4().hex[:12]}"
     with _connection(server()) as connection:
@@ -108,6 +176,8 @@ def _create(how: str = "") -> str:
 
 
 def _drop(name: str) -> None:
+    disconnect(_text(name))
+    _open.pop(_text(name), None)
     with _connection(server()) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
     _made.remove(name)

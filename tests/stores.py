@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Any, Final, Literal
 
 import pytest
-from sqlalchemy import Engine
-from tests import postgres
+from sqlalchemy import Engine, event
+from tests import postgres, statements
 
 from journeyflow.db import migrations
 from journeyflow.db.store import open_engine
 
-Store = Literal["sqlite", "postgresql", "workers"]
-"""``workers`` is PostgreSQL as well, with several workers that take turns at the same time."""
+Store = Literal["sqlite", "postgresql", "workers", "hashed"]
+"""``workers`` is PostgreSQL as well, with several workers that take turns at the same time.
+
+So is ``hashed``, laid out as in a cluster.
+"""
 BOTH: tuple[Store, ...] = ("sqlite", "postgresql")
 EVERY: tuple[Store, ...] = (*BOTH, "workers")
+ALL: tuple[Store, ...] = (*EVERY, "hashed")
 WORKERS = 4
 
 _chosen: Store = "sqlite"
+_given: list[str] = []
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -57,13 +63,25 @@ def several_groups() -> bool:
 
 
 @contextmanager
+def given(url: str) -> Iterator[None]:
+    """The next database that is made is that one."""
+    _given.append(url)
+    try:
+        yield
+    finally:
+        _given.clear()
+
+
+@contextmanager
 def database(directory: Path, name: str = "live.db") -> Iterator[str]:
     """The URL of a new database of the chosen kind with the newest schema; of SQLite it is a file of that name."""
-    if _chosen == "sqlite":
+    if _given:
+        yield _given.pop()
+    elif _chosen == "sqlite":
         shutil.copy(_template(), directory / name)
         yield str(directory / name)
     else:
-        with postgres.database() as url:
+        with postgres.hashed() if _chosen == "hashed" else postgres.database() as url:
             yield url
 
 
@@ -88,3 +106,28 @@ def _template() -> Path:
     engine.dispose()
     atexit.register(shutil.rmtree, file.parent)
     return file
+
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+_SOURCE: Final = str(Path(__file__).parents[1] / "src" / "journeyflow")
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _check(connection: Any, _cursor: Any, sql: str, *_: Any) -> None:  # Any: SQLAlchemy's
+    """Each statement of the program has to be one that a cluster would take, too."""
+    if connection.dialect.name == "postgresql":
+        asker = _asker()
+        if asker is not None:
+            statements.check(sql, asker)
+
+
+def _asker() -> str | None:
+    """The function of the program that executes a statement; ``None`` where a test or a migration does."""
+    frame = sys._getframe(2)
+    while "/site-packages/" in frame.f_code.co_filename or "/db/bulk" in frame.f_code.co_filename:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    if not frame.f_code.co_filename.startswith(_SOURCE):
+        return None
+    return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}"

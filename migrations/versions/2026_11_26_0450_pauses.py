@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String, Text
 
 revision = "2026_11_26_0450"
-down_revision = "2026_11_26_0430"
+down_revision = "2026_11_26_0440"
 branch_labels = None
 depends_on = None
 

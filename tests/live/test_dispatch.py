@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests import stores
 from tests.live.post_room import MoodyServer, PostRoom
 from tests.live.world import START
 
@@ -17,6 +18,8 @@ from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
+
+STORES = stores.ALL
 
 AT_ONCE = timedelta(0)
 DAY = timedelta(days=1)

@@ -18,7 +18,8 @@ from journeyflow.db.store import read, write
 from journeyflow.services.call import pick_up
 from journeyflow.services.turn import MERGES_MAX
 
-STORES = stores.EVERY
+STORES = stores.ALL
+
 JOURNEY: dict[str, JSON] = {
     "journey": "asks",
     "triggers": [{"type": "event", "event": "Go"}],

@@ -17,7 +17,8 @@ from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.simulate import simulate_inputs
 
-STORES = stores.EVERY
+STORES = stores.ALL
+
 SPENT: JSON = {"event": "Order Completed", "within": "10d", "sum": "total", "gte": 50}
 VIP: JSON = {"attribute": "vip", "eq": True}
 Case = tuple[Sequence[dict[str, JSON]], list[tuple[str, Input]]]

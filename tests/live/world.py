@@ -70,13 +70,8 @@ class LiveWorld:
         self.limit = limit
         self.delivering = delivering
         self._open = ExitStack()
-        self.url = url = self._open.enter_context(stores.database(directory))
-        engines = self._open.enter_context(stores.engines(url, stores.workers()))
-        self.engine = engines[0]
-        self.installation = installation_on(self.engine, Settings(database_url=url), lambda: self.now)
-        self.dispatcher = Dispatcher(
-            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
-        )
+        self._opened = self._open.enter_context(ExitStack())
+        self.open(self._open.enter_context(stores.database(directory)))
         sources = sources_of(documents)
         with write(self.engine) as connection:
             apply(connection, sources, False, start, self.installation.renderer)
@@ -84,11 +79,21 @@ class LiveWorld:
                 if source.kind == "coupon_pool" and source.data["codes"] == "uploaded":
                     codes.add(connection, source.id, [f"{source.id}-{number}" for number in range(500)], start)
 
+    def open(self, url: str) -> None:
+        """Work on this database, and no longer on another."""
+        self._opened.close()
+        self.url = url
+        engines = self._opened.enter_context(stores.engines(url, stores.workers()))
+        self.engine = engines[0]
+        self.installation = installation_on(self.engine, Settings(database_url=url), lambda: self.now)
+        self.dispatcher = Dispatcher(
+            self.engine, self.installation.postmaster, Outlet(), lambda: self.now, lambda outcome, again: None
+        )
         with read(self.engine) as connection:
             self.groups = claims.groups(connection)
         one = self.installation
         self.workers = [Worker(engine, FlowsCache(one.renderer)) for engine in engines]
-        self._threads = self._open.enter_context(ThreadPoolExecutor(len(engines)))
+        self._threads = self._opened.enter_context(ThreadPoolExecutor(len(engines)))
         self._spans = cycle(SPANS)
 
     def close(self) -> None:

@@ -24,10 +24,11 @@ from journeyflow.core.inputs import Forget, Identify, Input, SetTags, SetTopics
 from journeyflow.core.values import iso
 from journeyflow.core.view import Library
 from journeyflow.db import forgetting
+from journeyflow.db.claims import Place
 from journeyflow.db.history import StoredRefusal
 from journeyflow.db.idempotency import INSTALLATION
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.db.segments import ANYBODY, Place, Wish
+from journeyflow.db.segments import ANYBODY, Wish
 from journeyflow.db.store import read
 from journeyflow.db.timeline import Happening, Position
 from journeyflow.services import contacts, members

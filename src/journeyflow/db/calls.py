@@ -14,7 +14,7 @@ from journeyflow.core.effects import Call
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import Reply
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases, bulk, inbox
+from journeyflow.db import aliases, bulk, inbox, leases
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.tables import calls
 
@@ -122,8 +122,7 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     They are ``sending`` until ``finish``. ``status`` in the result is what it was before: ``sending`` marks a call that
     may have been made already.
     """
-    due = select(calls).where(calls.c.due_at <= to_micros(now)).order_by(calls.c.due_at).limit(limit)
-    taken = [_call(row) for row in connection.execute(due.with_for_update(skip_locked=True))]
+    taken = [_call(row) for row in leases.take_due(connection, calls, calls.c.due_at <= to_micros(now), limit)]
     for call in taken:
         connection.execute(
             update(calls)

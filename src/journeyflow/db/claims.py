@@ -1,4 +1,4 @@
-"""Claim groups: ranges of shards, each worked on by one turn at a time. Its row is the lock, and keeps its clock.
+"""Claim groups: sets of shards, each worked on by one turn at a time. Its row is the lock, and keeps its clock.
 
 SQLite has one group, and its lock is the database's own (BEGIN IMMEDIATE). On PostgreSQL a turn locks the row of one
 group until its transaction ends, however it ends; whoever finds it locked goes on to the next group. So no contact is
@@ -8,13 +8,15 @@ another can be locked by one turn together, which where little is to be done cos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import dropwhile, takewhile
+from functools import cache
+from itertools import dropwhile, pairwise, takewhile
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select, update
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, insert, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnClause
 
 from journeyflow.core.identity import SHARDS, shard_of
@@ -22,35 +24,72 @@ from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import SHARD, claims
 
+Place = tuple[int, str]
+"""A contact's shard and key."""
+
 
 class Group(NamedTuple):
-    """The shards from ``first`` to ``last``, both included."""
+    """The shards from ``first`` to ``last``, both included; or, where they do not follow one another, those named.
+
+    A cluster (Citus) puts shards together by a hash of their number.
+    """
 
     first: int
     last: int
+    named: frozenset[int] | None = None
+
+    @staticmethod
+    def naming(shards: Iterable[int]) -> Group:
+        """The group of these shards."""
+        named = frozenset(shards)
+        return Group(min(named), max(named), named)
+
+    def shards(self) -> frozenset[int]:
+        """All of them."""
+        return frozenset(range(self.first, self.last + 1)) if self.named is None else self.named
+
+    def has(self, shard: int) -> bool:
+        """Whether it is one of this group."""
+        return self.first <= shard <= self.last if self.named is None else shard in self.named
 
     def holds(self, contact: str) -> bool:
         """Whether the contact is one of this group."""
-        return self.first <= shard_of(contact) <= self.last
+        return self.has(shard_of(contact))
 
     def precedes(self, other: Group) -> bool:
-        """Whether the other begins where this one ends, so that both together are a range as well."""
-        return self.last + 1 == other.first
+        """Whether the other begins where this one ends, so that both together are a range as well.
+
+        What a cluster put together is never one with anything else.
+        """
+        return self.named is None and other.named is None and self.last + 1 == other.first
 
     def of(self, table: Table) -> ColumnElement[bool]:
         """The rows of a table that belong to this group."""
         column: ColumnClause[int] = table.c[SHARD]
-        return column.between(self.first, self.last)
+        return column.between(self.first, self.last) if self.named is None else column.in_(sorted(self.named))
 
-    def bound(self) -> dict[str, int]:
-        """Parameters of a statement over :func:`within`."""
-        return {"first": self.first, "last": self.last}
+    def behind(self, table: Table, place: Place) -> ColumnElement[bool]:
+        """Those of its contacts behind a place, in order of shard and key; no place lies before its first shard."""
+        column: ColumnClause[int] = table.c[SHARD]
+        mine = column <= self.last if self.named is None else self.of(table)
+        return and_(tuple_(column, table.c.contact) > tuple_(*place), mine)
 
 
-def within(table: Table) -> ColumnElement[bool]:
-    """The rows of a table that belong to a group, which is a parameter: for statements that are made once."""
+def within(group: Group, query: Select[Any], table: Table) -> tuple[Select[Any], dict[str, int]]:  # Any: columns' types
+    """A query, which was made once, over the rows of a table that belong to a group; and its parameters.
+
+    It is made once for all ranges, which are parameters, and once for each group that names its shards.
+    """
+    bound = {"first_shard": group.first, "last_shard": group.last} if group.named is None else {}
+    return _within(query, table, None if group.named is None else group), bound
+
+
+@cache
+def _within(query: Select[Any], table: Table, naming: Group | None) -> Select[Any]:  # Any: as above
+    """Putting it together takes far longer than asking it."""
     column: ColumnClause[int] = table.c[SHARD]
-    return column.between(bindparam("first"), bindparam("last"))
+    a_range = column.between(bindparam("first_shard"), bindparam("last_shard"))
+    return query.where(a_range if naming is None else naming.of(table))
 
 
 WHOLE: Final = Group(0, SHARDS - 1)
@@ -93,8 +132,12 @@ def groups(connection: Connection) -> tuple[Group, ...]:
     """The groups of this installation."""
     if not on_postgresql(connection):
         return (WHOLE,)
-    firsts = list(connection.scalars(select(claims.c.shard).order_by(claims.c.shard)))
-    return tuple(Group(first, after - 1) for first, after in zip(firsts, [*firsts[1:], SHARDS], strict=True))
+    rows = connection.execute(select(claims.c.shard, claims.c.shards).order_by(claims.c.shard)).all()
+    firsts = [first for first, _ in rows]
+    return tuple(
+        Group(first, after - 1) if named is None else Group.naming(orjson.loads(named))
+        for (first, named), after in zip(rows, [*firsts[1:], SHARDS], strict=True)
+    )
 
 
 def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Claim | None:
@@ -103,6 +146,7 @@ def take(connection: Connection, wanted: Sequence[Group], clock: datetime) -> Cl
     Where somebody else works on some, the claim is made of the first that are free and follow one another.
     Its ``now`` is ``max(clock, what was given before)``, so that time never runs backwards (rule 1.1).
     """
+    assert all(group.precedes(after) for group, after in pairwise(wanted))
     rows = {row.shard: row for row in connection.execute(*_of(wanted, locked=on_postgresql(connection)))}
     if not rows:
         if on_postgresql(connection):
@@ -151,10 +195,21 @@ def advance_all(connection: Connection, clock: datetime) -> datetime:
 
     Turns that have begun are waited for; no other begins before this transaction ends.
     """
-    found = connection.execute(select(claims.c.now).order_by(claims.c.shard).with_for_update()).scalars().all()
-    now = max([clock, *map(from_micros, found)])
-    if found:
-        connection.execute(update(claims).values(now=to_micros(now)))
-    else:
-        connection.execute(insert(claims).values(shard=WHOLE.first, now=to_micros(now)))
+    known = groups(connection)
+    found = [
+        _wait_for(connection, group) for group in known
+    ]  # always in the same order, so that nobody waits in a circle
+    now = max([clock, *(from_micros(at) for at in found if at is not None)])
+    for group, at in zip(known, found, strict=True):
+        if at is None:
+            connection.execute(insert(claims).values(shard=group.first, now=to_micros(now)))
+        else:
+            mine = claims.c.shard == group.first
+            connection.execute(update(claims).where(mine).values(now=to_micros(now)))
     return now
+
+
+def _wait_for(connection: Connection, group: Group) -> int | None:
+    """Wait for the turn that works on the group; its clock."""
+    mine = claims.c.shard == group.first
+    return connection.scalar(select(claims.c.now).where(mine).with_for_update())

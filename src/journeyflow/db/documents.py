@@ -21,6 +21,7 @@ from journeyflow.core.view import Library, Renderer, StoredTemplate
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
+from journeyflow.db.store import one_at_a_time
 from journeyflow.db.tables import armings, documents, installation, journeys, pauses, resumptions
 
 PUBLISHING: Final = "publish"
@@ -185,9 +186,9 @@ def end_resumption(connection: Connection, journey: str, at: datetime, is_last: 
 
     :param is_last: whether those of the other groups have, too; asked while no other group ends the same.
     """
-    mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
-    connection.execute(select(resumptions.c.at).where(mine).with_for_update()).first()
+    one_at_a_time(connection, f"end the resumption of {journey} at {to_micros(at)}")
     if is_last():
+        mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
         connection.execute(delete(resumptions).where(mine))
         raise_epoch(connection)
 

@@ -26,7 +26,7 @@ def last_of_groups(connection: Connection, groups: Iterable[Group]) -> dict[Grou
     found: dict[Group, dict[tuple[str, str], datetime]] = {group: {} for group in groups}
     for shard, journey, trigger, fire_at in rows:
         for group, fired in found.items():
-            if group.first <= shard <= group.last:
+            if group.has(shard):
                 at = from_micros(fire_at)
                 fired[journey, trigger] = max(at, fired.get((journey, trigger), at))
     return {**found}

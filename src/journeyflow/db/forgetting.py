@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, exists, select, update
 
 from journeyflow.core.identity import shard_of
-from journeyflow.db import aliases, tables
+from journeyflow.db import aliases, bulk, tables
 from journeyflow.db.tables import contacts, coupons, failures, inbox, metadata
 
 _KEPT: Final = {
@@ -29,7 +29,7 @@ def forget(connection: Connection, keys: Iterable[str]) -> None:
         for table in _OF_CONTACTS:
             connection.execute(delete(table).where(table.c.shard == shard, table.c.contact == key))
         merged = [one.contact for one in aliases.into(connection, key)]
-        connection.execute(delete(tables.aliases).where(tables.aliases.c.into == key))
+        bulk.delete(connection, tables.aliases, [(shard_of(one), one) for one in merged])
         # A code lies in the shard of who it was given to.
         for where in {shard, *map(shard_of, merged)}:
             mine = (coupons.c.shard == where) & (coupons.c.contact == key)

@@ -35,8 +35,8 @@ from journeyflow.core.inputs import (
 )
 from journeyflow.core.meeting import Item
 from journeyflow.core.values import from_micros, to_micros
-from journeyflow.db import bulk, claims
-from journeyflow.db.claims import WHOLE, Group, within
+from journeyflow.db import bulk
+from journeyflow.db.claims import WHOLE, Group, groups, within
 from journeyflow.db.contacts import dump, instant, micros, packed, unpacked
 from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import inbox
@@ -44,6 +44,7 @@ from journeyflow.db.tables import inbox
 Arrival = Item | Await
 
 AWAIT: Final = "await"
+MERGE: Final = "merge"
 _BITS: Final = 12
 _STEP: Final = 1 << _BITS
 _lock = Lock()
@@ -97,7 +98,7 @@ def put(connection: Connection, arrivals: Iterable[tuple[str, Item]]) -> list[in
     numbered = [(next_id(item.at), contact, item) for contact, item in arrivals]
     rows = [_row(*one) for one in numbered]
     if on_postgresql(connection) and any(isinstance(item, Merge) for _, _, item in numbered):
-        rows.extend(_places_of_merges(connection, numbered))
+        rows.extend(places_of_merges(groups(connection), numbered))
     bulk.insert(connection, inbox, rows)
     return [id_ for id_, _, _ in numbered]
 
@@ -107,12 +108,11 @@ def hand_on(connection: Connection, numbered: Iterable[tuple[int, str, Item]]) -
     bulk.insert(connection, inbox, [_row(*one) for one in numbered])
 
 
-def _places_of_merges(connection: Connection, numbered: Iterable[tuple[int, str, Item]]) -> Iterator[_Row]:
+def places_of_merges(known: Sequence[Group], numbered: Iterable[tuple[int, str, Arrival]]) -> Iterator[_Row]:
     """Where the other contact is of another group it is told what to wait for: see :class:`Await`."""
-    groups = claims.groups(connection)
     for id_, contact, item in numbered:
         if isinstance(item, Merge):
-            mine = next(group for group in groups if group.holds(contact))
+            mine = next(group for group in known if group.holds(contact))
             if not mine.holds(item.into):
                 yield _row(id_, item.into, Await(item.at, contact))
 
@@ -127,15 +127,13 @@ _OLDEST: Final = (
     .order_by(inbox.c.id)
     .limit(bindparam("most"))
 )
-_OLDEST_OF_GROUP: Final = _OLDEST.where(within(inbox))
 
 
 def oldest(connection: Connection, group: Group, limit: int) -> list[Arrived | Awaited]:
     """The oldest inputs of a group, in order of arrival."""
-    query = _OLDEST if group == WHOLE else _OLDEST_OF_GROUP
-    asked = {"most": limit} if group == WHOLE else {**group.bound(), "most": limit}
+    query, of_group = (_OLDEST, {}) if group == WHOLE else within(group, _OLDEST, inbox)
     found: list[Arrived | Awaited] = []
-    for id_, contact, at, kind, payload in connection.execute(query, asked).all():
+    for id_, contact, at, kind, payload in connection.execute(query, {**of_group, "most": limit}).all():
         item = decode(kind, from_micros(at), orjson.loads(payload))
         found.append(Awaited(id_, contact, item) if isinstance(item, Await) else Arrived(id_, contact, item))
     return found
@@ -155,15 +153,15 @@ def remove(connection: Connection, arrived: Sequence[Arrived | Awaited]) -> None
         connection.execute(delete(inbox).where(inbox.c.id <= arrived[-1].id))
 
 
-def waiting_groups(connection: Connection, groups: Iterable[Group]) -> set[int]:
+def waiting_groups(connection: Connection, some: Iterable[Group]) -> set[int]:
     """The first shards of the groups for which something has arrived."""
-    return set(connection.scalars(_waiting(tuple(groups))))
+    return set(connection.scalars(_waiting(tuple(some))))
 
 
 @cache
-def _waiting(groups: tuple[Group, ...]) -> CompoundSelect[int]:
+def _waiting(some: tuple[Group, ...]) -> CompoundSelect[int]:
     """Putting it together takes far longer than asking it."""
-    return union_all(*(select(literal(group.first)).where(exists().where(group.of(inbox))) for group in groups))
+    return union_all(*(select(literal(group.first)).where(exists().where(group.of(inbox))) for group in some))
 
 
 def waits(connection: Connection, contact: str, id_: int) -> bool:
@@ -234,7 +232,7 @@ def encode(item: Arrival) -> tuple[str, dict[str, object]]:
         case Remove():
             return "remove", {"run": item.run}
         case Merge():
-            return "merge", {"into": item.into, **({"guarded": True} if item.guarded else {})}
+            return MERGE, {"into": item.into, **({"guarded": True} if item.guarded else {})}
         case Move():
             return "move", {"run": item.run, "node": item.node, "version": item.version}
         case MessageFailed():

@@ -21,7 +21,9 @@ from journeyflow.core.values import Missing, PathKeys, from_micros, look_up, to_
 from journeyflow.core.workspace import Channel
 from journeyflow.db import bulk, entry_keys, forgotten
 from journeyflow.db.ahead import Ahead, Rows
+from journeyflow.db.claims import WHOLE, Group
 from journeyflow.db.codes import Stock
+from journeyflow.db.store import on_postgresql
 from journeyflow.db.tables import addresses, entries, events, messages, runs, seen
 
 CodeMaker = Callable[[Connection, CouponPool, str], str | None]
@@ -45,12 +47,14 @@ class TurnMemory:
         channels: Collection[Channel] = ATTRIBUTES.keys(),
         recent_after: datetime | None = None,
         keyed: Mapping[str, PathKeys] = NO_KEYS,
+        group: Group = WHOLE,
     ) -> None:
         """A store for one turn.
 
         :param channels: those by which messages may go out; what is known of addresses is read for them at once.
         :param recent_after: since when decisions look at messages as a rule; these are read for the batch at once.
         :param keyed: where in an event the key is of journeys that have one; entries are read for the batch at once.
+        :param group: the claim group that the contacts are of.
         """
         self._channels = channels
         self._connection = connection
@@ -66,6 +70,7 @@ class TurnMemory:
         self._all: dict[str, list[PastMessage]] | None = None
         self._stock: Stock | None = None
         self._keyed = keyed
+        self._group = group
         self._entries: dict[str, dict[tuple[str, str], Entry | None]] = {}
         self._events: dict[tuple[str, datetime | None], Ahead[list[PastEvent]]] = {}
         self._left: dict[str, Ahead[datetime | None]] = {}
@@ -233,7 +238,8 @@ class TurnMemory:
         )
         query = select(messages.c.contact, messages.c.id).select_from(wanted.join(messages, same))
         query = query.order_by(messages.c.shard, messages.c.contact)
-        query = query.with_for_update(of=messages)  # nobody picks up meanwhile what this turn withdraws
+        if on_postgresql(self._connection):  # nobody picks up meanwhile what this turn withdraws
+            query = query.where(self._group.of(messages)).with_for_update(of=messages)
         return self._connection.execute(query.limit(limit)).all()
 
     def _runs(self, contact: str) -> Iterator[Run]:

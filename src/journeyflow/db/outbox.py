@@ -27,7 +27,7 @@ from sqlalchemy import (
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import MessageRetried
 from journeyflow.core.values import JSON, from_micros, to_micros
-from journeyflow.db import aliases, bulk, forgotten, inbox, months
+from journeyflow.db import aliases, bulk, forgotten, inbox, leases, months
 from journeyflow.db.contacts import instant, micros
 from journeyflow.db.tables import messages
 
@@ -135,11 +135,8 @@ def claim(
 
 
 def _due(connection: Connection, channel: str, now: datetime, limit: int) -> list[StoredMessage]:
-    if limit <= 0:
-        return []
-    mine = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
-    query = select(messages).where(mine).order_by(messages.c.due_at).limit(limit)
-    return [from_row(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+    due = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
+    return [from_row(row) for row in leases.take_due(connection, messages, due, limit)]
 
 
 def count_due(connection: Connection, channel: str, now: datetime, most: int) -> int:

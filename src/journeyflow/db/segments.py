@@ -14,12 +14,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select,
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import holders
-from journeyflow.db.claims import WHOLE, Group
+from journeyflow.db.claims import WHOLE, Group, Place
 from journeyflow.db.json_part import json_lists, json_part
 from journeyflow.db.tables import contacts
-
-Place = tuple[int, str]
-"""A contact's shard and key."""
 
 
 class Wish(NamedTuple):
@@ -50,7 +47,7 @@ def possible_members(
     :returns: the places of those found, the place up to which all have been passed, and whether there may be more.
     """
     key = (contacts.c.shard, contacts.c.contact)
-    behind = and_(tuple_(*key) > tuple_(*after), contacts.c.shard <= group.last)
+    behind = group.behind(contacts, after)
     if wish.email is not None:
         behind = and_(behind, tuple_(*key).in_(holders.of(connection, "email", wish.email)))
     end = connection.execute(select(*key).where(behind).order_by(*key).limit(1).offset(scanned - 1)).first()

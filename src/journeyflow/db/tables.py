@@ -319,6 +319,7 @@ claims = _table(
     _key("shard", SmallInteger),  # the first of the group, which reaches to the next one's
     _must("now", Instant),
     Column("timers_from", Instant, nullable=False, server_default="0"),
+    Column("shards", Json),  # of a group whose shards do not follow one another
 )
 
 inbox = _table(

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from journeyflow.core.values import to_micros
 from journeyflow.db import bulk
@@ -97,7 +97,7 @@ def firing(connection: Connection, claim: Claim) -> list[Task]:
 
 _OLDEST: Final = (
     select(tasks)
-    .where(within(tasks), tasks.c.created_at <= bindparam("until"))
+    .where(tasks.c.created_at <= bindparam("until"))
     .order_by(tasks.c.created_at, tasks.c.id)
     .limit(TOGETHER_MAX)
 )
@@ -105,7 +105,8 @@ _OLDEST: Final = (
 
 def oldest(connection: Connection, claim: Claim, until: datetime) -> list[Task]:
     """A group's tasks whose turn it is, those that have waited longest; none that was asked for after an instant."""
-    rows = connection.execute(_OLDEST, {**claim.group.bound(), "until": to_micros(until)})
+    query, of_group = within(claim.group, _OLDEST, tasks)
+    rows = connection.execute(query, {**of_group, "until": to_micros(until)})
     return [_task(row) for row in rows.all()]
 
 
@@ -145,8 +146,7 @@ def take_slice(
 
 def _contacts(connection: Connection, group: Group, after: Cursor, limit: int) -> tuple[list[str], Cursor | None]:
     key = (contacts.c.shard, contacts.c.contact)
-    behind = tuple_(*key) > tuple_(*after), contacts.c.shard <= group.last
-    rows = connection.execute(select(*key).where(*behind).order_by(*key).limit(limit)).all()
+    rows = connection.execute(select(*key).where(group.behind(contacts, after)).order_by(*key).limit(limit)).all()
     return [row.contact for row in rows], (rows[-1].shard, rows[-1].contact) if len(rows) == limit else None
 
 
@@ -157,7 +157,7 @@ def _in_journey(
     key = (runs.c.shard, runs.c.contact)
     rows = connection.execute(
         select(*key, runs.c.journey, runs.c.status)
-        .where(tuple_(*key) > tuple_(*task.cursor), runs.c.shard <= group.last)
+        .where(group.behind(runs, task.cursor))
         .order_by(*key)
         .limit(looked_at)
     )

@@ -91,7 +91,7 @@ def still_to_come(connection: Connection, keys: Iterable[str]) -> list[tuple[str
 
 def last_to_come(connection: Connection, contact: str) -> int | None:
     """The id of the last input of a contact that waits for its turn."""
-    query = select(inbox.c.id).where(inbox.c.contact == contact).order_by(inbox.c.id.desc()).limit(1)
+    query = select(inbox.c.id).where(_mine(inbox, contact)).order_by(inbox.c.id.desc()).limit(1)
     found: int | None = connection.scalar(query)
     return found
 

@@ -26,7 +26,7 @@ Timer = tuple[str, datetime]
 
 _DUE: Final = (
     select(timers.c.due_at, timers.c.shard, timers.c.contact)
-    .where(within(timers), timers.c.due_at.between(bindparam("begin"), bindparam("until")))
+    .where(timers.c.due_at.between(bindparam("begin"), bindparam("until")))
     .order_by(timers.c.due_at)
     .limit(bindparam("most"))
 )
@@ -34,8 +34,9 @@ _DUE: Final = (
 
 def take(connection: Connection, claim: Claim, until: datetime, limit: int) -> list[Timer]:
     """Delete the oldest timers of a group up to an instant; at most so many."""
-    asked = {**claim.group.bound(), "begin": claim.timers_from, "until": to_micros(until), "most": limit}
-    rows = connection.execute(_DUE, asked).all()
+    query, of_group = within(claim.group, _DUE, timers)
+    asked = {**of_group, "begin": claim.timers_from, "until": to_micros(until), "most": limit}
+    rows = connection.execute(query, asked).all()
     bulk.delete(connection, timers, [(*row,) for row in rows])
     if on_postgresql(connection):  # SQLite leaves nothing behind
         claim.timers_from = rows[-1].due_at if len(rows) == limit else max(claim.timers_from, to_micros(until) + 1)

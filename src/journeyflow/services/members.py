@@ -15,8 +15,9 @@ from journeyflow.core.errors import NotFound
 from journeyflow.core.standing import Definition
 from journeyflow.core.view import Library, View
 from journeyflow.db import contacts, segments
+from journeyflow.db.claims import Place
 from journeyflow.db.memory import TurnMemory
-from journeyflow.db.segments import ANYBODY, Place, Wish
+from journeyflow.db.segments import ANYBODY, Wish
 from journeyflow.db.tasks import UNTOUCHED
 
 CHUNK: Final = 500

@@ -110,6 +110,7 @@ class TurnStage:
             flows.channels | {"email"},
             recent_after,
             flows.keyed,
+            self._claim.group,
         )
 
         def actor(key: str) -> Actor:
