@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from journeyflow.clock import Clock, now
 from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.errors import InvalidValue
 from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
@@ -25,6 +26,7 @@ from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
 
 if TYPE_CHECKING:
+    from journeyflow.channels.outlet import Outlet
     from journeyflow.channels.webhook import WebhookChannel
     from journeyflow.rendering.renderer import LiquidRenderer
     from journeyflow.services.dispatch import Postmaster
@@ -104,11 +106,52 @@ class Installation:
 
         :raises InvalidValue: when the secret is none.
         """
-        from journeyflow.channels.webhook import WebhookChannel, read_secret
+        from journeyflow.channels.webhook import WebhookChannel
 
-        secret = self.settings.webhook_secret
-        key = None if secret is None else read_secret(secret.get_secret_value())
-        return WebhookChannel(key, self.settings.webhook_private_hosts)
+        return WebhookChannel(webhook_secret(self.settings), self.settings.webhook_private_hosts)
+
+    def outlet(self) -> Outlet:
+        """What hands messages over, as the settings say; nothing is connected yet.
+
+        :raises InvalidValue: when a setting means no channel; names the setting.
+        """
+        return open_outlet(self.settings)
+
+
+def open_outlet(settings: Settings) -> Outlet:
+    """See :meth:`Installation.outlet`."""
+    from journeyflow.channels.factory import open_channel, open_short_channel
+    from journeyflow.channels.outlet import Outlet
+
+    with _naming("EMAIL_URL"):
+        email = open_channel(settings.email_url.get_secret_value())
+    with _naming("SMS_URL"):
+        sms = open_short_channel(settings.sms_url.get_secret_value())
+    with _naming("PUSH_URL"):
+        push = open_short_channel(settings.push_url.get_secret_value())
+    return Outlet(email, sms, push)
+
+
+def webhook_secret(settings: Settings) -> bytes | None:
+    """What signs calls of webhooks, where something does.
+
+    :raises InvalidValue: when the setting is none.
+    """
+    from journeyflow.channels.webhook import read_secret
+
+    if settings.webhook_secret is None:
+        return None
+    with _naming("WEBHOOK_SECRET"):
+        return read_secret(settings.webhook_secret.get_secret_value())
+
+
+@contextmanager
+def _naming(setting: str) -> Iterator[None]:
+    """Name the setting in what the work inside finds wrong with its value."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidValue(f"JOURNEYFLOW_{setting}: {error}") from None
 
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:

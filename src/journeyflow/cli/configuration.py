@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from tomllib import TOMLDecodeError
 from typing import TYPE_CHECKING, Any
 
@@ -36,15 +34,6 @@ def load_settings(**given: object) -> Settings:
         raise InvalidValue(f"journeyflow.toml can't be read: {error}") from None
     except OSError as error:
         raise InvalidValue(f"journeyflow.toml can't be read: {error.strerror}") from None
-
-
-@contextmanager
-def naming(setting: str) -> Iterator[None]:
-    """Name the setting in what the work inside finds wrong with its value."""
-    try:
-        yield
-    except InvalidValue as error:
-        raise InvalidValue(f"{PREFIX}{setting}: {error}") from None
 
 
 def from_environment(name: str) -> str | None:

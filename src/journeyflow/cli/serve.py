@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyflow.cli import console
-from journeyflow.cli.configuration import load_settings, naming
+from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
 from journeyflow.core.errors import InvalidValue, SystemFailure
@@ -65,21 +65,13 @@ def try_settings(settings: Settings) -> None:
 
     :raises InvalidValue: when a setting does not allow it.
     """
-    from journeyflow.channels.factory import open_channel, open_short_channel
-    from journeyflow.channels.webhook import read_secret
+    from journeyflow.bootstrap import open_outlet, webhook_secret
 
-    if settings.webhook_secret is not None:
-        with naming("WEBHOOK_SECRET"):
-            read_secret(settings.webhook_secret.get_secret_value())
-    email_url = settings.email_url.get_secret_value()
-    with naming("EMAIL_URL"):
-        open_channel(email_url)
-    for name, url in (("SMS_URL", settings.sms_url), ("PUSH_URL", settings.push_url)):
-        with naming(name):
-            open_short_channel(url.get_secret_value())
+    webhook_secret(settings)
+    open_outlet(settings)
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
-    if settings.base_url is None and not email_url.startswith("mailbox:"):
+    if settings.base_url is None and not settings.email_url.get_secret_value().startswith("mailbox:"):
         console.warn(
             f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address"
         )
