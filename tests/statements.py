@@ -68,7 +68,7 @@ ACROSS: Final = {
     "timers.first_of_groups": WAITS,
 }
 """Functions that read all shards on purpose, and what for. Nothing of it locks, joins or writes."""
-WRITE_REFERENCES: Final = {"copy", "documents", "forgotten", "keys"}
+WRITE_REFERENCES: Final = {"copy", "documents", "forgotten", "keys", "pauses"}
 """Modules that write what is the same on every machine, which is dear: nothing that every turn or event needs."""
 OWN: Final = ("pg_catalog", "pg_stat_activity", "alembic_version", "information_schema")
 UNREAD: Final = ("COMMENT ", "SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")

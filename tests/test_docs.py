@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from journeyflow.cli.doctor import OF_THE_COMMAND_LINE
 from journeyflow.core.check.problem import Problem
 from journeyflow.core.documents import KINDS
 from journeyflow.core.nodes.base import Node
@@ -22,6 +23,7 @@ from journeyflow.services.check import check_folder
 from journeyflow.services.validate import validate_document
 from journeyflow.settings import Settings
 from journeyflow.testing import JourneyTest
+from journeyflow.worker.dispatcher import BATCH
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -204,3 +206,25 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             lost.append(target)
 
     assert lost == []
+
+
+def test_the_page_of_codes_names_every_kind_of_document() -> None:
+    (section,) = re.findall(r"^## JF003.*?^## ", (ROOT / "docs" / CODES_PAGE).read_text(), re.MULTILINE | re.DOTALL)
+
+    assert [kind for kind in KINDS if f"`{kind}`" not in section] == []
+
+
+def test_the_page_says_how_many_messages_can_go_out_twice() -> None:
+    assert f"picks up at most {BATCH} messages at a time" in (ROOT / "docs" / "operating.md").read_text()
+
+
+def test_the_variables_of_the_command_line_are_on_the_page() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+
+    assert [name for name in sorted(OF_THE_COMMAND_LINE - {"DEBUG"}) if f"JOURNEYFLOW_{name}" not in page] == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"(docs/{page.name})" not in readme] == []

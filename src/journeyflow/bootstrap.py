@@ -9,20 +9,24 @@ from functools import cached_property
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, Engine
 
 from journeyflow.clock import Clock, now
 from journeyflow.core.coupon_pool import CouponPool
+from journeyflow.core.errors import InvalidValue
 from journeyflow.db import documents
 from journeyflow.db.coupons import CodeFactory
 from journeyflow.db.documents import FlowsCache
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.store import one_at_a_time, open_engine, write
 from journeyflow.services import keys
+from journeyflow.services.keys import Key, Scope
 from journeyflow.services.tokens import Signer
 from journeyflow.settings import Settings
 
 if TYPE_CHECKING:
+    from journeyflow.channels.outlet import Outlet
     from journeyflow.channels.webhook import WebhookChannel
     from journeyflow.rendering.renderer import LiquidRenderer
     from journeyflow.services.dispatch import Postmaster
@@ -85,16 +89,69 @@ class Installation:
             one_at_a_time(connection, FIRST_START)
             yield _first_keys(connection, self.settings, self.clock)
 
+    def revoke_former_keys(self) -> list[Key]:
+        """Revoke the keys that the settings gave once and give no more, and say which.
+
+        For who serves: a command that is called elsewhere may not have all the settings.
+        """
+        with write(self.engine) as connection:
+            one_at_a_time(connection, FIRST_START)
+            gone = _gone_from_settings(connection, self.settings)
+            for one in gone:
+                keys.revoke(connection, one.id, self.clock())
+        return gone
+
     def webhooks(self) -> WebhookChannel:
         """What makes calls, as the settings say.
 
         :raises InvalidValue: when the secret is none.
         """
-        from journeyflow.channels.webhook import WebhookChannel, read_secret
+        from journeyflow.channels.webhook import WebhookChannel
 
-        secret = self.settings.webhook_secret
-        key = None if secret is None else read_secret(secret.get_secret_value())
-        return WebhookChannel(key, self.settings.webhook_private_hosts)
+        return WebhookChannel(webhook_secret(self.settings), self.settings.webhook_private_hosts)
+
+    def outlet(self) -> Outlet:
+        """What hands messages over, as the settings say; nothing is connected yet.
+
+        :raises InvalidValue: when a setting means no channel; names the setting.
+        """
+        return open_outlet(self.settings)
+
+
+def open_outlet(settings: Settings) -> Outlet:
+    """See :meth:`Installation.outlet`."""
+    from journeyflow.channels.factory import open_channel, open_short_channel
+    from journeyflow.channels.outlet import Outlet
+
+    with _naming("EMAIL_URL"):
+        email = open_channel(settings.email_url.get_secret_value())
+    with _naming("SMS_URL"):
+        sms = open_short_channel(settings.sms_url.get_secret_value())
+    with _naming("PUSH_URL"):
+        push = open_short_channel(settings.push_url.get_secret_value())
+    return Outlet(email, sms, push)
+
+
+def webhook_secret(settings: Settings) -> bytes | None:
+    """What signs calls of webhooks, where something does.
+
+    :raises InvalidValue: when the setting is none.
+    """
+    from journeyflow.channels.webhook import read_secret
+
+    if settings.webhook_secret is None:
+        return None
+    with _naming("WEBHOOK_SECRET"):
+        return read_secret(settings.webhook_secret.get_secret_value())
+
+
+@contextmanager
+def _naming(setting: str) -> Iterator[None]:
+    """Name the setting in what the work inside finds wrong with its value."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidValue(f"JOURNEYFLOW_{setting}: {error}") from None
 
 
 def open_installation(settings: Settings, clock: Clock = now) -> Installation:
@@ -134,13 +191,23 @@ def _first_keys(connection: Connection, settings: Settings, clock: Clock) -> lis
     """On first start an admin key and a write key; given ones are made known whenever they are not yet."""
     made: list[tuple[str, str]] = []
     fresh = not keys.listed(connection)
-    given = {"admin": settings.admin_key, "write": settings.write_key}
-    for scope in ("admin", "write"):
-        wanted = given[scope]
-        secret = None if wanted is None else wanted.get_secret_value()
+    for scope, secret in _given(settings).items():
         if secret is not None and keys.find(connection, secret) is None:
-            keys.create(connection, scope, "from settings", clock(), secret)
+            keys.create(connection, scope, keys.FROM_SETTINGS, clock(), secret)
             made.append((scope, secret))
         elif secret is None and fresh:
             made.append((scope, keys.create(connection, scope, "first start", clock())))
     return made
+
+
+def _given(settings: Settings) -> dict[Scope, str | None]:
+    given: dict[Scope, SecretStr | None] = {"admin": settings.admin_key, "write": settings.write_key}
+    return {scope: None if one is None else one.get_secret_value() for scope, one in given.items()}
+
+
+def _gone_from_settings(connection: Connection, settings: Settings) -> list[Key]:
+    """The keys in force that the settings gave and give no more."""
+    given = [keys.find(connection, secret) for secret in _given(settings).values() if secret is not None]
+    kept = {one.id for one in given if one is not None}
+    ours = [one for one in keys.listed(connection) if one.name == keys.FROM_SETTINGS and one.revoked_at is None]
+    return [one for one in ours if one.id not in kept]

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
         description="the write key, not made on first start: 16 characters or more",
     )
     secret_key: SecretStr | None = Field(
-        default=None, description="signs links in messages; else made on first start and kept in the database"
+        default=None,
+        min_length=1,
+        description="signs links in messages; else made on first start and kept in the database",
     )
     base_url: str | None = Field(default=None, description="what links in messages begin with; else http://HOST:PORT")
     email_url: SecretStr = Field(

@@ -92,6 +92,7 @@ def test_addresses_from_before_there_was_a_look_up_are_found(tmp_path: Path) -> 
             connection.execute(delete(tables.holders))
             connection.exec_driver_sql("DROP TABLE holders")
             connection.exec_driver_sql("DROP TABLE departures")
+            connection.exec_driver_sql("DROP TABLE pauses")
             for column in ("timers_from", "shards"):
                 connection.exec_driver_sql(f"ALTER TABLE claims DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '2026_11_25_2250'")

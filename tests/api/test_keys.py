@@ -25,6 +25,13 @@ def test_a_key_is_shown_once_when_it_is_made(shop: Shop) -> None:
     assert "key" not in listed[made.json()["id"]]
 
 
+def test_no_key_is_named_as_those_of_the_settings_are(shop: Shop) -> None:
+    refused = shop.client("admin").post("/v1/keys", json={"scope": "read", "name": "from settings"})
+
+    assert refused.status_code == 400
+    assert "which keys of the settings have" in refused.text
+
+
 def test_a_key_that_was_revoked_opens_nothing_at_once(shop: Shop) -> None:
     admin = shop.client("admin")
     made = admin.post("/v1/keys", json={"scope": "write"}).json()

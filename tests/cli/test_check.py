@@ -34,6 +34,29 @@ def test_every_error_is_told_with_its_place_and_the_exit_code_is_1(broken: Path)
     assert lines[-1].endswith("errors")
 
 
+def test_all_documents_are_counted_those_that_are_wrong_too(broken: Path) -> None:
+    assert call("check", broken).stdout.splitlines()[-1].startswith("4 documents: ")
+    assert call("check", broken / "broken.yaml").stdout.splitlines()[-1].startswith("1 document: ")
+
+
+def test_a_folder_without_documents_is_an_error(workplace: Path) -> None:
+    (workplace / "empty").mkdir()
+
+    result = call("check", "empty")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("empty: JF008 no documents in it; expected files that end in .yaml")
+    assert call("apply", "empty", "--prune").exit_code == 1
+
+
+def test_files_whose_folder_was_not_given_are_told_apart_from_wrong_ids(flows: Path) -> None:
+    hint = "only these files were looked at; where what they name is in others, give the whole folder"
+
+    assert hint in call("check", flows / "welcome.yaml").stdout.splitlines()
+    (flows / "hello.md").unlink()
+    assert hint not in call("check", flows).stdout.splitlines()
+
+
 def test_as_json_each_problem_has_its_parts(broken: Path) -> None:
     result = call("check", broken, "--format", "json")
 
@@ -98,7 +121,7 @@ def doubtful(flows: Path) -> Path:
 
 
 def test_a_warning_is_told_and_the_exit_code_is_0(doubtful: Path) -> None:
-    place = f"{doubtful}/lost.yaml:5: JF101 nodes.b: no way from the start leads to this node (got b)"
+    place = f"{doubtful}/lost.yaml:5: JF101 (warning) nodes.b: no way from the start leads to this node (got b)"
 
     assert done("check", doubtful).splitlines() == [place, "4 documents: 1 warning"]
 
@@ -114,4 +137,4 @@ def test_a_folder_with_warnings_is_applied_and_they_are_told(doubtful: Path) -> 
     result = call("apply", doubtful)
 
     assert result.exit_code == 0
-    assert "JF101 nodes.b" in result.stderr
+    assert "JF101 (warning) nodes.b" in result.stderr

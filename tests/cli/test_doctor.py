@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,14 @@ from journeyflow.services.doctor import check_clock, check_links
 def settings(told: str) -> dict[str, list[str]]:
     lines = [line.split() for line in told.splitlines() if line.startswith("JOURNEYFLOW_")]
     return {line[0]: line[1:] for line in lines}
+
+
+@pytest.fixture
+def applied_by_a_newer_version(flows: Path, workplace: Path) -> Path:
+    done("apply", flows, "--database-url", "newer.db")
+    with closing(sqlite3.connect(workplace / "newer.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '2099_01_01_0000'")
+    return workplace / "newer.db"
 
 
 def test_each_setting_is_told_with_its_origin(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +134,22 @@ def test_a_file_that_is_no_database_is_wrong(workplace: Path) -> None:
 
     assert result.exit_code == 1
     assert "is not a SQLite database" in result.stdout
+
+
+def test_the_database_of_another_program_is_not_to_be_migrated(workplace: Path) -> None:
+    with closing(sqlite3.connect(workplace / "theirs.db")) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+
+    told = call("doctor", "--database-url", "theirs.db").stdout
+
+    assert "wrong  database: another program made this database (it has a table customers)" in told
+    assert "journeyflow migrate" not in told
+
+
+def test_the_database_of_a_newer_version_is_not_to_be_migrated(applied_by_a_newer_version: Path) -> None:
+    told = call("doctor", "--database-url", applied_by_a_newer_version).stdout
+
+    assert "wrong  database: a newer journeyflow made this database (schema 2099_01_01_0000)" in told
 
 
 def test_without_a_database_it_says_who_makes_one(workplace: Path) -> None:

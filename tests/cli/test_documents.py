@@ -68,6 +68,21 @@ def test_a_journey_that_was_archived_by_hand_is_told_by_plan_and_apply(applied: 
         assert last == nothing
 
 
+def test_another_id_of_the_workspace_is_refused_with_the_ways_out(applied: Path) -> None:
+    edit(applied / "workspace.yaml", "workspace: shop", "workspace: other")
+    edit(applied / "welcome.yaml", "for: 2d", "for: 3d")
+
+    planned = call("plan", applied)
+
+    assert planned.exit_code == 1
+    *_, workspace, refusal, last = planned.stdout.splitlines()
+    assert workspace == "+ workspace other"
+    assert "keep that id" in refusal
+    assert "another database" in refusal
+    assert last == "nothing can be applied: 1 change refused"
+    assert "keep that id" in call("apply", applied).stderr
+
+
 def test_what_is_not_in_the_folder_goes_only_with_prune(applied: Path) -> None:
     (applied / "welcome.yaml").unlink()
 
@@ -151,7 +166,9 @@ def test_who_is_refused_is_told_why(applied: Path) -> None:
 
 
 def test_a_paused_journey_lets_nobody_in_until_it_goes_on(applied: Path) -> None:
-    assert done("journeys", "pause", "welcome") == "welcome stands still; nobody is lost\n"
+    assert done("journeys", "pause", "welcome") == (
+        "welcome stands still: its runs wait; who would come in until it is resumed does not come in\n"
+    )
     assert call("journeys", "enroll", "welcome", "ann").exit_code == 1
 
     assert done("journeys", "resume", "welcome") == "welcome goes on; 0 runs were overdue by more than a day\n"

@@ -110,3 +110,13 @@ def test_plan_and_apply_know_all_kinds(framed: Path) -> None:
         assert what in said
     done("apply", framed)
     assert "layout" not in done("plan", framed)
+
+
+def test_a_mail_server_that_is_none_is_told_with_its_setting(framed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done("apply", framed)
+    monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", "carrier-pigeon://")
+
+    result = call("send-test", "hello", "--to", "ann@example.com")
+
+    assert result.exit_code == 1
+    assert "JOURNEYFLOW_EMAIL_URL: expected mailbox://, smtp://... or smtps://..." in result.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -167,6 +168,34 @@ def test_a_port_that_is_taken_is_said_so_before_keys_are_made(workplace: Path) -
     assert not (workplace / "journeyflow.db").exists()
 
 
+def test_beside_the_file_of_another_program_nothing_is_put_and_in_it_nothing_is_changed(workplace: Path) -> None:
+    theirs = workplace / "theirs.db"
+    with closing(sqlite3.connect(theirs)) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    before = theirs.read_bytes()
+
+    for command in (("serve", "--port", 0), ("worker",), ("journeys", "list")):
+        result = call(*command, "--database-url", theirs)
+        assert result.exit_code == 3
+        assert "another program made this database (it has a table customers)" in result.stderr
+
+    assert (list(workplace.iterdir()), theirs.read_bytes()) == ([theirs], before)
+
+
+def test_a_file_that_is_no_database_is_left_alone(workplace: Path) -> None:
+    (workplace / "notes.txt").write_text("not a database, whatever the name of the setting may say. " * 3)
+
+    assert "notes.txt is not a SQLite database" in call("serve", "--port", 0, "--database-url", "notes.txt").stderr
+    assert [one.name for one in workplace.iterdir()] == ["notes.txt"]
+
+
+def test_serve_and_doctor_say_alike_that_the_directory_is_not_there(workplace: Path) -> None:
+    missing = f"the directory {workplace}/nowhere of the database does not exist; make it first"
+
+    assert missing in call("serve", "--port", 0, "--database-url", workplace / "nowhere" / "x.db").stderr
+    assert missing in call("doctor", "--database-url", workplace / "nowhere" / "x.db").stdout
+
+
 def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-of-our-own")
     monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
@@ -177,13 +206,51 @@ def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.Monk
         assert [one["id"] for one in answer.json()["items"]] == ["welcome"]
 
 
-def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JOURNEYFLOW_LOG_LEVEL", "chatty")
+def test_a_key_that_the_settings_give_no_more_is_revoked(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-that-leaked")
+    monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
+    with serving("--flows", flows) as server:
+        sign_up(server, "ann")
+        assert server.stop() == 0
+    monkeypatch.delenv("JOURNEYFLOW_ADMIN_KEY")
+    done("journeys", "list")  # elsewhere, with other settings
+
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-of-our-own")
+    with serving() as server:
+        wait_for_turn(server, "ann")
+        asked = [
+            httpx.get(f"{server.address}/v1/journeys", auth=(key, "")).status_code
+            for key in ("an-admin-key-that-leaked", "an-admin-key-of-our-own", "a-write-key-of-our-own!")
+        ]
+        assert server.stop() == 0
+        assert "an admin key from former settings is revoked" in server.errors()
+
+    assert asked == [401, 200, 403]
+    kept = data("keys", "list", "--json")
+    assert [(one["scope"], one["revoked_at"] is None) for one in kept] == [
+        ("admin", False), ("write", True), ("admin", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("LOG_LEVEL", "chatty"),
+        ("EMAIL_URL", "smtp://mail.example?tls=maybe"),
+        ("SMS_URL", "carrier-pigeon://"),
+        ("PUSH_URL", "carrier-pigeon://"),
+        ("WEBHOOK_SECRET", "abc"),
+        ("BASE_URL", "shop.example"),
+        ("SECRET_KEY", ""),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch, setting: str, value: str) -> None:
+    monkeypatch.setenv(f"JOURNEYFLOW_{setting}", value)
 
     result = call("serve", "--port", 0)
 
     assert result.exit_code == 1
-    assert "JOURNEYFLOW_LOG_LEVEL" in result.stderr
+    assert f"JOURNEYFLOW_{setting}: expected" in result.stderr.replace("tls: expected", "expected")
 
 
 def test_wrong_usage_is_exit_code_2() -> None:

@@ -45,6 +45,6 @@ def test_a_secret_that_is_none_is_told_before_anything_is_made(workplace: Path) 
 
     assert (result.exit_code, result.stderr.splitlines()[0]) == (
         1,
-        "error: webhook_secret: expected whsec_ and 24 to 64 bytes in base64",
+        "error: JOURNEYFLOW_WEBHOOK_SECRET: expected whsec_ and 24 to 64 bytes in base64",
     )
     assert [path.name for path in workplace.iterdir()] == ["journeyflow.toml"]

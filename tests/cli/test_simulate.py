@@ -42,6 +42,41 @@ def test_journeys_that_nobody_entered_are_one_line(flows: Path, events: Path) ->
     assert found["journeys"]["idle"]["nodes"] == {"a": {"visits": 0, "waiting": 0}}
 
 
+def test_without_events_no_time_passes_and_what_starts_the_clock_is_told(flows: Path, workplace: Path) -> None:
+    (workplace / "empty.jsonl").write_text("")
+    (workplace / "contacts.csv").write_text("contact,born\nann,1970-06-01\n")
+    birthday = (
+        "journey: birthday\ntriggers: [{type: date, attribute: born, yearly: true}]\n"
+        "start: a\nnodes: {a: {type: end}}\n"
+    )
+    (flows / "birthday.yaml").write_text(birthday)
+    command = ("simulate", flows, "--events", "empty.jsonl", "--contacts", "contacts.csv")
+
+    result = call(*command)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "0 events, 1 contact, no time passed"
+    assert "--from gives another start" in result.stderr
+    assert data(*command, "--json")["journeys"]["birthday"]["entered"] == 0
+
+    begun = call(*command, "--from", "2026-03-02T12:00:00Z")
+    assert begun.stdout.splitlines()[0].startswith("0 events, 1 contact, 2026-03-02 to ")
+    assert begun.stderr == ""
+
+
+def test_members_of_events_that_nobody_reads_are_told_once(flows: Path, workplace: Path) -> None:
+    line = '{"contact":"ann","event":"Signed Up","occurred_at":"2026-03-02T10:00:00Z","properites":{},"source":"x"}\n'
+    (workplace / "events.jsonl").write_text(line * 2)
+
+    result = call("simulate", flows, "--events", "events.jsonl")
+
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "events.jsonl:1: properites is not read; did you mean properties?",
+        "events.jsonl:1: source is not read; "
+        "an event has contact, event, message_id, occurred_at, properties, received_at",
+    ]
+
+
 def test_who_was_refused_is_told_though_nobody_entered(flows: Path, events: Path) -> None:
     only = (flows / "welcome.yaml").read_text() + "enter_if: {tag: nobody}\n"
     (flows / "welcome.yaml").write_text(only)

@@ -177,8 +177,8 @@ def test_rule_4_2_only_if_skips_the_call() -> None:
     ("line", "error"),
     [
         ("url: '{{ contact.nowhere }}'", "url: expected http://... or https://..., found ''"),
-        ("url: 'ftp://{{ contact.id }}'", "url: expected http://... or https://..., found 'ftp://ann'"),
-        ("url: 'https://a b/'", "url: expected http://... or https://..., found 'https://a b/'"),
+        ("url: '{{ \"ftp\" }}://{{ contact.id }}'", "url: expected http://... or https://..., found 'ftp://ann'"),
+        ("url: 'https://{{ \"a b\" }}/'", "url: expected http://... or https://..., found 'https://a b/'"),
         ("url: 'https://x/{{ 1 | divided_by: 0 }}'", "can't divide by 0"),
         ("url: 'https://x/', headers: {X-Y: \"a\\nb\"}", "headers.X-Y: expected printable ASCII"),
     ],

@@ -167,7 +167,7 @@ def test_rule_5_2_a_skipped_sms_goes_on_by_on_skip() -> None:
     ("node", "said"),
     [
         ({"type": "sms"}, "expected one of template, text"),
-        ({"type": "push", "text": "Hi", "template": "short"}, "expected one of template, text"),
+        ({"type": "push", "text": "Hi", "template": "short"}, "found template and text"),
         ({"type": "sms", "text": "Hi", "to": "+44"}, "transactional"),
         ({"type": "sms", "text": "Hi", "subject": "Hi"}, "Extra inputs"),
     ],

@@ -402,7 +402,7 @@ def test_rule_9_3_the_trail_says_how_many_were_opened() -> None:
     ("document", "said"),
     [
         ({"message": {"channel": "email"}}, "expected one of opened, clicked, sent"),
-        ({"message": {"channel": "email"}, "opened": {"eq": 0}, "sent": {"eq": 0}}, "expected one of opened"),
+        ({"message": {"channel": "email"}, "opened": {"eq": 0}, "sent": {"eq": 0}}, "found opened and sent"),
         ({"message": {"channel": "fax"}, "sent": {"eq": 0}}, "email"),
         ({"message": {}, "sent": {"eq": 0}}, "Field required"),
         ({"message": {"channel": "email", "last": 0}, "sent": {"eq": 0}}, "greater than or equal to 1"),

@@ -14,6 +14,7 @@ import yaml
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
+from journeyflow.core.errors import TemplateError
 from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, look_up, parse_path
 from journeyflow.core.view import Mention
@@ -57,6 +58,9 @@ class FakeRenderer:
         return FakeMessage(template)
 
     def part(self, part: Layout | Partial) -> tuple[str, ...]:
+        return ()
+
+    def alone(self, template: Template) -> Sequence[TemplateError]:
         return ()
 
     def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
@@ -125,3 +126,60 @@ def test_liquid_errors_name_the_part_and_the_line(tmp_path: Path) -> None:
     ]
     assert problems[2].message.startswith("expected Liquid that compiles: line 2: unknown filter 'shout'")
     assert problems[2].value == "{{ b | shout }}"
+
+
+def told_of(document: str) -> list[str]:
+    return [
+        f"{one.path}: {one.message}" for one in check_data([yaml.safe_load(document)], [], LiquidRenderer()).problems
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("ftp://shop.example/x", True),
+        ("not a url", True),
+        ("https://", True),
+        ("ftp://shop.example/{{ contact.id }}", True),
+        ("https://shop.example/x", False),
+        ("http://10.0.0.1:8080/x?y=z", False),
+        ("https://{{ contact.host }}/x", False),
+        ("{{ contact.url }}", False),
+        ("{% if contact.vip %}https://a.example{% endif %}", False),
+    ],
+)
+def test_a_webhook_calls_what_can_be_called(url: str, wrong: bool) -> None:
+    document = f"{{journey: call, start: it, nodes: {{it: {{type: webhook, url: '{url}'}}}}}}"
+
+    assert told_of(document) == (["nodes.it.url: expected http://... or https://..."] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (
+            "{type: wait, for: 1d, until_time: {at: '10:00'}}",
+            "expected only one of for, until, until_time; found for and until_time",
+        ),
+        ("{type: wait}", "expected one of for, until, until_time"),
+        ("{type: sms, template: a, text: b}", "expected only one of template, text; found template and text"),
+    ],
+)
+def test_too_many_are_told_apart_from_none(node: str, message: str) -> None:
+    assert told_of(f"{{journey: call, start: it, nodes: {{it: {node}}}}}") == [f"nodes.it: {message}"]
+
+
+def test_the_condition_that_was_probably_meant_is_named() -> None:
+    (told,) = told_of("{segment: vips, when: {tga: vip}}")
+
+    assert told.startswith("when: expected a condition: a mapping with one of all, any, not, event")
+    assert told.endswith("; did you mean 'tag'?")
+
+
+def test_a_name_that_is_not_much_like_another_is_not_taken_for_it() -> None:
+    document = "{journey: call, start: it, nodes: {it: {type: email, template: vip-1}}}"
+    known = [("template", yaml.safe_load("{template: review-1, subject: x, body: x}"))]
+
+    (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
+
+    assert problem.message == "expected the id of a template; there are review-1"

@@ -12,7 +12,7 @@ from tests.api.shop import TEMPLATE, WORKSPACE, JSONObject, Shop, new_shop
 
 from journeyflow.channels.outlet import Outlet
 from journeyflow.core.errors import NotFound
-from journeyflow.db import outbox
+from journeyflow.db import outbox, pauses
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import write_down
@@ -65,6 +65,10 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def story(shop: Shop, contact: str, journey: str | None = None) -> Explanation:
     with read(shop.installation.engine) as connection:
         return explain(connection, contact, journey, shop.clock())
+
+
+def told_of_pauses(shop: Shop) -> list[str]:
+    return [note for note in story(shop, "ann").notes if "paused from" in note]
 
 
 def told(shop: Shop, contact: str) -> list[str]:
@@ -247,6 +251,55 @@ def test_rule_8_2_an_event_that_came_while_the_journey_is_paused_let_nobody_in(s
         "cart: the Checkout Started of Mon 2 Mar 2026 12:00:00 let nobody in: "
         "the journey is paused since Mon 2 Mar 2026 11:00:00",
     )
+
+
+@pytest.mark.parametrize("body", [{}, {"entries": True}])
+def test_rule_8_2_an_event_that_came_in_a_pause_is_told_after_it_too(shop: Shop, body: JSONObject) -> None:
+    admin = shop.client("admin")
+    for hours in (1, 1):
+        shop.track("ann", "Checkout Started", id=f"before-{shop.clock()}", value=1)
+        shop.later(hours=hours)
+        assert admin.post("/v1/journeys/cart/pause", json=body).status_code == 200
+        shop.later(hours=1)
+        shop.track("ann", "Checkout Started", id="c1", value=50)
+        shop.track("ann", "Page Viewed")
+        shop.later(hours=1)
+        assert admin.post("/v1/journeys/cart/resume", json={"now": True}).status_code == 200
+
+    assert told_of_pauses(shop) == [
+        "cart: the Checkout Started of Mon 2 Mar 2026 12:00:00 let nobody in: "
+        "the journey was paused from Mon 2 Mar 2026 11:00:00 to Mon 2 Mar 2026 13:00:00",
+        "cart: the Checkout Started of Mon 2 Mar 2026 15:00:00 let nobody in: "
+        "the journey was paused from Mon 2 Mar 2026 14:00:00 to Mon 2 Mar 2026 16:00:00",
+    ]
+
+
+def test_rule_8_2_a_pause_that_becomes_one_of_another_kind_is_told_from_its_beginning(shop: Shop) -> None:
+    admin = shop.client("admin")
+    assert admin.post("/v1/journeys/cart/pause", json={"entries": True}).status_code == 200
+    shop.later(hours=1)
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    shop.later(hours=1)
+    assert admin.post("/v1/journeys/cart/pause").status_code == 200
+    shop.later(hours=1)
+    assert admin.post("/v1/journeys/cart/archive").status_code == 200
+
+    assert story(shop, "ann").notes[1:] == (
+        "cart: the Checkout Started of Mon 2 Mar 2026 11:00:00 let nobody in: "
+        "the journey was paused from Mon 2 Mar 2026 10:00:00 to Mon 2 Mar 2026 12:00:00",
+    )
+
+
+def test_so_many_of_the_last_pauses_are_remembered(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pauses, "PAUSES_MAX", 2)
+    admin = shop.client("admin")
+    for _ in range(4):
+        assert admin.post("/v1/journeys/cart/pause").status_code == 200
+        shop.later(hours=1)
+        shop.track("ann", "Checkout Started", id="c1", value=50)
+        assert admin.post("/v1/journeys/cart/resume", json={"now": True}).status_code == 200
+
+    assert len(told_of_pauses(shop)) == 2
 
 
 def test_rule_8_2_a_run_that_is_resumed_over_a_time_says_when_it_goes_on(shop: Shop) -> None:

@@ -328,7 +328,7 @@ def test_created_at_is_local_to_the_contact(tmp_path: Path) -> None:
         ("", "contacts.csv:1: header: expected a column contact, found nothing"),
         ("key,email\nann,a@b.c\n", 'contacts.csv:1: header: expected a column contact, found "key,email"'),
         ("contact,age,age\n", 'contacts.csv:1: header, column 3: expected each name once, found "age"'),
-        ("contact,\n", 'contacts.csv:1: header, column 2: expected a name in UTF-8, found ""'),
+        ("contact,\n", 'contacts.csv:1: header, column 2: expected a name, found ""'),
         ("contact,age\nann\n", "contacts.csv:2: expected 2 cells as in the header, found 1"),
         ("contact,age\nann,1,2\n", "contacts.csv:2: expected 2 cells as in the header, found 3"),
         ("contact,age\n,5\n", "contacts.csv:2: contact: expected text of 1 to 255 characters, found nothing"),
@@ -367,3 +367,24 @@ def test_bad_lines_of_both_files_are_told_together(tmp_path: Path) -> None:
 
     assert "contacts.csv:2" in str(caught.value)
     assert "events.jsonl:1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"contact;email\nann;a@b.c\n", "it seems to have semicolons between its columns: save it with commas"),
+        (b"contact\temail\nann\ta@b.c\n", "it seems to have tabs between its columns: save it with commas"),
+        (b"contact,pr\xe9nom\nann,Ann\n", "save the file as UTF-8 (spreadsheets call it CSV UTF-8)"),
+        ("contact,email\n".encode("utf-16"), "save the file as UTF-8 (spreadsheets call it CSV UTF-8)"),
+    ],
+)
+def test_what_spreadsheets_save_otherwise_is_told_with_what_to_do(tmp_path: Path, content: bytes, hint: str) -> None:
+    (tmp_path / "contacts.csv").write_bytes(content)
+
+    with pytest.raises(InvalidInput) as caught:
+        read(None, tmp_path / "contacts.csv")
+
+    (line,) = str(caught.value).splitlines()[1:]
+    assert "contacts.csv:1: header" in line
+    assert line.endswith(f"; {hint}")
+    assert line.isprintable()

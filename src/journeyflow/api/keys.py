@@ -12,7 +12,7 @@ from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
-from journeyflow.core.errors import Conflict
+from journeyflow.core.errors import Conflict, InvalidEvent
 from journeyflow.core.values import iso, to_micros
 from journeyflow.db.store import read, write
 from journeyflow.services import keys
@@ -49,6 +49,8 @@ def list_keys(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
 @router.post("/v1/keys", response_model=shapes.MadeKey, status_code=201, responses=problems(409), dependencies=[ADMIN])
 def create_key(here: Here, body: shapes.NewKey, once: Once) -> Shape:
     """Make a key; this answer is the only one that shows it, also to who repeats the request."""
+    if body.name == keys.FROM_SETTINGS:
+        raise InvalidEvent("name", f"expected another name than {body.name!r}, which keys of the settings have")
     now = here.installation.clock()
     with write(here.installation.engine) as connection:
         if repeated(connection, once, now):  # only the hash of the key is kept, so that it can't be shown again

@@ -13,8 +13,6 @@ from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.shapes import Body, ContactKey
 from journeyflow.channels.base import Email, Outgoing
-from journeyflow.channels.factory import open_channel, open_short_channel
-from journeyflow.channels.outlet import Outlet
 from journeyflow.core.values import JSON
 from journeyflow.db.store import read
 from journeyflow.services.contacts import Shape
@@ -108,11 +106,7 @@ async def send_test(here: Here, id: Id, wanted: TestMessage) -> Shape:
     """Send a template as it would go out, at once and through the channel that is set; nothing is used up."""
     message = await run_in_threadpool(_test, here, id, wanted)
     settings = here.installation.settings
-    outlet = Outlet(
-        open_channel(settings.email_url.get_secret_value()),
-        open_short_channel(settings.sms_url.get_secret_value()),
-        open_short_channel(settings.push_url.get_secret_value()),
-    )
+    outlet = here.installation.outlet()
     try:
         provider_id = await outlet.deliver(message)
     finally:

@@ -216,7 +216,7 @@ def read_secret(text: str) -> bytes:
     except (Base64Error, ValueError):
         key = b""
     if not 24 <= len(key) <= 64:
-        raise InvalidValue("webhook_secret: expected whsec_ and 24 to 64 bytes in base64")
+        raise InvalidValue("expected whsec_ and 24 to 64 bytes in base64")
     return key
 
 

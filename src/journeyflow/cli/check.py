@@ -42,22 +42,29 @@ def check(
     else:
         for problem in checked.problems:
             console.say(str(problem), "red" if problem.severity == "error" else "yellow")
+        if _is_partial(flows, checked):
+            console.say("only these files were looked at; where what they name is in others, give the whole folder")
         console.say(_summary(checked))
     if checked.errors:
         raise typer.Exit(1)
+
+
+def _is_partial(flows: Sequence[Path], checked: Checked) -> bool:
+    """Whether ids may be unknown only because files were given, not the folder that they belong to."""
+    return not any(path.is_dir() for path in flows) and any(one.code == "JF012" for one in checked.errors)
 
 
 def _summary(checked: Checked) -> str:
     errors = len(checked.errors)
     counts = [(errors, "error"), (len(checked.problems) - errors, "warning")]
     found = ", ".join(console.counted(count, word) for count, word in counts if count)
-    return f"{console.counted(len(checked.sources), 'document')}: {found or 'nothing is wrong'}"
+    return f"{console.counted(checked.read, 'document')}: {found or 'nothing is wrong'}"
 
 
 def _as_json(checked: Checked) -> dict[str, JSON]:
     problems: Sequence[Problem] = checked.problems
     return {
-        "documents": len(checked.sources),
+        "documents": checked.read,
         "errors": len(checked.errors),
         "warnings": len(problems) - len(checked.errors),
         "problems": [

@@ -175,10 +175,10 @@ def _in_process(settings: Settings, absent: Absent, decides: bool) -> Iterator[h
     import httpx
 
     from journeyflow.api.app import Parts, new_context
-    from journeyflow.cli.engine import borrowed_engine, database_file
+    from journeyflow.cli.engine import borrowed_engine, own_database_file
     from journeyflow.clock import now
 
-    database = database_file(settings)
+    database = own_database_file(settings)
     missing = database is not None and not database.exists()
     imagined = absent == "empty" and missing
     if absent == "refused" and missing:

@@ -46,6 +46,20 @@ def database_file(settings: Settings) -> Path | None:
     return path
 
 
+def own_database_file(settings: Settings) -> Path | None:
+    """The same, of a database that is journeyflow's or may become so: beside others' files nothing is put.
+
+    :raises InvalidValue: when it is in memory.
+    :raises SystemFailure: when another program made it.
+    """
+    from journeyflow.db.foreign import refuse_foreign
+
+    database = database_file(settings)
+    if database is not None:
+        refuse_foreign(database)
+    return database
+
+
 @contextmanager
 def sole_engine(database: Path | None, now: datetime, advice: str | None = None) -> Iterator[None]:
     """Keep every other process from being the engine on a SQLite database; PostgreSQL (``None``) takes any number.

@@ -132,8 +132,8 @@ def pause(
     """Let nobody in, and let runs stand still."""
     with reach(server, key, database_url) as client:
         found = client.post(f"/v1/journeys/{path_part(journey)}/pause", {"entries": entries})
-    going = "lets nobody in; runs go on" if found["status"] == "entries_paused" else "stands still; nobody is lost"
-    console.say(f"{journey} {going}")
+    still = "stands still: its runs wait; who would come in until it is resumed does not come in"
+    console.say(f"{journey} {'lets nobody in; runs go on' if found['status'] == 'entries_paused' else still}")
 
 
 @app.command("resume")

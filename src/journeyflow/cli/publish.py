@@ -85,6 +85,10 @@ def _tell(answer: Answer, as_json: bool, *, done: bool) -> None:
             console.say(f"    {change['blocked']}", "red")
     for note in answer["notes"]:
         console.say(f"! {note}", "yellow")
+    blocked = sum(change["blocked"] is not None for change in changes)
+    if blocked:
+        console.say(f"nothing can be applied: {console.counted(blocked, 'change')} refused", "red")
+        return
     counts = [(sum(change["what"] == what for change in changes), what) for what in _SIGNS]
     said = ", ".join(f"{count} {what if done else f'to be {what}'}" for count, what in counts if count)
     console.say(said or ("nothing was to be changed" if done else "nothing to change"))

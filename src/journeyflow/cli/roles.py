@@ -9,8 +9,6 @@ from typing import Final, Literal
 import typer
 
 from journeyflow.bootstrap import Installation
-from journeyflow.channels.factory import open_channel, open_short_channel
-from journeyflow.channels.outlet import Outlet
 from journeyflow.db.notices import ARRIVED, HAPPENED, LISTENING
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import is_postgresql
@@ -85,11 +83,7 @@ def start_engine(
 def _deliveries(
     one: Installation, metrics: Metrics, told: Iterable[Callable[[Outcome], None]]
 ) -> tuple[Dispatcher, Caller]:
-    outlet = Outlet(
-        open_channel(one.settings.email_url.get_secret_value()),
-        open_short_channel(one.settings.sms_url.get_secret_value()),
-        open_short_channel(one.settings.push_url.get_secret_value()),
-    )
+    outlet = one.outlet()
 
     def on_outcome(outcome: Outcome, redelivered: bool) -> None:
         metrics.on_outcome(outcome, redelivered)

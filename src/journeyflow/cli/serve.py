@@ -12,7 +12,7 @@ import typer
 
 from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
-from journeyflow.cli.engine import database_file, sole_engine
+from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
 from journeyflow.core.errors import InvalidValue, SystemFailure
 
@@ -52,7 +52,7 @@ def serve(
         listener = stack.enter_context(bind(settings.host, settings.port))
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         if not no_engine:
-            stack.enter_context(sole_engine(database_file(settings), now()))
+            stack.enter_context(sole_engine(own_database_file(settings), now()))
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
         if checked is not None:
@@ -65,19 +65,13 @@ def try_settings(settings: Settings) -> None:
 
     :raises InvalidValue: when a setting does not allow it.
     """
-    from journeyflow.channels.factory import open_channel, open_short_channel
-    from journeyflow.channels.webhook import read_secret
+    from journeyflow.bootstrap import open_outlet, webhook_secret
 
-    if settings.webhook_secret is not None:
-        read_secret(settings.webhook_secret.get_secret_value())
-
-    email_url = settings.email_url.get_secret_value()
-    open_channel(email_url)
-    for url in (settings.sms_url, settings.push_url):
-        open_short_channel(url.get_secret_value())
+    webhook_secret(settings)
+    open_outlet(settings)
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
-    if settings.base_url is None and not email_url.startswith("mailbox:"):
+    if settings.base_url is None and not settings.email_url.get_secret_value().startswith("mailbox:"):
         console.warn(
             f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address"
         )
@@ -142,3 +136,6 @@ def announce(installation: Installation) -> None:
         lines += [f"{scope} key: {secret}" for scope, secret in made]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
+    for one in installation.revoke_former_keys():
+        what = f"an {one.scope} key" if one.scope == "admin" else f"a {one.scope} key"
+        console.warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives it no more")

@@ -83,8 +83,8 @@ def simulate(
         if page is not None and counts is not None:
             given = Given(flows.name, _named(events), _named(contacts), journey or (), start, end, seed)
             page.write(write_report(documents, found, counts, given).encode())
-    for alert in found.alerts:
-        console.warn(alert)
+    for told in (*found.notes, *found.alerts):
+        console.warn(told)
     with ExitStack() as stack:
         if STDOUT in (trail, report):
             stack.enter_context(redirect_stdout(sys.stderr))
@@ -130,7 +130,8 @@ def _trail_writer(file: IO[bytes]) -> OnTrail:
 
 def _show(found: Simulation) -> None:
     events, contacts = console.counted(found.events, "event"), console.counted(found.contacts, "contact")
-    console.say(f"{events}, {contacts}, {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}")
+    when = "no time passed" if found.span is None else f"{found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}"
+    console.say(f"{events}, {contacts}, {when}")
     console.say()
     busy = {name: numbers for name, numbers in found.journeys.items() if _had_somebody(numbers)}
     if busy:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from journeyflow.cli.configuration import load_settings
-from journeyflow.cli.engine import database_file, sole_engine
+from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
 from journeyflow.cli.serve import address_of, bind, try_settings
 
@@ -45,7 +45,7 @@ def worker(
     logs.take_over(settings.log_format, settings.log_level)
     try_settings(settings)
     with ExitStack() as stack:
-        stack.enter_context(sole_engine(database_file(settings), now(), "stop it first"))
+        stack.enter_context(sole_engine(own_database_file(settings), now(), "stop it first"))
         probed_at = None if settings.metrics_port is None else bind(settings.host, settings.metrics_port)
         if probed_at is not None:
             stack.enter_context(probed_at)

@@ -11,7 +11,7 @@ from journeyflow.core.channel import Channel
 from journeyflow.core.contact import PastMessage
 from journeyflow.core.leaf import Answer, Because, Count, Leaf, shown
 from journeyflow.core.sight import Sight
-from journeyflow.core.values import Duration, Model, PositiveDuration, Slug
+from journeyflow.core.values import Duration, Model, PositiveDuration, Slug, demand_one
 
 SETTLED: Final = timedelta(hours=48)
 """A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
@@ -55,8 +55,8 @@ class MessageCondition(Leaf):
 
     @model_validator(mode="after")
     def _one_question(self) -> MessageCondition:
-        if sum(asked is not None for asked in (self.opened, self.clicked, self.sent)) != 1:
-            raise ValueError("expected one of opened, clicked, sent beside message, such as opened: {eq: 0}")
+        asked = {"opened": self.opened, "clicked": self.clicked, "sent": self.sent}
+        demand_one(asked, " beside message, such as opened: {eq: 0}")
         return self
 
     def holds(self, view: Sight, path: str = "", because: Because | None = None) -> bool:

@@ -31,6 +31,7 @@ from journeyflow.core.values import (
     Slug,
     TimeOfDay,
     Value,
+    demand_one,
     look_up,
     parse_instant,
     parse_path,
@@ -155,8 +156,7 @@ class TagTrigger(TriggerBase):
 
     @model_validator(mode="after")
     def _one_change(self) -> TagTrigger:
-        if (self.added is None) == (self.removed is None):
-            raise ValueError("expected one of added, removed")
+        demand_one({"added": self.added, "removed": self.removed})
         return self
 
     def names(self) -> tuple[str, ...]:
@@ -175,8 +175,7 @@ class TopicTrigger(TriggerBase):
 
     @model_validator(mode="after")
     def _one_change(self) -> TopicTrigger:
-        if (self.subscribed is None) == (self.unsubscribed is None):
-            raise ValueError("expected one of subscribed, unsubscribed")
+        demand_one({"subscribed": self.subscribed, "unsubscribed": self.unsubscribed})
         return self
 
     @property
@@ -200,8 +199,7 @@ class SegmentTrigger(TriggerBase):
 
     @model_validator(mode="after")
     def _one_change(self) -> SegmentTrigger:
-        if (self.entered is None) == (self.left is None):
-            raise ValueError("expected one of entered, left")
+        demand_one({"entered": self.entered, "left": self.left})
         if self.include_members and self.entered is None:
             raise ValueError("expected include_members only beside entered")
         return self
@@ -324,8 +322,7 @@ class ScheduleTrigger(TriggerBase):
 
     @model_validator(mode="after")
     def _cron_or_once(self) -> ScheduleTrigger:
-        if (self.cron is None) == (self.at is None):
-            raise ValueError("expected one of cron, at")
+        demand_one({"cron": self.cron, "at": self.at})
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -390,6 +390,19 @@ Nested = Annotated[
         {"description": "a value; every text inside it is Liquid, and {ref: PATH} stands for what it names"}
     ),
 ]
+
+
+def demand_one(given: Mapping[str, object], hint: str = "") -> None:
+    """See that exactly one of some keys is given.
+
+    :param given: what each has, ``None`` where it is absent.
+    :raises ValueError: saying which there are, and, where they are too many, which were found.
+    """
+    found = [name for name, value in given.items() if value is not None]
+    if not found:
+        raise ValueError(f"expected one of {', '.join(given)}{hint}")
+    if len(found) > 1:
+        raise ValueError(f"expected only one of {', '.join(given)}{hint}; found {' and '.join(found)}")
 
 
 def texts_inside(path: str, value: object) -> Iterator[tuple[str, str]]:

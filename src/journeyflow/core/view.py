@@ -13,6 +13,7 @@ from journeyflow.core.contact import Address, Contact, Memory, PastEvent, Run
 from journeyflow.core.correspondence import Correspondence
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.effects import Effects, StoredEvent
+from journeyflow.core.errors import TemplateError
 from journeyflow.core.identity import normal_address
 from journeyflow.core.local_time import EARLIEST, zone
 from journeyflow.core.segment import Segment
@@ -95,6 +96,10 @@ class Renderer(Protocol):
 
         :raises TemplateError: on a syntax error, naming the line.
         """
+        ...
+
+    def alone(self, template: Template) -> Sequence[TemplateError]:
+        """What is wrong with the texts of a template, each by itself."""
         ...
 
     def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:

@@ -22,7 +22,7 @@ from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.store import one_at_a_time
-from journeyflow.db.tables import armings, documents, installation, journeys, resumptions
+from journeyflow.db.tables import armings, documents, installation, journeys, pauses, resumptions
 
 PUBLISHING: Final = "publish"
 """What one does after the other: changing documents, and how journeys stand."""
@@ -172,6 +172,7 @@ def remove_journey(connection: Connection, journey: str) -> None:
     connection.execute(delete(journeys).where(journeys.c.id == journey))
     connection.execute(delete(armings).where(armings.c.journey == journey))
     connection.execute(delete(resumptions).where(resumptions.c.journey == journey))
+    connection.execute(delete(pauses).where(pauses.c.journey == journey))
 
 
 def add_resumption(connection: Connection, one: Resumption) -> None:

@@ -111,7 +111,7 @@ def event_names(connection: Connection, key: str, since: datetime | None = None)
     """The names of the events that are kept of a contact (``since`` an instant): how many, and when the last one was
     handled.
     """
-    mine = _kept_events(connection, key)
+    mine = kept_events(connection, key)
     if since is not None:
         mine = and_(mine, events.c.handled_at >= to_micros(since))
     rows = connection.execute(
@@ -122,7 +122,7 @@ def event_names(connection: Connection, key: str, since: datetime | None = None)
 
 def event_properties(connection: Connection, key: str, name: str) -> list[dict[str, JSON]]:
     """The properties of the last events of one name that are kept of a contact, in the order of their turns."""
-    mine = and_(_kept_events(connection, key), events.c.name == name)
+    mine = and_(kept_events(connection, key), events.c.name == name)
     query = select(events.c.properties).where(mine).order_by(events.c.number.desc()).limit(EVENTS_MAX)
     return [orjson.loads(properties) for properties in reversed(connection.scalars(query).all())]
 
@@ -138,7 +138,7 @@ class OldEvents:
 
 def old_events(connection: Connection, key: str, age: timedelta) -> dict[str, OldEvents]:
     """By name, the events of a contact that were older than ``age`` when they were handled; imported ones never are."""
-    mine = _kept_events(connection, key)
+    mine = kept_events(connection, key)
     late = events.c.handled_at - events.c.occurred_at > age // timedelta(microseconds=1)
     rows = connection.execute(
         select(events.c.name, events.c.handled_at, events.c.occurred_at)
@@ -169,7 +169,7 @@ def engine_clock(connection: Connection) -> datetime | None:
     return instant(connection.scalar(select(func.max(claims.c.now))))
 
 
-def _kept_events(connection: Connection, key: str) -> ColumnElement[bool]:
+def kept_events(connection: Connection, key: str) -> ColumnElement[bool]:
     return and_(events.c.shard == shard_of(key), events.c.contact == key, forgotten.kept(connection, events))
 
 

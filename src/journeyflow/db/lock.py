@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 from journeyflow.core.errors import Conflict, Overloaded, SystemFailure
+from journeyflow.db.foreign import no_directory
 
 # --- one writer after the other ---------------------------------------------------------------------------------------
 
@@ -152,6 +153,8 @@ class EngineLock:
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError as error:
+        raise SystemFailure(no_directory(path)) from error
     except OSError as error:
         raise SystemFailure(f"the lock file {path} can't be opened: {error.strerror}") from error
 

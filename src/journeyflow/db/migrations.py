@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from journeyflow.core.errors import SystemFailure
 from journeyflow.db import schema_version
+from journeyflow.db.foreign import made_by_another
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.store import ReadConnection, on_postgresql, one_at_a_time, write
 from journeyflow.db.tables import metadata
@@ -32,7 +33,7 @@ def migrate(engine: Engine) -> None:
         if on_postgresql(connection):  # however long the other one needs
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         one_at_a_time(connection, "migrate")
-        _check_origin(connection)
+        check_origin(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, NEWEST)
@@ -54,8 +55,11 @@ def _heads(connection: Connection) -> set[str]:
     return set(MigrationContext.configure(connection).get_current_heads())
 
 
-def _check_origin(connection: ReadConnection) -> None:
-    """Nothing is built on what this program does not know."""
+def check_origin(connection: ReadConnection) -> None:
+    """See that nothing is built on what this program does not know.
+
+    :raises SystemFailure: when a newer journeyflow, or another program, made the database.
+    """
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     heads = _heads(connection)
     if not heads <= known:
@@ -67,10 +71,7 @@ def _check_origin(connection: ReadConnection) -> None:
     if on_postgresql(connection):  # a server's extensions, and other programs, may have tables of other names there
         tables = [name for name in tables if name in metadata.tables]
     if tables:
-        raise SystemFailure(
-            f"another program made this database (it has a table {tables[0]}); "
-            "name a database of journeyflow, or a new one"
-        )
+        raise SystemFailure(made_by_another(tables[0]))
 
 
 def _config(output: StringIO | None = None) -> Config:

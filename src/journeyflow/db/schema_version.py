@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import Engine, inspect
 
+from journeyflow.db.foreign import VERSIONS_TABLE
 from journeyflow.db.store import ReadConnection, read
 
-_TABLE: Final = "alembic_version"
 _REVISION: Final = re.compile(r"""^(down_)?revision\b.*=\s*["']([^"']+)["']\s*$""", re.MULTILINE)
 
 
@@ -23,9 +23,9 @@ def is_current(engine: Engine) -> bool:
 
 
 def _versions(connection: ReadConnection) -> set[str]:
-    if not inspect(connection).has_table(_TABLE):
+    if not inspect(connection).has_table(VERSIONS_TABLE):
         return set()
-    return set(connection.exec_driver_sql(f"SELECT version_num FROM {_TABLE}").scalars())
+    return set(connection.exec_driver_sql(f"SELECT version_num FROM {VERSIONS_TABLE}").scalars())
 
 
 @cache

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from journeyflow.core.errors import InvalidValue, Overloaded, SystemFailure
+from journeyflow.db.foreign import no_directory
 from journeyflow.db.lock import FairLock
 from journeyflow.db.transactions import PATIENCE_SECONDS, ReadConnection, WriteConnection
 
@@ -139,7 +140,7 @@ def _writer(path: Path | None, patience_seconds: float) -> Engine:
 def _check(store: _Store) -> None:
     """Find out now, not at the first request, whether the database can be used."""
     if store.path is not None and not store.path.parent.is_dir():
-        raise SystemFailure(f"the directory {store.path.parent} of the database does not exist; make it first")
+        raise SystemFailure(no_directory(store.path))
     if store.path is not None and not store.path.exists() and os.access(store.path.parent, os.W_OK):
         store.path.touch(mode=0o600)  # addresses and the signing secret are nobody else's; SQLite's other files follow
     try:

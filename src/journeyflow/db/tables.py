@@ -122,6 +122,8 @@ resumptions = _table(
     CheckConstraint("mode IN ('now', 'over', 'shift', 'skip')", name="mode"),
 )
 
+pauses = _table("pauses", "reference", _key("journey", Slug), _key("paused_at", Instant), _must("ended_at", Instant))
+
 armings = _table("armings", "reference", _key("journey", Slug), _key("trigger", Slug), _must("at", Instant))
 
 keys = _table(

@@ -81,6 +81,16 @@ class LiquidRenderer:
             check_content(part)
         return surveys
 
+    def alone(self, template: Template) -> list[TemplateError]:
+        """What is wrong with the texts of a template, each by itself, whatever they are put into."""
+        found: list[TemplateError] = []
+        for path, source in _texts(template):
+            try:
+                self._liquid.check(source)
+            except TemplateError as error:
+                found.append(error.within(path))
+        return found
+
     def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
         """The partials that the texts of a document itself name, once each for every text.
 

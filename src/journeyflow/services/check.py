@@ -16,18 +16,22 @@ from journeyflow.core.check.subject import Around
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
-from journeyflow.services.folder import read_folder
+from journeyflow.services.folder import nothing_in, read_folder
 from journeyflow.services.prune import Pruned
 from journeyflow.services.validate import ValidDocument, validate, validate_document
 
 
 @dataclass(slots=True)
 class Checked:
-    """A set of documents that was checked: models to work with, sources as they were written, and the problems."""
+    """A set of documents that was checked: models to work with, sources as they were written, and the problems.
+
+    ``read`` is how many there are, those that are wrong by themselves included.
+    """
 
     documents: Documents = field(default_factory=Documents)
     sources: list[Source] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    read: int = 0
 
     @property
     def errors(self) -> list[Problem]:
@@ -49,9 +53,13 @@ def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
     What refers to a document that is wrong by itself, or could not be read, is not wrong for that.
     """
     folder = read_folder(paths)
+    if not folder.sources and not folder.problems:
+        folder.problems.extend(nothing_in(paths))
     validated = validate(folder, KINDS)
     broken = Broken.of(validated.broken, folder.lost - {(source.kind, source.id) for source in folder.sources})
-    return _together(validated.documents, validated.pruned, validated.problems, [], broken, renderer)
+    checked = _together(validated.documents, validated.pruned, validated.problems, [], broken, renderer)
+    checked.read = len(folder.sources)
+    return checked
 
 
 def check_data(
@@ -67,7 +75,8 @@ def check_data(
     pruned: list[Pruned] = []
     problems: list[Problem] = []
     given: dict[tuple[str, str], Source] = {}
-    for index, one in enumerate(data):
+    given_documents = [*data]
+    for index, one in enumerate(given_documents):
         validated = validate_document(one, KINDS, f"documents[{index}]")
         problems.extend(validated.problems)
         broken.extend(validated.broken)
@@ -82,7 +91,9 @@ def check_data(
     around = [
         KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
     ]
-    return _together(documents, pruned, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
+    checked = _together(documents, pruned, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
+    checked.read = len(given_documents)
+    return checked
 
 
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:

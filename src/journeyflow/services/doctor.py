@@ -18,8 +18,10 @@ from sqlalchemy import Connection, Engine
 from journeyflow.channels.base import Channel, Email, ShortMessage
 from journeyflow.core.errors import Conflict, JourneyflowError
 from journeyflow.db import documents, failures
+from journeyflow.db.foreign import no_directory, refuse_foreign
 from journeyflow.db.history import current_workspace, engine_clock
 from journeyflow.db.lock import EngineLock
+from journeyflow.db.migrations import check_origin
 from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import database_path
 from journeyflow.db.store import is_postgresql, open_engine, postgresql_url, read, write
@@ -51,6 +53,8 @@ def check_database(url: str, path: Path | None, now: datetime) -> list[Finding]:
     if path is not None and not path.exists():
         return [_new_database(path), *_room(path)]
     try:
+        if path is not None:
+            refuse_foreign(path)
         engine = open_engine(url)
     except JourneyflowError as error:
         return [Finding("wrong", "database", str(error))]
@@ -65,7 +69,7 @@ def check_database(url: str, path: Path | None, now: datetime) -> list[Finding]:
 
 def _new_database(path: Path) -> Finding:
     if not path.parent.is_dir():
-        return Finding("wrong", "database", f"the directory {path.parent} does not exist")
+        return Finding("wrong", "database", no_directory(path))
     if not os.access(path.parent, os.W_OK):
         return Finding("wrong", "database", f"the directory {path.parent} can't be written")
     return Finding("hint", "database", f"there is no {path} yet; journeyflow serve makes it")
@@ -73,6 +77,8 @@ def _new_database(path: Path) -> Finding:
 
 def _opened(engine: Engine, now: datetime) -> Iterator[Finding]:
     if not is_current(engine):
+        with read(engine) as connection:
+            check_origin(connection)
         yield Finding("wrong", "database", "its schema is not the newest; journeyflow migrate brings it there")
         return
     with write(engine):  # the lock for writing is what can fail

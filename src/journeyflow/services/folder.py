@@ -68,6 +68,12 @@ def read_folder(paths: Sequence[Path]) -> Folder:
     return folder
 
 
+def nothing_in(paths: Iterable[Path]) -> list[Problem]:
+    """What is wrong with files and folders in which there is no document at all."""
+    expected = f"expected files that end in {', '.join(SUFFIXES)}"
+    return [_unreadable(path, f"no documents in it; {expected}") for path in paths]
+
+
 def read_content(file: str, content: bytes) -> Folder:
     """The documents of one file's bytes, such as the body of a request; the end of ``file`` says how to read them."""
     try:

@@ -18,6 +18,8 @@ from journeyflow.db.tables import keys
 
 Scope = Literal["browser", "write", "read", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+FROM_SETTINGS: Final = "from settings"
+"""The name of keys that the settings give; no other key has it."""
 
 
 class Key(NamedTuple):

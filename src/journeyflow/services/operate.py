@@ -12,7 +12,7 @@ from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
-from journeyflow.db import claims, documents, runs, tasks
+from journeyflow.db import claims, documents, pauses, runs, tasks
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.store import one_at_a_time
 
@@ -49,6 +49,7 @@ def pause(connection: Connection, journey: str, clock: datetime, entries_only: b
         return row
     now = claims.advance_all(connection, clock)
     paused = replace(row, state=wanted, paused_at=now)
+    _end_pause(connection, row, now)
     documents.put_journey(connection, paused)
     if row.state == "paused":
         overdue = runs.overdue(connection, journey, now - OVERDUE_AFTER)
@@ -77,10 +78,17 @@ def resume(
         raise Conflict(f"journey {journey} is {row.state}, not paused")
     now = claims.advance_all(connection, clock)
     live = replace(row, state="live", paused_at=None)
+    _end_pause(connection, row, now)
     documents.put_journey(connection, live)
     _go_on(connection, row, now, mode, over)
     documents.raise_epoch(connection)
     return live
+
+
+def _end_pause(connection: Connection, row: JourneyRow, now: datetime) -> None:
+    """Remember a pause that ends, or becomes one of another kind, for who asks why it was not let in meanwhile."""
+    if row.paused_at is not None:
+        pauses.remember(connection, row.id, row.paused_at, now)
 
 
 def _go_on(connection: Connection, row: JourneyRow, now: datetime, mode: ResumeMode, over: timedelta) -> None:
@@ -116,6 +124,7 @@ def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow
         return row
     now = claims.advance_all(connection, clock)
     archived = replace(row, state="archived", paused_at=None)
+    _end_pause(connection, row, now)
     documents.put_journey(connection, archived)
     tasks.add(connection, "look_at_journey", journey, now)
     documents.raise_epoch(connection)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from typing import Final
 
 from pydantic_core import ErrorDetails
+
+from journeyflow.core.check.finding import closest
+from journeyflow.core.conditions import KINDS
 
 _SAID: Final[dict[str, str]] = {
     "bool_type": "expected true or false",
@@ -53,6 +55,8 @@ def plain_words(error: ErrorDetails, description: str | None) -> str:
         return _SAID_WITH[kind].format(of=of, **{name: _number(value) for name, value in context.items()})
     if kind in _WORDED:
         return _WORDED[kind](error["input"], context)
+    if kind == "condition":
+        return f"{error['msg']}{_condition(error['input'])}"
     if kind == "string_pattern_mismatch":
         return f"expected {description or 'text that matches ' + str(context.get('pattern'))}"
     return _reworded(error["msg"])
@@ -69,9 +73,9 @@ def unknown_key(key: str, known: Collection[str]) -> str:
 
 def similar(wanted: str, known: Collection[str]) -> str:
     """``; did you mean 'next'?``, or else what there is, or nothing where nothing is known."""
-    close = get_close_matches(wanted, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    meant = closest(wanted, known)
+    if meant is not None:
+        return f"; did you mean {meant!r}?"
     return f"; expected one of {', '.join(sorted(known))}" if known else ""
 
 
@@ -87,8 +91,15 @@ def _longer_text(value: object, context: Mapping[str, object]) -> str:
 def _choice(value: object, context: Mapping[str, object]) -> str:
     expected = str(context.get("expected"))
     choices = [part for part in expected.split("'")[1::2] if part]
-    close = get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    return f"expected {expected}" + (f"; did you mean {close[0]!r}?" if close and len(choices) > 1 else "")
+    meant = closest(value, choices) if isinstance(value, str) else None
+    return f"expected {expected}" + (f"; did you mean {meant!r}?" if meant is not None and len(choices) > 1 else "")
+
+
+def _condition(value: object) -> str:
+    """What may have been meant by the keys of a mapping that none of the conditions has."""
+    keys = [key for key in value if isinstance(key, str)] if isinstance(value, Mapping) else []
+    meant = next((kind for key in keys if (kind := closest(key, KINDS)) is not None), None)
+    return "" if meant is None else f"; did you mean {meant!r}?"
 
 
 def _tag(value: object, context: Mapping[str, object]) -> str:

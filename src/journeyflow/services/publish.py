@@ -96,9 +96,7 @@ def _obstacle(connection: Connection, source: Source, gone: Set[tuple[str, str]]
     kind, id_ = source.kind, source.id
     if kind == "workspace":
         others = [one.id for one in documents.newest(connection, kind) if one.id != id_ and (kind, one.id) not in gone]
-        return (
-            f"this installation is the workspace {others[0]}, and an installation is one workspace" if others else None
-        )
+        return _other_workspace(others[0]) if others else None
     row = documents.journey_rows(connection).get(id_) if kind == "journey" else None
     if row is not None and row.state == "archived" and source.data.get("status") != "archived":
         return (
@@ -106,6 +104,13 @@ def _obstacle(connection: Connection, source: Source, gone: Set[tuple[str, str]]
             "no more than its text"
         )
     return None
+
+
+def _other_workspace(id_: str) -> str:
+    return (
+        f"this installation is the workspace {id_}, and an installation is one workspace; keep that id (the name, the "
+        "sender and the address can change at any time), or start anew with another database (JOURNEYFLOW_DATABASE_URL)"
+    )
 
 
 def _removed(connection: Connection, kind: str, id_: str) -> Change:

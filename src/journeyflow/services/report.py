@@ -97,8 +97,9 @@ def write_report(documents: Documents, found: Simulation, counts: ReportCounts, 
 def _what_ran(found: Simulation) -> Html:
     events = element("b", found.events), " event" if found.events == 1 else " events"
     contacts = element("b", found.contacts), " contact" if found.contacts == 1 else " contacts"
+    when = "" if found.span is None else f", {found.start:%-d %B %Y} to {found.end:%-d %B %Y}"
     return element(
-        "p", *events, " of ", *contacts, f", {found.start:%-d %B %Y} to {found.end:%-d %B %Y}. Nothing was sent: ",
+        "p", *events, " of ", *contacts, f"{when}. Nothing was sent: ",
         "this is what the journeys would have done with what these contacts did anyway.",
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ from journeyflow.core.inputs import AddressTurned, Event, Input, Merge, Reply
 from journeyflow.core.local_time import zone
 from journeyflow.core.meeting import Item, Joining, OnePlace, meet
 from journeyflow.core.passages import Passages
+from journeyflow.core.values import EPOCH
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.report_counts import ReportCounts
@@ -80,10 +81,15 @@ def simulate(
     chosen = choose(documents, journeys)
     inputs = read_timeline(events, contacts, start, (documents.workspace or DEFAULT).timezone)
     if counts is None:
-        return Simulator(chosen, renderer, inputs, seed, on_trail).run(until, on_progress)
-    watched = _both(on_trail, counts.record)
-    simulator = Simulator(chosen, renderer, inputs, seed, watched, counts.message, passages=counts.passages)
-    return simulator.run(until, on_progress)
+        simulator = Simulator(chosen, renderer, inputs, seed, on_trail)
+    else:
+        watched = _both(on_trail, counts.record)
+        simulator = Simulator(chosen, renderer, inputs, seed, watched, counts.message, passages=counts.passages)
+    if until is None and inputs.start == EPOCH:  # nothing started the clock
+        until = EPOCH
+    found = simulator.run(until, on_progress)
+    found.notes = inputs.notes
+    return found
 
 
 def _both(first: OnTrail | None, second: OnTrail) -> OnTrail:

@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from journeyflow.core.check.finding import closest
+from journeyflow.core.check.problem import printable
 from journeyflow.core.consent import turns_address
 from journeyflow.core.inputs import Appear, Event, Identify, Input, Merge
 from journeyflow.core.local_time import zone
@@ -28,6 +30,9 @@ from journeyflow.services.parquet_files import is_parquet, plain, rows
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
 NAME_LENGTH_MAX: Final = 200
+NO_EVENTS: Final = "there are no events, and the first one starts the clock; --from gives another start"
+UNKNOWN_MAX: Final = 10
+"""So many names of members that mean nothing are told of."""
 FIELDS: Final = frozenset({"contact", "event", "occurred_at", "properties", "message_id", "received_at"})
 
 Arrival = tuple[datetime, str, Input]
@@ -40,13 +45,15 @@ class Timeline:
 
     ``start`` is when the clock starts; ``last`` the last event's instant, ``start`` where there is none. ``together``
     has the instants at which something arrives for a contact that was, or is about to be, merged, or that turns an
-    address, which others may share: all that arrives then, in the order of the file.
+    address, which others may share: all that arrives then, in the order of the file. ``notes`` say what is odd about
+    the files, and no error.
     """
 
     start: datetime
     last: datetime
     arrivals: list[Arrival]
     together: dict[datetime, list[tuple[str, Input]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def timeline(inputs: Iterable[tuple[str, Input]], start: datetime | None = None) -> Timeline:
@@ -98,7 +105,8 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
     everything = _with_contacts(arrivals, known, begun)
     together = _together(everything)
     everything.sort(key=itemgetter(0, 1))
-    return Timeline(begun, max(instants, default=begun), everything, together)
+    notes = [*reader.notes(), *([] if start or instants else [NO_EVENTS])]
+    return Timeline(begun, max(instants, default=begun), everything, together, tuple(notes))
 
 
 def _latest(rows: Mapping[str, Row]) -> datetime:
@@ -139,15 +147,34 @@ class _EventReader:
         self._default = default
         # The keys and names of a million events are few.
         self._texts: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}
+
+    def notes(self) -> list[str]:
+        """What the events have beside what is read, each with its first place."""
+        known = ", ".join(sorted(FIELDS))
+        return [
+            f"{place}: {name} is not read; did you mean {meant}?"
+            if (meant := closest(name, FIELDS)) is not None
+            else f"{place}: {name} is not read; an event has {known}"
+            for name, place in self._unknown.items()
+        ]
 
     def read(self, path: Path, errors: LineErrors) -> list[Arrival]:
         found: list[Arrival] = []
         for number, read in _rows(path) if is_parquet(path) else _lines(path):
             try:
-                found.append(self._arrival(read()))
+                data = read()
+                if not data.keys() <= FIELDS:
+                    self._note_unknown(data, f"{path}:{number}")
+                found.append(self._arrival(data))
             except BadLine as error:
                 errors.add(path, number, error)
         return found
+
+    def _note_unknown(self, data: Mapping[str, JSON], place: str) -> None:
+        for name in sorted(data.keys() - FIELDS):
+            if name in self._unknown or len(self._unknown) < UNKNOWN_MAX:
+                self._unknown.setdefault(printable(name[:NAME_LENGTH_MAX]), place)
 
     def _arrival(self, data: dict[str, JSON]) -> Arrival:
         key = self._text(data, "contact", KEY_LENGTH_MAX)

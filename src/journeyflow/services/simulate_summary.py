@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from journeyflow.core.effects import Allocation, Message, TrailRecord
 from journeyflow.core.overview import overview
-from journeyflow.core.values import JSON, iso
+from journeyflow.core.values import EPOCH, JSON, iso
 
 
 def trail_line(record: TrailRecord) -> bytes:
@@ -71,7 +71,7 @@ class Simulation:
     ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``messages``
     has the channels, ``coupons`` the pools that were used. ``busiest_day`` is the day (in the workspace's time zone)
     with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
-    ``alerts`` are what an operator of the live engine would be told.
+    ``alerts`` are what an operator of the live engine would be told; ``notes`` say what is odd about the files.
     """
 
     start: datetime
@@ -84,6 +84,12 @@ class Simulation:
     busiest_day: tuple[date, int] | None
     most_messages: tuple[str, int] | None
     alerts: list[str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Start and end of the clock; ``None`` where nothing started it."""
+        return None if self.start == EPOCH else (self.start, self.end)
 
     def summary(self) -> dict[str, JSON]:
         """The JSON object of ``simulate --json``."""

@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.asking import Asked, condition
+from tests.core.check.doubts import RENDERER, WORKSPACE, journey, told
 
-from journeyflow.core.check.problem import CODES
 from journeyflow.core.check.rules.logic import Reasoner
 from journeyflow.core.values import JSON
-from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_data, check_folder
 
 FLOWS = Path(__file__).parents[3] / "flows"
-RENDERER = LiquidRenderer()
-TEMPLATES = """
-{template: hello, subject: Hello, body: Hello}
----
-{template: other, subject: Hello, body: Hello}
----
-{template: code, subject: 'Yours, {{ vars.coupon.code }}', body: Hello}
-"""
-WORKSPACE = """
-workspace: shop
-quiet_hours: {from: "21:00", to: "08:00"}
-topics: [{id: offers, name: Offers}, {id: account, name: Account, transactional: true}]
-"""
-
-
-def told(*documents: str) -> list[tuple[str, str]]:
-    """The code and path of every problem; templates and pools are those of these tests."""
-    text = "\n---\n".join(dedent(one) for one in (*documents, TEMPLATES, POOLS))
-    problems = check_data(list(yaml.safe_load_all(text)), [], RENDERER).problems
-    assert all(problem.severity == CODES[problem.code].severity for problem in problems)
-    return [(problem.code, problem.path) for problem in problems]
-
-
-POOLS = "{coupon_pool: ten, codes: generated}\n---\n{coupon_pool: short, codes: generated, valid_for: 2d}"
-
-
-def journey(nodes: str, *lines: str, name: str = "walk") -> str:
-    nodes = dedent(nodes).strip()
-    inside = "\n".join(f"  {line}" for line in nodes.splitlines())
-    return "\n".join([f"journey: {name}", f"start: {nodes.partition(':')[0]}", *lines, "nodes:", inside])
 
 
 def test_the_starters_are_free_of_warnings() -> None:
@@ -455,3 +423,24 @@ def test_jf110_two_journeys_on_one_trigger(first: str, second: str, shared: bool
 )  # fmt: skip
 def test_jf112_goals_that_do_not_end_the_run(nodes: str, lines: list[str], lacking: bool) -> None:
     assert told(journey(nodes, *lines)) == ([("JF112", "goal.event")] if lacking else [])
+
+
+@pytest.mark.parametrize(
+    ("cron", "reentry", "crowded"),
+    [
+        ("*/5 * * * *", "{policy: always}", True),
+        ("0,30 9 * * *", "{policy: always}", True),
+        ("0 * * * *", "{policy: always}", False),
+        ("0 9 * * mon", "{policy: always}", False),
+        ("*/5 * * * *", "{policy: after, gap: 1d}", False),
+        ("*/5 * * * *", "{policy: once}", False),
+        ("0 0 1 1 *", "{policy: always}", False),
+    ],
+)
+def test_jf115_schedules_that_come_too_often(cron: str, reentry: str, crowded: bool) -> None:
+    trigger = f"triggers: [{{type: schedule, cron: '{cron}', segment: all-of-them}}]"
+    segment = "{segment: all-of-them, when: {all: []}}"
+
+    found = told(journey("a: {type: end}", trigger, f"reentry: {reentry}"), segment)
+
+    assert found == ([("JF115", "triggers[0].cron")] if crowded else [])

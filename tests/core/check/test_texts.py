@@ -95,3 +95,37 @@ def test_mjml_in_a_layout_of_html_is_told() -> None:
     template = "{template: letter, subject: x, format: mjml, layout: shop, body: '<mj-section></mj-section>'}"
 
     assert found(template, LAYOUT) == [("template", "letter", "layout", "JF013")]
+
+
+def test_an_unknown_id_does_not_hide_what_is_wrong_with_liquid() -> None:
+    template = """
+template: letter
+subject: '{{ a | nofilter }}'
+layout: shopp
+body: '{% if %}'
+text: '{% for %}'
+"""
+
+    assert found(template) == [
+        ("template", "letter", "layout", "JF012"),
+        ("template", "letter", "subject", "JF013"),
+        ("template", "letter", "text", "JF013"),
+        ("template", "letter", "body", "JF013"),
+    ]
+
+
+def test_a_text_in_which_partials_can_not_be_told_does_not_hide_the_others_and_is_told_once() -> None:
+    template = "{template: letter, subject: '{{ a | nofilter }}', body: '{% if %}', text: '{% render %}'}"
+
+    assert sorted(found(template)) == [
+        ("template", "letter", "body", "JF013"),
+        ("template", "letter", "subject", "JF013"),
+        ("template", "letter", "text", "JF013"),
+    ]
+
+
+def test_a_part_that_is_wrong_does_not_hide_what_is_wrong_with_a_template() -> None:
+    template = "{template: letter, subject: '{{ a | nofilter }}', layout: shop, body: x}"
+    layout = "{layout: shop, body: '{% if %}{{ content }}'}"
+
+    assert ("template", "letter", "subject", "JF013") in found(template, layout)

@@ -49,8 +49,8 @@ def condition_findings(documents: Documents, broken: Broken) -> Iterator[Finding
     retention = (documents.workspace or DEFAULT).retention
     if not broken.workspace:
         yield from _goals(documents, retention)
-    for top in _conditions(documents):
-        for placed in _inside(top):
+    for top in placed_conditions(documents):
+        for placed in placed_inside(top):
             yield from _mentions(placed, known)
             if not broken.workspace:
                 yield from _windows(placed, retention)
@@ -59,7 +59,8 @@ def condition_findings(documents: Documents, broken: Broken) -> Iterator[Finding
     yield from _circles(documents)
 
 
-def _conditions(documents: Documents) -> Iterator[Placed]:
+def placed_conditions(documents: Documents) -> Iterator[Placed]:
+    """Every condition of a set of documents, whatever is inside it left out."""
     for name, journey in documents.journeys.items():
         yield from (Placed("journey", name, path, condition) for path, condition in journey.conditions())
     for name, segment in documents.segments.items():
@@ -70,7 +71,7 @@ def _conditions(documents: Documents) -> Iterator[Placed]:
                 yield Placed("workspace", documents.workspace.workspace, f"stages[{index}].when", stage.when)
 
 
-def _inside(placed: Placed) -> Iterator[Placed]:
+def placed_inside(placed: Placed) -> Iterator[Placed]:
     """The condition and everything inside it, each at its own place."""
     yield placed
     condition = placed.condition
@@ -85,7 +86,7 @@ def _inside(placed: Placed) -> Iterator[Placed]:
     elif isinstance(condition, EventCondition) and condition.where is not None:
         parts, of_event = [("where", condition.where)], True
     for step, part in parts:
-        yield from _inside(Placed(placed.kind, placed.id, f"{placed.path}.{step}", part, of_event))
+        yield from placed_inside(Placed(placed.kind, placed.id, f"{placed.path}.{step}", part, of_event))
 
 
 def _mentions(placed: Placed, known: dict[str, set[str]]) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Final
 
 NAME_LENGTH_MAX: Final = 64
+CLOSENESS_MIN: Final = 0.65
+"""Of 1, how alike names are of which one may have been meant: ``tga`` and ``tag``; not ``vip-1`` and ``review-1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,18 @@ class Finding:
     """Of the text at ``path``, from 1, where it is not about all of it."""
 
 
+def closest(wanted: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant."""
+    return next(iter(get_close_matches(wanted, [*known], n=1, cutoff=CLOSENESS_MIN)), None)
+
+
 def similar(wanted: str, known: Iterable[str]) -> str:
     """What may have been meant, or what there is."""
     # What is no id, of a document that is wrong for that, is nothing to offer.
     names = [name for name in known if 0 < len(name) <= NAME_LENGTH_MAX and name.isprintable()]
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
+    meant = closest(wanted, names)
+    if meant is not None:
+        return f"; did you mean {meant}?"
     return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
 
 

@@ -8,8 +8,15 @@ from typing import Final
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.rules.cases import hidden_cases
 from journeyflow.core.check.rules.company import goals_that_go_on, messages_without_topic, shared_triggers
+from journeyflow.core.check.rules.spelling import blanks_around_names, doubtful_values
 from journeyflow.core.check.rules.texts import unknown_roots, unknown_variables
-from journeyflow.core.check.rules.timing import early_opens, quiet_times, short_coupons, short_goal
+from journeyflow.core.check.rules.timing import (
+    crowded_schedules,
+    early_opens,
+    quiet_times,
+    short_coupons,
+    short_goal,
+)
 from journeyflow.core.check.rules.ways import endless_waits, idle_loops, unreachable
 from journeyflow.core.check.subject import Around, Subject
 
@@ -26,6 +33,8 @@ OF_JOURNEYS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     shared_triggers,
     quiet_times,
     goals_that_go_on,
+    blanks_around_names,
+    crowded_schedules,
 )
 
 
@@ -39,3 +48,7 @@ def warnings(around: Around, of: Set[tuple[str, str]]) -> Iterator[Finding]:
     for template in around.documents.templates.values():
         if ("template", template.template) in of:
             yield from unknown_roots(template, around)
+    archived = {("journey", one.journey) for one in around.documents.journeys.values() if one.status == "archived"}
+    for found in doubtful_values(around):
+        if (found.kind, found.id) in of - archived:
+            yield found

@@ -42,6 +42,9 @@ def _doubtful() -> Iterator[Code]:
         ("JF110", "two journeys on one trigger", "Give each a `priority`, so that you decide which one goes first."),
         ("JF111", "a time of day inside the quiet hours", "Choose a time outside of them; the message waits anyway."),
         ("JF112", "a goal that does not end the run", "Name the goal's event in `exit_on` as well."),
+        ("JF113", "blanks around a name or value", "Take the blanks at its beginning and end out."),
+        ("JF114", "text that is compared as a number", "Write the number without quotes, or an instant."),
+        ("JF115", "a schedule that comes too often", "Let it come less often, or give `reentry` a gap."),
     ):
         yield Code(code, title, advice, "warning")
 
@@ -112,7 +115,8 @@ class Problem:
         place = f"{self.file}:{self.line}" if self.line else self.file
         path = f" {self.path}:" if self.path else ""
         value = "" if self.value is None else f" (got {self.value})"
-        return f"{place}: {self.code}{path} {self.message}{value}"
+        doubt = " (warning)" if self.severity == "warning" else ""
+        return f"{place}: {self.code}{doubt}{path} {self.message}{value}"
 
     @property
     def order(self) -> tuple[str, int, str, str, str]:

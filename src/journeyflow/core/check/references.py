@@ -14,6 +14,7 @@ from journeyflow.core.errors import TemplateError
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.gates import is_transactional
 from journeyflow.core.nodes.message import MessageNode
+from journeyflow.core.nodes.webhook import WebhookNode
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT, Workspace
 
@@ -32,6 +33,7 @@ def findings(documents: Documents, renderer: Renderer, broken: Broken = NOTHING_
         if not broken.workspace:
             yield from _own_addresses(journey, documents.workspace or DEFAULT)
         yield from _channels(journey, documents)
+        yield from _addresses(journey)
         yield from _texts(journey, renderer)
     yield from condition_findings(documents, broken)
     yield from _caps(documents.workspace or DEFAULT)
@@ -147,6 +149,14 @@ def _own_addresses(journey: Journey, workspace: Workspace) -> Iterator[Finding]:
         if not is_transactional(workspace, node.topic, node.transactional):
             message = "expected to only on a transactional message: its own transactional: true, or its topic's"
             yield Finding("journey", journey.journey, f"nodes.{name}.to", "JF006", message, node.to)
+
+
+def _addresses(journey: Journey) -> Iterator[Finding]:
+    """What webhooks call; what is filled in shows only when it is."""
+    for name, node in journey.nodes.items():
+        if isinstance(node, WebhookNode) and node.url_is_wrong:
+            message = "expected http://... or https://..."
+            yield Finding("journey", journey.journey, f"nodes.{name}.url", "JF006", message, node.url)
 
 
 def _texts(journey: Journey, renderer: Renderer) -> Iterator[Finding]:

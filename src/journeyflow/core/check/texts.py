@@ -45,10 +45,15 @@ class _Reader:
         return found
 
     def template(self, template: Template) -> list[Finding]:
-        """What is wrong with a template; where it is with a part of it, that part has said so."""
+        """What is wrong with a template; where it is with a part of it, that part has said so.
+
+        A template that can't be put together is looked at text by text.
+        """
         found = [*self._references(template)]
         if found or not self._is_whole(template):
-            return found
+            told = {one.path for one in found if one.code == "JF013"}
+            errors = (_liquid(template, error) for error in self._renderer.alone(template))
+            return [*found, *(one for one in errors if one.path not in told)]
         try:
             needs = self._renderer.message(template, self._documents.parts).needs
         except TemplateError as first:

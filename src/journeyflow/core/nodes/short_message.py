@@ -10,7 +10,7 @@ from pydantic import model_validator
 from journeyflow.core.nodes.base import Visit
 from journeyflow.core.nodes.message import MessageNode, Text
 from journeyflow.core.template import NO_PARTS, Template
-from journeyflow.core.values import JSON
+from journeyflow.core.values import JSON, demand_one
 from journeyflow.core.view import Library, StoredTemplate
 
 
@@ -21,8 +21,7 @@ class ShortMessageNode(MessageNode):
 
     @model_validator(mode="after")
     def _one_source(self) -> ShortMessageNode:
-        if (self.template is None) == (self.text is None):
-            raise ValueError("expected one of template, text")
+        demand_one({"template": self.template, "text": self.text})
         return self
 
     @cached_property

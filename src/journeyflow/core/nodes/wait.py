@@ -20,6 +20,7 @@ from journeyflow.core.values import (
     SignedDuration,
     TimeOfDay,
     Weekday,
+    demand_one,
     parse_instant,
     parse_path,
     weekday_numbers,
@@ -40,8 +41,7 @@ class Until(Model):
 
     @model_validator(mode="after")
     def _one_source(self) -> Until:
-        if sum(source is not None for source in (self.date, self.attribute, self.property)) != 1:
-            raise ValueError("expected one of date, attribute, property")
+        demand_one({"date": self.date, "attribute": self.attribute, "property": self.property})
         if self.date is not None and (self.offset is not None or self.at is not None):
             raise ValueError("expected offset and at only beside attribute or property")
         return self
@@ -84,8 +84,7 @@ class WaitNode(Node):
 
     @model_validator(mode="after")
     def _one_form(self) -> WaitNode:
-        if sum(form is not None for form in (self.for_, self.until, self.until_time)) != 1:
-            raise ValueError("expected one of for, until, until_time")
+        demand_one({"for": self.for_, "until": self.until, "until_time": self.until_time})
         if self.for_ is None and (self.at is not None or self.weekdays is not None):
             raise ValueError("expected at and weekdays only beside for (until_time has its own)")
         if self.at is not None and self.for_ is not None and self.for_ % DAY:

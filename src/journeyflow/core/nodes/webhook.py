@@ -26,6 +26,7 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 BODY_BYTES_MAX: Final = 256_000
 RESERVED: Final = frozenset({"content-length", "connection", "host", "idempotency-key", "transfer-encoding"})
 _WRITTEN_HOST: Final = re.compile(r"https?://[^/?#{\\]+([/?#].*)?", re.IGNORECASE | re.DOTALL)
+_LIQUID: Final = re.compile(r"\{\{|\{%")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -52,6 +53,14 @@ class WebhookNode(ActionNode):
             if name.lower() in RESERVED:
                 raise ValueError(f"expected headers other than {name}, which is made for each call")
         return headers
+
+    @property
+    def url_is_wrong(self) -> bool:
+        """Whether the address can be no good, as far as that shows before anything is filled in."""
+        begin = _LIQUID.split(self.url, maxsplit=1)[0].strip()
+        if begin != self.url.strip():
+            return "://" in begin and not begin.lower().startswith(("http://", "https://"))
+        return not _is_sound(begin)
 
     @property
     def awaits(self) -> bool:
@@ -133,14 +142,18 @@ def _texts(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield from ((f"headers.{name}", text) for name, text in headers.items())
 
 
-def _url(text: str) -> str:
-    url = text.strip()
+def _is_sound(url: str) -> bool:
     try:
         parts = urlsplit(url)
         sound = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        sound = False
-    if not sound or len(url) > 8_000 or _UNPRINTABLE.search(url):
+        return False
+    return sound and len(url) <= 8_000 and not _UNPRINTABLE.search(url)
+
+
+def _url(text: str) -> str:
+    url = text.strip()
+    if not _is_sound(url):
         raise InvalidValue(f"url: expected http://... or https://..., found {url[:200]!r}")
     return url
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Final
 
-from journeyflow.core.check.finding import Finding
+from journeyflow.core.check.finding import Finding, closest
 from journeyflow.core.check.subject import Around, Subject, saves
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.nodes.base import LIQUID_ROOTS
@@ -70,8 +69,7 @@ def _saved_before(subject: Subject, name: str, variable: str) -> bool:
 
 
 def _hint(root: str, known: Iterable[str]) -> str:
-    close = get_close_matches(root, [*known], n=1)
-    meant = close[0] if close else f"contact.{root}"
+    meant = closest(root, known) or f"contact.{root}"
     return f"there is no {root}, it is always empty; did you mean {meant}?"
 
 

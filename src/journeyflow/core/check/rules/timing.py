@@ -1,10 +1,11 @@
-"""Times that do not go together (JF105 to JF107, JF111)."""
+"""Times that do not go together (JF105 to JF107, JF111, JF115)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.subject import Subject, saves
@@ -15,12 +16,19 @@ from journeyflow.core.nodes.base import Node
 from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.nodes.wait import WaitNode
 from journeyflow.core.nodes.wait_for import WaitForNode
+from journeyflow.core.triggers import ScheduleTrigger
 from journeyflow.core.values import duration_text
 from journeyflow.core.workspace import Channel, QuietHours
 
 OPENS_NEED: Final = timedelta(hours=4)
 """Most people who open a mail have done so after some hours; before, "not opened" says little."""
 OPENED: Final = "Email Opened"
+
+
+SELDOM: Final = timedelta(hours=1)
+"""A schedule that lets the same people in again and again should leave them so long."""
+FIRINGS_LOOKED_AT: Final = 50
+SOME_MONDAY: Final = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def short_goal(subject: Subject) -> Iterator[Finding]:
@@ -35,6 +43,38 @@ def short_goal(subject: Subject) -> Iterator[Finding]:
             "what it brings is not counted"
         )
         yield subject.finding("JF105", "goal.within", message, duration_text(goal.within))
+
+
+# --- schedules -------------------------------------------------------------------------------------------------------
+
+
+def crowded_schedules(subject: Subject) -> Iterator[Finding]:
+    """JF115."""
+    if subject.journey.reentry.policy != "always":
+        return
+    for index, trigger in enumerate(subject.journey.triggers):
+        if isinstance(trigger, ScheduleTrigger) and trigger.cron is not None:
+            pause = _shortest_pause(trigger)
+            if pause is not None and pause < SELDOM:
+                message = (
+                    f"it comes every {duration_text(pause)}, and reentry: always lets all of the segment in again each "
+                    "time; expected it once an hour or less often, or reentry: {policy: after, gap: ...}"
+                )
+                yield subject.finding("JF115", f"triggers[{index}].cron", message, trigger.cron)
+
+
+def _shortest_pause(trigger: ScheduleTrigger) -> timedelta | None:
+    """The shortest time between two of its next firings."""
+    table = trigger.timetable(ZoneInfo("UTC"))
+    pauses = []
+    coming = table.first(SOME_MONDAY)
+    for _ in range(FIRINGS_LOOKED_AT):
+        following = None if coming is None else table.after(coming)
+        if coming is None or following is None:
+            break
+        pauses.append(following.at - coming.at)
+        coming = following
+    return min(pauses, default=None)
 
 
 # --- opens -----------------------------------------------------------------------------------------------------------
