@@ -90,7 +90,7 @@ class Installation:
             yield _first_keys(connection, self.settings, self.clock)
 
     def revoke_former_keys(self) -> list[Key]:
-        """Revoke the keys that the settings gave once and give no more, and say which.
+        """Revoke the keys that the settings gave before they gave others, and say which.
 
         For who serves: a command that is called elsewhere may not have all the settings.
         """
@@ -206,8 +206,11 @@ def _given(settings: Settings) -> dict[Scope, str | None]:
 
 
 def _gone_from_settings(connection: Connection, settings: Settings) -> list[Key]:
-    """The keys in force that the settings gave and give no more."""
-    given = [keys.find(connection, secret) for secret in _given(settings).values() if secret is not None]
-    kept = {one.id for one in given if one is not None}
+    """The keys in force that the settings gave, where they give another one by now.
+
+    A setting that is not there takes nothing back: it may have been given once, for the first start.
+    """
+    given = {scope: keys.find(connection, secret) for scope, secret in _given(settings).items() if secret is not None}
+    kept = {one.id for one in given.values() if one is not None}
     ours = [one for one in keys.listed(connection) if one.name == keys.FROM_SETTINGS and one.revoked_at is None]
-    return [one for one in ours if one.id not in kept]
+    return [one for one in ours if one.scope in given and one.id not in kept]

@@ -138,4 +138,4 @@ def announce(installation: Installation) -> None:
         sys.stdout.flush()
     for one in installation.revoke_former_keys():
         what = f"an {one.scope} key" if one.scope == "admin" else f"a {one.scope} key"
-        console.warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives it no more")
+        console.warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives another one")
