@@ -206,9 +206,7 @@ def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.Monk
         assert [one["id"] for one in answer.json()["items"]] == ["welcome"]
 
 
-def test_a_key_in_whose_place_the_settings_give_another_is_revoked(
-    flows: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_is_revoked_where_the_settings_give_another(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-that-leaked")
     monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
     with serving("--flows", flows) as server:
