@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 from benchmarks.capacity_model import (
+    CONTACTS_OF_TABLE,
     NORMAL,
     OPERATIONS,
     Cost,
@@ -94,3 +98,46 @@ def test_what_breaks_first_is_what_has_no_core_left(machines: Machines, first: s
 
     assert broken == first
     assert factor == pytest.approx(2.0, rel=0.05)
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table whose first row begins with these cells, without its heading."""
+    lines = PAGE.read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(heading)) + 2
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def figures(cells: Sequence[str]) -> list[float]:
+    return [0.0 if cell == "–" else float(cell.replace(",", "")) for cell in cells]
+
+
+def test_the_page_adds_up_the_constants_that_it_gives() -> None:
+    constants = {}
+    for name, *cells in table("| operation | journeyflow, CPU ms"):
+        engine, database, *sizes = figures(cells)
+        constants[name] = Cost(engine / 1000, database / 1000, *sizes)
+    assert constants.keys() == {*OPERATIONS, "contact"}
+
+    rows = table("| contacts | events / s")
+    assert [row[0] for row in rows] == [f"{contacts:,}" for contacts in CONTACTS_OF_TABLE]
+    for contacts, row in zip(CONTACTS_OF_TABLE, rows, strict=True):
+        asked = needs(ordinary_day(contacts), constants)
+        assert row[1:] == [
+            f"{asked.events_per_second:,.0f}",
+            f"{asked.engine_cores:.2f}",
+            f"{asked.database_cores:.2f}",
+            f"{asked.wal_per_second / 1e6:.1f}",
+            f"{asked.wal_per_second_at_most / 1e6:.1f}",
+            f"{asked.disk / 1e9:,.1f}",
+            f"{asked.disk_per_day / 1e9:,.1f}",
+        ]
