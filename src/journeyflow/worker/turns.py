@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 TURN_SECONDS: Final = 0.05
 """How long a turn should take on SQLite, where ingestion shares the writer."""
-TURN_SECONDS_OF_A_GROUP: Final = 0.1
-"""Where there are several claim groups, others may work on some of them meanwhile."""
+TURN_SECONDS_OF_A_GROUP: Final = 0.06
+"""Where there are several claim groups, others may work on some of them meanwhile; an event waits for two turns."""
 LIMITS: Final = (20, 5_000)
 NAP_SECONDS_MAX: Final = 0.5
 """What another process puts into the database is seen after so long at the latest."""
