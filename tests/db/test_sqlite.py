@@ -249,6 +249,21 @@ def test_another_process_that_writes_for_too_long_is_told_of(tmp_path: Path) -> 
     engine.dispose()
 
 
+def test_whoever_opens_a_database_waits_for_nobody_who_is_writing(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    open_engine(str(file)).dispose()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    engine = open_engine(str(file), patience_seconds=0.05)
+    with read(engine) as reader:
+        assert reader.exec_driver_sql("SELECT 1").scalar_one() == 1
+    other.close()
+    with write(engine) as writer:
+        assert writer.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 50
+    engine.dispose()
+
+
 def test_more_readers_than_there_are_connections_are_told_to_come_again(tmp_path: Path) -> None:
     engine = open_engine(str(tmp_path / "shop.db"), patience_seconds=0.01)
     open_reads = [read(engine) for _ in range(READERS_MAX)]

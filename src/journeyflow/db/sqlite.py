@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,6 +17,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, StaticPool, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -144,11 +145,24 @@ def _check(store: _Store) -> None:
     if store.path is not None and not store.path.exists() and os.access(store.path.parent, os.W_OK):
         store.path.touch(mode=0o600)  # addresses and the signing secret are nobody else's; SQLite's other files follow
     try:
-        with store.lock, _failures(store), store.writer.begin() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").all()
+        with store.lock, _failures(store), closing(store.writer.raw_connection()) as connection:
+            _try_to_write(connection.cursor(), store.patience_seconds)
     except BaseException:
         store.writer.dispose()
         raise
+
+
+def _try_to_write(cursor: DBAPICursor, patience_seconds: float) -> None:
+    """Wait for nobody: where another process is just writing, the database can be written."""
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if _code(error) != sqlite3.SQLITE_BUSY:
+            raise
+    cursor.execute(f"PRAGMA busy_timeout = {int(patience_seconds * 1000)}")
+    cursor.execute("SELECT count(*) FROM sqlite_schema")
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -279,11 +293,12 @@ def _failures(store: _Store) -> Iterator[None]:
     """Say in a sentence what the system failed at; mistakes in statements and broken constraints stay what they are."""
     try:
         yield
-    except DBAPIError as error:
-        sentence = _SENTENCES.get(_code(error.orig))
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        sentence = _SENTENCES.get(_code(cause))
         if sentence is None:
             raise
-        raise SystemFailure(sentence.format(store=store, patience=store.patience_seconds, detail=error.orig)) from error
+        raise SystemFailure(sentence.format(store=store, patience=store.patience_seconds, detail=cause)) from error
     except PoolTimeout as error:
         raise Overloaded(f"more than {READERS_MAX} requests read {store} at once; try again later") from error
 
