@@ -71,7 +71,9 @@ class Group(NamedTuple):
     def behind(self, table: Table, place: Place) -> ColumnElement[bool]:
         """Those of its contacts behind a place, in order of shard and key."""
         column: ColumnClause[int] = table.c[SHARD]
-        return and_(tuple_(column, table.c.contact) > tuple_(*place), self.of(table))
+        # With a lower bound of the shard as well, SQLite would begin there, and pass all that lie before the place.
+        mine = column <= self.last if self.named is None else self.of(table)
+        return and_(tuple_(column, table.c.contact) > tuple_(*max(place, (self.first, ""))), mine)
 
 
 def within(group: Group, query: Select[Any], table: Table) -> tuple[Select[Any], dict[str, int]]:  # Any: columns' types
