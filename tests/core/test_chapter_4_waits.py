@@ -153,10 +153,18 @@ def test_rule_4_5_a_wait_until_ends_at_its_instant(wait: str, ends: str) -> None
     assert world.times("resumed") == [ends]
 
 
-def test_rule_4_5_whole_days_of_an_offset_are_local_days() -> None:
-    """A day after 28 March 10:00 in Warsaw it is 10:00 there, an hour earlier by UTC."""
-    wait = "until: {attribute: day, offset: 1d}"
-    assert until(wait, WARSAW, start="2026-03-27T12:00Z", day="2026-03-28T10:00") == "2026-03-29T08:00Z"
+@pytest.mark.parametrize(
+    ("offset", "ends"),
+    [
+        ("offset: 1d", "2026-03-29T09:00Z"),
+        ("offset: 24h", "2026-03-29T09:00Z"),
+        ("offset: 1d, at: '10:00'", "2026-03-29T08:00Z"),
+    ],
+)
+def test_rule_4_5_a_day_of_an_offset_is_24_hours_unless_there_is_an_at(offset: str, ends: str) -> None:
+    """In Warsaw the clock goes on between 28 March 10:00 and the next day's 10:00."""
+    wait = f"until: {{attribute: day, {offset}}}"
+    assert until(wait, WARSAW, start="2026-03-27T12:00Z", day="2026-03-28T10:00") == ends
 
 
 PAST = [

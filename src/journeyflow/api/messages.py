@@ -41,12 +41,12 @@ def list_messages(
     cursor: Cursor = None,
 ) -> Shape:
     """Messages: of one contact oldest first, of all in a fixed order that means nothing."""
-    place = read_cursor(cursor, (int, str, str))
-    after = None if place is None else (int(place[0]), str(place[1]), str(place[2]))
+    place = read_cursor(cursor, (int, str, int, str))
+    after = None if place is None else (int(place[0]), str(place[1]), int(place[2]), str(place[3]))
     with read(here.installation.engine) as connection:
         person = None if contact is None else aliases.resolve(connection, contact)
         found = outbox.page(connection, person, status, after, limit + 1)
-    items, following = page_of(found, limit, outbox.place if contact is None else outbox.place_in_time)
+    items, following = page_of(found, limit, outbox.place)
     return {"items": [message_shape(one) for one in items], "next_cursor": following}
 
 

@@ -76,14 +76,14 @@ def _integer_text(number: int) -> str | None:
         return None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)  # what a turn asks for again and again; a worker that has seen many keeps no more
 def shard_of(contact: str) -> int:
     """The shard (0 to 1023) of a contact: the first 10 bits of the sha256 of its key; fixed for good."""
     first, second = sha256(_bytes(contact)).digest()[:2]
     return first << 2 | second >> 6
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def address_hash(channel: str, address: str) -> str:
     """The sha256, in hex, of an address's normal form: what suppressions and consent are kept by (rule 5.8)."""
     return sha256(_bytes(normal_address(channel, address))).hexdigest()

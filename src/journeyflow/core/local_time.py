@@ -164,16 +164,15 @@ def _allowed_day(day: date, weekdays: frozenset[int] | None) -> date:
 
 
 def moved(base: datetime, zone: ZoneInfo, offset: timedelta, at: time | None) -> datetime:
-    """An instant moved: by whole days on the calendar there, else by so much time; then to a time of that day there.
+    """An instant moved by so much time; with ``at`` to that time of its day there, and whole days are the calendar's.
 
     :raises OverflowError: when that lies beyond the calendar.
     """
-    whole_days = offset % _DAY == timedelta()
-    local = (base if whole_days else base + offset).astimezone(zone)
-    day = local.date() + offset if whole_days else local.date()
-    if at is not None:
-        return at_local(zone, day, at)
-    return at_local(zone, day, local.time()) if whole_days and offset else base + offset
+    if at is None:
+        return base + offset
+    if offset % _DAY:
+        return at_local(zone, (base + offset).astimezone(zone).date(), at)
+    return at_local(zone, base.astimezone(zone).date() + offset, at)
 
 
 # --- windows of the local clock --------------------------------------------------------------------------------------

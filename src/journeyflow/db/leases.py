@@ -30,7 +30,7 @@ def take_due(connection: Connection, table: Table, due: ColumnElement[bool], lim
         return []
     if not on_postgresql(connection):
         return [*connection.execute(select(table).where(due).order_by(table.c.due_at).limit(limit)).all()]
-    key = _key(table)
+    key = table.primary_key.columns
     for round_ in range(ROUNDS_MAX):
         query = select(*key).where(due).order_by(table.c.due_at).limit(limit).offset(round_ * limit)
         places = [(*row,) for row in connection.execute(query)]
@@ -38,12 +38,6 @@ def take_due(connection: Connection, table: Table, due: ColumnElement[bool], lim
         if found or len(places) < limit:
             return found
     return []
-
-
-def _key(table: Table) -> list[Column[Any]]:  # Any: columns of any type
-    """What tells a row from others, and says in which month it lies."""
-    month = table.info["month"]
-    return [table.c.shard, table.c.contact, table.c.id, *([] if month is None else [table.c[month]])]
 
 
 def _type_of(column: Column[Any]) -> type[TypeEngine[Any]]:  # Any: as above
@@ -55,7 +49,7 @@ def _locked(connection: Connection, table: Table, due: ColumnElement[bool], plac
     for group in groups(connection) if places else ():
         mine = [place for place in places if group.has(place[0])]
         if mine:
-            key = _key(table)
+            key = table.primary_key.columns
             wanted = bulk.rows(connection, {one.name: _type_of(one) for one in key}, mine)
             same = and_(*(one == wanted.c[one.name] for one in key))
             query = select(table).select_from(wanted.join(table, same)).where(group.of(table), due)

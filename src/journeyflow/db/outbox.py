@@ -270,25 +270,19 @@ def retry(connection: Connection, message: StoredMessage, now: datetime) -> bool
     return changed.rowcount == 1
 
 
-Place = tuple[int, str, str]
+Place = tuple[int, str, int, str]
 
 
 def place(message: StoredMessage) -> Place:
-    """Where a message stands among all: shard, contact, id."""
-    return (shard_of(message.contact), message.contact, message.id)
-
-
-def place_in_time(message: StoredMessage) -> Place:
-    """Where a message stands among those of its contact: microseconds, contact, id."""
-    return (to_micros(message.queued_at), message.contact, message.id)
+    """Where a message stands among all, and among those of its contact: shard, contact, microseconds, id."""
+    return (shard_of(message.contact), message.contact, to_micros(message.queued_at), message.id)
 
 
 def page(
     connection: Connection, contact: str | None, status: str | None, after: Place | None, limit: int
 ) -> list[StoredMessage]:
-    """Messages behind a place: those of a contact in order of time, those of all in the order of their key."""
-    first = messages.c.shard if contact is None else messages.c.queued_at
-    key = (first, messages.c.contact, messages.c.id)
+    """Messages behind a place, of a contact or of all, in the order of their key: those of a contact oldest first."""
+    key = tuple(messages.primary_key.columns)
     query = select(messages).where(forgotten.kept(connection, messages)).order_by(*key).limit(limit)
     if contact is not None:
         query = query.where(messages.c.shard == shard_of(contact), messages.c.contact == contact)

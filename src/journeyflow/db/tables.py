@@ -382,6 +382,7 @@ messages = _table(
     "distributed",
     _key("shard", SmallInteger),
     _key("contact", Key),
+    _key("queued_at", Instant),
     _key("id", Id),
     _must("journey", Slug),
     _must("version", Integer),
@@ -396,7 +397,6 @@ messages = _table(
     _must("status", Slug),
     Column("reason", Text),
     Column("subject", Text),
-    _must("queued_at", Instant),
     Column("expires_at", Instant),
     Column("due_at", Instant),
     Column("lease_until", Instant),
@@ -421,7 +421,6 @@ Index(
     postgresql_where=messages.c.due_at.isnot(None),
 )
 Index("ix_messages_id", messages.c.id)
-Index("ix_messages_shard_contact_queued_at", messages.c.shard, messages.c.contact, messages.c.queued_at)
 Index("ix_runs_id", runs.c.id)
 
 departures = _table(

@@ -119,6 +119,7 @@ def _message_row(message: Message) -> tuple[object, ...]:
     return (
         shard_of(message.contact),
         message.contact,
+        queued_at,
         message.id,
         message.journey,
         message.version,
@@ -133,7 +134,6 @@ def _message_row(message: Message) -> tuple[object, ...]:
         message.status,
         message.reason,
         None,
-        queued_at,
         micros(message.expires_at),
         queued_at if message.status == "queued" else None,
         None,
