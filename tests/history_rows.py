@@ -22,7 +22,7 @@ def step(contact: str, at: datetime, number: int) -> Row:
 def message(contact: str, at: datetime, number: int, status: str = "sent") -> Row:
     due_at = to_micros(at) if status in ("queued", "sending") else None
     return (
-        shard_of(contact), contact, to_micros(at), f"{contact}-{number}", "welcome", 1, "greet", f"{contact}-run", "email",
-        "hello", 1, None, None, 0, status, None, None, None, due_at, None, 0, None, None, "{}", "{}", None, None,
+        shard_of(contact), contact, to_micros(at), f"{contact}-{number}", "welcome", 1, "greet", f"{contact}-run",
+        "email", "hello", 1, None, None, 0, status, None, None, None, due_at, None, 0, None, None, "{}", "{}", None, None,
         number,
     )  # fmt: skip
