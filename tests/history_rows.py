@@ -23,6 +23,6 @@ def message(contact: str, at: datetime, number: int, status: str = "sent") -> Ro
     due_at = to_micros(at) if status in ("queued", "sending") else None
     return (
         shard_of(contact), contact, to_micros(at), f"{contact}-{number}", "welcome", 1, "greet", f"{contact}-run",
-        "email", "hello", 1, None, None, 0, status, None, None, None, due_at, None, 0, None, None, "{}", "{}", None, None,
-        number,
+        "email", "hello", 1, None, None, 0, status, None, None, None, due_at, None, 0, None, None, "{}", "{}", None,
+        None, number,
     )  # fmt: skip
