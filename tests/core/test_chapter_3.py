@@ -293,6 +293,17 @@ def test_rule_3_5_the_run_keeps_its_triggers_properties_for_its_life() -> None:
     assert world.contact().attributes == {"first": 1, "last": 2, "text": "12"}
 
 
+def test_rule_3_5_values_and_texts_inside_lists_and_mappings_that_are_set_are_filled_in() -> None:
+    keep = (
+        "keep: {type: update, set: {list: [1, {ref: trigger.n}], map: {n: {ref: trigger.n}, text: 'n{{ trigger.n }}'}}}"
+    )
+    world = World(flow(keep))
+
+    world.track("ann", "Go", n=7)
+
+    assert world.contact().attributes == {"list": [1, 7], "map": {"n": 7, "text": "n7"}}
+
+
 def test_rule_3_5_what_the_triggers_that_are_no_events_give() -> None:
     always = "reentry: {policy: always}"
     world = World(

@@ -267,6 +267,15 @@ def test_references_reach_the_contact_the_trigger_the_event_and_variables() -> N
     assert [seen(root) for root in ("trigger", "event")] == [True, False]
 
 
+def test_a_list_may_have_references_among_its_values() -> None:
+    listed: JSON = [1, {"ref": "contact.size"}, {"ref": "contact.none"}]
+
+    assert [holds({"in": listed}, seen, size=5) for seen in (1, 5, 6)] == [True, True, False]
+    assert [holds({"not_in": listed}, seen, size=5) for seen in (1, 5, 6)] == [False, False, True]
+    assert holds({"eq": [{"ref": "contact.size"}]}, [5], size=5)
+    assert holds({"in": [[{"ref": "contact.size"}]]}, [5], size=5)
+
+
 def test_before_there_is_a_run_trigger_and_event_are_the_event_at_hand() -> None:
     for root in ("trigger", "event"):
         asked = condition({"property": "a", "eq": {"ref": f"{root}.b"}})
@@ -376,6 +385,7 @@ def test_an_expression_that_re2_does_not_understand_is_refused(pattern: str) -> 
         {"event": "*"},
         {"attribute": "a", "eq": {"ref": "somewhere.x"}},
         {"attribute": "a", "eq": {"ref": "contact."}},
+        {"attribute": "a", "in": [1, {"ref": "somewhere.x"}]},
         {"event": "A", "gte": 5},
         {"event": "A", "sum": "total"},
         {"event": "A", "sum": "total", "avg": "total", "gte": 1},

@@ -47,10 +47,10 @@ from journeyflow.core.values import (
     Path,
     PathKeys,
     PositiveDuration,
-    Ref,
     look_up,
     number_or_none,
     parse_path,
+    references,
 )
 
 _NEVER: Final = Aggregate()
@@ -253,7 +253,7 @@ def _plain(where: Condition | None) -> bool:
     if where is None:
         return True
     if isinstance(where, PropertyCondition):
-        fixed = not any(isinstance(wanted, Ref) for _, wanted in where.given)
+        fixed = not any(any(references(wanted)) for _, wanted in where.given)
         return fixed and not any(name in ("before", "after", "anniversary_in") for name, _ in where.given)
     return isinstance(where, All | Any_ | Not) and all(_plain(part) for part in where.parts())
 

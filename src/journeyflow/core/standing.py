@@ -35,7 +35,7 @@ from journeyflow.core.question import Question
 from journeyflow.core.segment import Segment
 from journeyflow.core.sight import Sight
 from journeyflow.core.stage import Stage
-from journeyflow.core.values import JSON, Ref
+from journeyflow.core.values import JSON, references
 from journeyflow.core.workspace import Workspace
 
 EVERYTHING: Final = "*"
@@ -198,8 +198,9 @@ def _own_changes(leaf: Condition) -> Iterator[str]:
 
 def _refs(operators: Operators) -> Iterator[str]:
     for _, wanted in operators.given:
-        if isinstance(wanted, Ref) and wanted.ref.startswith("contact."):
-            yield f"attribute:{wanted.ref.split('.')[1].partition('[')[0]}"
+        for _, one in references(wanted):
+            if one.ref.startswith("contact."):
+                yield f"attribute:{one.ref.split('.')[1].partition('[')[0]}"
 
 
 class _Reader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -324,15 +324,25 @@ class Ref(Model):
 
 
 def _value(value: object) -> object:
-    if isinstance(value, Ref):
-        return value
     if isinstance(value, dict) and "ref" in value:
         return Ref.model_validate(value)
-    return value
+    return _each(_value, range(len(value)), value) if isinstance(value, list) else value
 
 
 # Any: a literal is whatever JSON the author wrote, or a Ref; which of the two is decided by the validator above
-Value = Annotated[Any, BeforeValidator(_value), WithJsonSchema({"description": "a value, or {ref: PATH}"})]
+Value = Annotated[
+    Any,
+    BeforeValidator(_value),
+    WithJsonSchema({"description": "a value, or {ref: PATH}; in a list each may be a reference"}),
+]
+
+
+def references(value: object) -> Iterator[tuple[str, Ref]]:
+    """Every reference in a :data:`Value`, with its path inside it."""
+    if isinstance(value, Ref):
+        yield "", value
+    elif isinstance(value, list):
+        yield from ((f"[{index}]{path}", ref) for index, one in enumerate(value) for path, ref in references(one))
 
 
 def _nested(value: object) -> object:
@@ -340,21 +350,21 @@ def _nested(value: object) -> object:
         if set(value) == {"ref"}:
             return Ref.model_validate(value)
         names = [str(name) for name in value]
-        return dict(zip(names, _each_nested(names, value.values()), strict=True))
-    return _each_nested(range(len(value)), value) if isinstance(value, list) else value
+        return dict(zip(names, _each(_nested, names, value.values()), strict=True))
+    return _each(_nested, range(len(value)), value) if isinstance(value, list) else value
 
 
-def _each_nested(keys: Iterable[int | str], parts: Iterable[object]) -> list[object]:
+def _each(read: Callable[[object], object], keys: Iterable[int | str], parts: Iterable[object]) -> list[object]:
     """Each part read; the errors of all at once, each with its place."""
     found: list[object] = []
     errors: list[InitErrorDetails] = []
     for key, part in zip(keys, parts, strict=True):
         try:
-            found.append(_nested(part))
+            found.append(read(part))
         except ValidationError as error:
             errors.extend(_within(key, one) for one in error.errors(include_url=False))
     if errors:
-        raise ValidationError.from_exception_data("nested", errors)
+        raise ValidationError.from_exception_data("parts", errors)
     return found
 
 

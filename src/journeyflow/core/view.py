@@ -281,8 +281,12 @@ class View:
         return self.variable(tuple(keys))
 
     def resolve(self, value: object) -> JSON | Missing:
-        """A literal as it is, a reference looked up."""
-        return self.find(value.ref) if isinstance(value, Ref) else value  # type: ignore[return-value]  # JSON by model
+        """A literal as it is, a reference looked up; in a list what is missing is left out."""
+        if isinstance(value, Ref):
+            return self.find(value.ref)
+        if isinstance(value, list) and any(isinstance(one, Ref | list) for one in value):
+            return [one for one in map(self.resolve, value) if not isinstance(one, Missing)]
+        return value  # type: ignore[return-value]  # JSON by model
 
     def past(self, name: str, since: datetime | None) -> Iterable[PastEvent]:
         """The contact's events of that name handled after ``since``, those of the present turn included."""

@@ -157,7 +157,7 @@ class Touchpoint(Model):
     events: tuple[EventName, ...] = ()
 
 
-_Listed = TypeVar("_Listed", tuple[Stage, ...], tuple[Touchpoint, ...])
+_Listed = TypeVar("_Listed", tuple[Topic, ...], tuple[Stage, ...], tuple[Touchpoint, ...])
 
 
 class Workspace(Model):
@@ -181,7 +181,7 @@ class Workspace(Model):
     touchpoints: Annotated[tuple[Touchpoint, ...], Field(max_length=200)] = ()
     stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
 
-    @field_validator("stages", "touchpoints")
+    @field_validator("topics", "stages", "touchpoints")
     @classmethod
     def _ids_once(cls, listed: _Listed, info: ValidationInfo) -> _Listed:
         each_once(str(info.field_name).removesuffix("s"), (((place, "id"), one.id) for place, one in enumerate(listed)))

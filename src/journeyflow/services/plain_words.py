@@ -67,7 +67,9 @@ def _number(value: object) -> object:
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
-    """Names the key that was probably meant, or those that are possible."""
+    """Names the key that was probably meant, or those that are possible, among those of all kinds of such a mapping."""
+    if key in known:  # of another kind of the same thing
+        return f"the key {key!r} does not go with the others here"
     return f"unknown key {key!r}{similar(key, known)}"
 
 

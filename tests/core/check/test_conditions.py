@@ -90,6 +90,7 @@ def test_stages_and_segments_in_a_circle_are_refused() -> None:
         ({"property": "total", "gt": 1}, "when.property"),
         ({"event": "A", "since": "entry"}, "when.since"),
         ({"attribute": "n", "eq": {"ref": "trigger.n"}}, "when.eq"),
+        ({"attribute": "n", "in": [1, {"ref": "trigger.n"}]}, "when.in[1]"),
         ({"event": "A", "where": {"property": "n", "eq": {"ref": "vars.n"}}}, "when.where.eq"),
         ({"event": "A", "count": {"gte": {"ref": "vars.n"}}}, "when.count.gte"),
     ],
@@ -110,9 +111,17 @@ def test_a_window_of_a_segment_is_no_longer_than_history() -> None:
     assert problems({"segment": "old", "when": condition}) == [("JF014", "documents[0]", "when.any[0].within")]
 
 
-def test_ids_of_stages_and_touchpoints_come_once() -> None:
-    doubled: JSON = [{"id": "new"}, {"id": "new"}]
+def test_a_key_of_another_kind_of_condition_is_not_offered_as_what_was_meant() -> None:
+    (problem,) = check_data([{"segment": "odd", "when": {"tag": "a", "topic": "t"}}], [], LiquidRenderer()).errors
 
+    assert problem.message == "the key 'topic' does not go with the others here"
+
+
+def test_ids_of_topics_stages_and_touchpoints_come_once() -> None:
+    doubled: JSON = [{"id": "new"}, {"id": "new"}]
+    topics: JSON = [{"id": "news", "name": "News"}, {"id": "news", "name": "More news", "default": "unsubscribed"}]
+
+    assert problems({"workspace": "shop", "topics": topics}) == [("JF006", "documents[0]", "topics[1].id")]
     assert [code for code, *_ in problems({"workspace": "shop", "stages": doubled})] == ["JF006"]
     assert [code for code, *_ in problems({"workspace": "shop", "touchpoints": doubled})] == ["JF006"]
 

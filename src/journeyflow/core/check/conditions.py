@@ -21,7 +21,7 @@ from journeyflow.core.leaf import (
 )
 from journeyflow.core.message_condition import MessageCondition
 from journeyflow.core.standing import reads_stage, referred
-from journeyflow.core.values import Ref, duration_text
+from journeyflow.core.values import duration_text, references
 from journeyflow.core.workspace import DEFAULT, Retention
 
 STAGES = "the stages"
@@ -168,7 +168,7 @@ def _references(condition: Condition) -> Iterator[tuple[str, str]]:
     given = [(name.rstrip("_"), wanted) for name, wanted in condition.given]
     if isinstance(condition, EventCondition) and condition.count is not None:
         given.extend((f"count.{name.rstrip('_')}", wanted) for name, wanted in condition.count.given)
-    yield from ((path, wanted.ref) for path, wanted in given if isinstance(wanted, Ref))
+    yield from ((path + inside, one.ref) for path, wanted in given for inside, one in references(wanted))
 
 
 # --- circles ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,18 @@ from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from journeyflow.core.leaf import shown
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import JSON, Missing, Path, PathKeys, Ref, Value, look_up, number_or_none, parse_path
+from journeyflow.core.values import (
+    JSON,
+    Missing,
+    Nested,
+    Path,
+    PathKeys,
+    Ref,
+    look_up,
+    number_or_none,
+    parse_path,
+    texts_inside,
+)
 
 Step = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 INTEGER_MAX: Final = 2**63 - 1
@@ -23,7 +34,7 @@ class UpdateNode(ActionNode):
     """
 
     type: Literal["update"]
-    set: dict[Path, Value] = Field(default_factory=dict)
+    set: dict[Path, Nested] = Field(default_factory=dict)
     unset: tuple[Path, ...] = ()
     increment: dict[Path, Step | Ref] = Field(default_factory=dict)
 
@@ -38,7 +49,7 @@ class UpdateNode(ActionNode):
         set_: dict[str, JSON] = {}
         unchanged: dict[str, JSON] = {}
         for path, wanted in self.set.items():
-            value = visit.filled(wanted) if isinstance(wanted, Ref) else visit.value(wanted)
+            value = visit.filled(wanted)
             if not isinstance(value, Missing) and value is not None:
                 changes.append((parse_path(path), value))
                 set_[path] = value
@@ -62,7 +73,8 @@ class UpdateNode(ActionNode):
         return Go(self.next)
 
     def liquid(self) -> Iterator[tuple[str, str]]:
-        yield from ((f"set.{path}", text) for path, text in self.set.items() if isinstance(text, str))
+        for path, value in self.set.items():
+            yield from texts_inside(f"set.{path}", value)
 
 
 def _present(attributes: dict[str, JSON], keys: PathKeys) -> JSON | Missing:
