@@ -107,7 +107,18 @@ class EventTrigger(TriggerBase):
             yield "where", self.where
 
 
-class ContactTrigger(TriggerBase):
+class ChangeTrigger(TriggerBase):
+    """Something about the contact changes: the engine's own word for it fires it, no other event of that name."""
+
+    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+        return event.change and self.concerns(event, view)
+
+    def concerns(self, event: Event, view: View) -> bool:
+        """Whether what the event tells of is the change in question."""
+        raise NotImplementedError
+
+
+class ContactTrigger(ChangeTrigger):
     """The contact is new, or an attribute changed."""
 
     type: Literal["contact"]
@@ -126,7 +137,7 @@ class ContactTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Contact Created" if self.change == "created" else "Contact Updated",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         if self.attribute is None:
             return True
         changed = str(event.properties.get("attribute"))
@@ -147,7 +158,7 @@ class ContactTrigger(TriggerBase):
         return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
-class TagTrigger(TriggerBase):
+class TagTrigger(ChangeTrigger):
     """A tag is put on, or taken off."""
 
     type: Literal["tag"]
@@ -162,7 +173,7 @@ class TagTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Tag Removed" if self.added is None else "Tag Added",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         return event.properties.get("tag") == (self.removed if self.added is None else self.added)
 
 
@@ -189,7 +200,7 @@ class TopicTrigger(TriggerBase):
         yield ("unsubscribed" if self.subscribed is None else "subscribed"), "topic", self.topic
 
 
-class SegmentTrigger(TriggerBase):
+class SegmentTrigger(ChangeTrigger):
     """Membership changes (rule 3.7); with ``include_members`` also who is there on publishing."""
 
     type: Literal["segment"]
@@ -215,7 +226,7 @@ class SegmentTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Segment Left" if self.entered is None else "Segment Entered",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         return event.properties.get("segment") == self.segment
 
     def mentions(self) -> Iterator[tuple[str, str, str]]:
