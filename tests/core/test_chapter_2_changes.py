@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.core.world import World, flow
 
-from journeyflow.core.values import JSON
-
+Properties = dict[str, Any]  # Any: JSON, spread over the arguments of a call
 SHOP = "{workspace: shop, topics: [{id: offers, name: Offers, default: subscribed}]}"
 VIP = "{segment: vip, when: {tag: vip}}"
 NOTE = "note: {type: update, set: {noted: true}}"
-CHANGES: list[tuple[str, str, dict[str, JSON]]] = [
+CHANGES: list[tuple[str, str, Properties]] = [
     ("{type: contact, change: created}", "Contact Created", {}),
     ("{type: contact, change: updated}", "Contact Updated", {"attribute": "plan", "from": None, "to": "pro"}),
     ("{type: contact, change: updated, attribute: plan}", "Contact Updated", {"attribute": "plan", "to": "pro"}),
@@ -19,7 +20,7 @@ CHANGES: list[tuple[str, str, dict[str, JSON]]] = [
     ("{type: segment, entered: vip}", "Segment Entered", {"segment": "vip"}),
     ("{type: segment, left: vip}", "Segment Left", {"segment": "vip"}),
 ]  # fmt: skip
-TOPICS: list[tuple[str, str, dict[str, JSON]]] = [
+TOPICS: list[tuple[str, str, Properties]] = [
     ("{type: topic, subscribed: offers}", "Subscribed", {"topic": "offers"}),
     ("{type: topic, unsubscribed: offers}", "Unsubscribed", {"topic": "offers"}),
 ]
@@ -27,7 +28,7 @@ TOPICS: list[tuple[str, str, dict[str, JSON]]] = [
 
 @pytest.mark.parametrize(("trigger", "name", "properties"), CHANGES)
 def test_rule_2_7_an_incoming_event_that_bears_the_name_of_a_change_is_none(
-    trigger: str, name: str, properties: dict[str, JSON]
+    trigger: str, name: str, properties: Properties
 ) -> None:
     world = World(VIP, flow(NOTE, trigger=trigger))
     world.appear("ann").track("ann", name, **properties)
@@ -37,7 +38,7 @@ def test_rule_2_7_an_incoming_event_that_bears_the_name_of_a_change_is_none(
 
 @pytest.mark.parametrize(("trigger", "name", "properties"), [*CHANGES, *TOPICS])
 def test_rule_2_7_an_emitted_event_that_bears_the_name_of_a_change_is_none(
-    trigger: str, name: str, properties: dict[str, JSON]
+    trigger: str, name: str, properties: Properties
 ) -> None:
     world = World(
         SHOP,
@@ -57,7 +58,7 @@ def test_rule_2_7_an_emitted_event_that_bears_the_name_of_a_change_is_none(
 
 @pytest.mark.parametrize(("trigger", "name", "properties"), CHANGES)
 def test_rule_2_7_a_trigger_that_names_the_event_matches_it_wherever_it_comes_from(
-    trigger: str, name: str, properties: dict[str, JSON]
+    trigger: str, name: str, properties: Properties
 ) -> None:
     world = World(
         VIP,
@@ -83,5 +84,5 @@ def test_rule_2_7_exits_goals_and_waits_go_by_the_name() -> None:
     assert ("ran", "stand", "case 0") in world.story(journey="moves")
 
 
-def _inline(properties: dict[str, JSON]) -> str:
+def _inline(properties: Properties) -> str:
     return "{" + ", ".join(f"{key}: {'null' if value is None else value}" for key, value in properties.items()) + "}"

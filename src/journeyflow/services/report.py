@@ -246,7 +246,7 @@ def _parameters(found: Simulation, given: Given) -> Html:
         ("contacts", given.contacts or "none; events make contacts"),
         ("journeys", ", ".join(given.journeys) or "all of the folder"),
         ("clock from", f"{iso(found.start)}, {'as asked' if given.start else 'the first event'}"),
-        ("clock to", f"{iso(found.end)}, {'as asked' if given.until else '400 days after the last event'}"),
+        ("clock to", f"{iso(found.end)}, {'as asked' if given.until else 'the last thing that happened'}"),
         ("handled", f"{found.events:,} events of {found.contacts:,} contacts"),
         ("seed", given.seed),
         ("journeyflow", version("journeyflow")),
