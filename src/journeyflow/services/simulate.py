@@ -53,7 +53,7 @@ OnProgress = Callable[[int, int], None]
 def simulate(
     documents: Documents,
     renderer: Renderer,
-    events: Path | None,
+    events: Sequence[Path],
     contacts: Path | None,
     *,
     journeys: Sequence[str] = (),
