@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool
 
 from journeyflow.core.conditions import Because, Condition, EventCondition, canonical
 from journeyflow.core.contact import Contact
@@ -33,6 +33,7 @@ from journeyflow.core.values import (
     Value,
     demand_one,
     look_up,
+    of_the_whole,
     parse_instant,
     parse_path,
 )
@@ -126,7 +127,7 @@ class ContactTrigger(ChangeTrigger):
     attribute: Path | None = None
     to: Value = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _attribute_of_change(self) -> ContactTrigger:
         if self.change == "created" and self.attribute is not None:
             raise ValueError("expected attribute only beside change: updated")
@@ -165,7 +166,7 @@ class TagTrigger(ChangeTrigger):
     added: Name | None = None
     removed: Name | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> TagTrigger:
         demand_one({"added": self.added, "removed": self.removed})
         return self
@@ -184,7 +185,7 @@ class TopicTrigger(TriggerBase):
     subscribed: Slug | None = None
     unsubscribed: Slug | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> TopicTrigger:
         demand_one({"subscribed": self.subscribed, "unsubscribed": self.unsubscribed})
         return self
@@ -208,7 +209,7 @@ class SegmentTrigger(ChangeTrigger):
     left: Slug | None = None
     include_members: StrictBool = False
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> SegmentTrigger:
         demand_one({"entered": self.entered, "left": self.left})
         if self.include_members and self.entered is None:
@@ -331,7 +332,7 @@ class ScheduleTrigger(TriggerBase):
     timezone: Literal["local"] | ZoneName | None = None
     catch_up: Duration = timedelta(hours=1)
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _cron_or_once(self) -> ScheduleTrigger:
         demand_one({"cron": self.cron, "at": self.at})
         return self

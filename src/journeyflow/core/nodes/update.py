@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictFloat, StrictInt
 
 from journeyflow.core.leaf import shown
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import JSON, Missing, Path, PathKeys, Ref, Value, look_up, number_or_none, parse_path
+from journeyflow.core.values import (
+    JSON,
+    Missing,
+    Path,
+    PathKeys,
+    Ref,
+    Value,
+    look_up,
+    number_or_none,
+    of_the_whole,
+    parse_path,
+)
 
 Step = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 INTEGER_MAX: Final = 2**63 - 1
@@ -27,7 +38,7 @@ class UpdateNode(ActionNode):
     unset: tuple[Path, ...] = ()
     increment: dict[Path, Step | Ref] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _something_to_do(self) -> UpdateNode:
         if not self.set and not self.unset and not self.increment:
             raise ValueError("expected set, unset or increment")
