@@ -93,13 +93,26 @@ def test_a_change_whose_turn_does_not_come_is_accepted(shop: Shop, monkeypatch: 
     assert int(answer.json()["id"]) > 0
 
 
-@pytest.mark.parametrize("key", ["a/b", "a/timeline/b", "zoë", "100%", "a b", "q?x", "#1", "tags"])
+@pytest.mark.parametrize("key", ["a/b", "a/timeline/b", "zoë", "100%", "a b", "q?x", "#1", "tags", "%2F", "a%2Fb"])
 def test_a_key_may_hold_any_sign(shop: Shop, key: str) -> None:
     admin = shop.client("admin")
     admin.post("/v1/contacts", json={"contact": key})
 
     assert admin.get(f"/v1/contacts/{quote(key, safe='')}").json()["contact"] == key
     assert admin.post(f"/v1/contacts/{quote(key, safe='')}/tags", json={"add": ["x"]}).json()["tags"] == ["x"]
+
+
+@pytest.mark.parametrize("end", ["tags", "topics", "timeline", "explanation"])
+def test_a_slash_inside_a_key_is_no_end_of_it(shop: Shop, end: str) -> None:
+    admin = shop.client("admin")
+    for key in ("k1", f"k1/{end}"):
+        admin.post("/v1/contacts", json={"contact": key})
+    part = quote(f"k1/{end}", safe="")
+
+    assert admin.get(f"/v1/contacts/{part}").json()["contact"] == f"k1/{end}"
+    assert admin.get(f"/v1/contacts/{part}/{end}").status_code == 200
+    admin.post(f"/v1/contacts/{part}/tags", json={"add": ["x"]})
+    assert admin.get("/v1/contacts/k1/tags").json() == {"tags": []}
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,14 @@ def test_a_trail_that_cannot_be_written_is_a_failure_of_the_system(flows: Path, 
 
     assert result.exit_code == 3
     assert "no/such/place.jsonl can't be written" in result.stderr
+
+
+def test_all_files_of_events_are_read(flows: Path, workplace: Path) -> None:
+    for name, contact in (("a.jsonl", "ann"), ("b.jsonl", "bob")):
+        line = f'{{"contact":"{contact}","event":"Signed Up","occurred_at":"2026-03-02T10:00:00Z"}}\n'
+        (workplace / name).write_text(line)
+
+    result = call("simulate", flows, "--events", "a.jsonl", "--events", "b.jsonl", "--report", "report.html")
+
+    assert result.stdout.startswith("2 events, 2 contacts, ")
+    assert "a.jsonl, b.jsonl" in (workplace / "report.html").read_text()

@@ -30,7 +30,7 @@ def test_the_trail_is_the_golden_one(case: GoldenCase, tmp_path: Path) -> None:
     simulate(
         documents,
         renderer,
-        tmp_path / "events.jsonl",
+        [tmp_path / "events.jsonl"],
         tmp_path / "contacts.csv",
         journeys=case.journeys,
         until=case.until,

@@ -137,7 +137,7 @@ def run(
     simulation = simulate(
         documents(flows),
         FakeRenderer(),
-        write_events(folder, events),
+        [write_events(folder, events)],
         None if contacts is None else write_contacts(folder, contacts),
         on_trail=trail.append,
         **options,

@@ -47,6 +47,70 @@ def test_nor_a_loop_nor_liquid_that_does_not_compile(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("node", "hidden"),
+    [
+        ("{type: wait, for: 3 days, next: ghost}", ["next"]),
+        ("{type: wait, next: ghost}", ["next"]),
+        ("{type: wait, for: 1h, until_time: {at: '10:00'}, next: ghost}", ["next"]),
+        ("{type: wait, until: {attribute: x, at: 9}, next: end, on_past: ghost}", ["on_past"]),
+        ("{type: wait_for, cases: [{event: X, next: ghost}], timeout: soon, on_timeout: ghost}",
+         ["cases[0].next", "on_timeout"]),
+        ("{type: wait_for, timeout: 1d, next: ghost}", ["next"]),
+        ("{type: wait_for, cases: [{event: X, when: {segment: none}, next: ghost}], timeout: 1d}",
+         ["cases[0].next", "cases[0].when.segment"]),
+        ("{type: branch, cases: [{when: {attribut: x}, next: ghost}], else: ghost}", ["cases[0].next", "else"]),
+        ("{type: branch, cases: 5, else: ghost}", ["else"]),
+        ("{type: split, arms: [{weight: half, next: ghost}, {weight: 1, name: 5, next: ghost}]}",
+         ["arms[0].next", "arms[1].next"]),
+        ("{type: split, arms: [{weight: 1, name: x, next: ghost}, {weight: 1, name: x}]}", ["arms[0].next"]),
+        ("{type: email, topic: nope, on_skip: ghost, next: ghost}", ["next", "on_skip", "topic"]),
+        ("{type: sms, topic: nope, next: ghost}", ["next", "topic"]),
+        ("{type: webhook, url: 5, on_failure: ghost, next: ghost}", ["next", "on_failure"]),
+        ("{type: coupon, pool: none, save_as: a-b, on_empty: ghost}", ["on_empty", "pool"]),
+        ("{type: tag, next: ghost, only_if: {segment: none}}", ["next", "only_if.segment"]),
+        ("{type: enroll, journey: 5, next: ghost}", ["next"]),
+        ("{type: emial, next: ghost}", ["next"]),
+        ("{type: tag, add: [x], only_if: {event: 5, where: {all: [{segment: none}, {tga: x}]}}}",
+         ["only_if.where.all[0].segment"]),
+        ("{type: tag, add: [x], only_if: {message: {chanel: email, template: none}}}", ["only_if.message.template"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_hides_no_reference_beside_it(tmp_path: Path, node: str, hidden: list[str]) -> None:
+    found = places(tmp_path, BEGIN + f"  a: {node}\n")
+
+    assert any(code in ("JF004", "JF005", "JF006") for code, _ in found)
+    assert sorted(path for code, path in found if code in ("JF010", "JF012")) == [f"nodes.a.{one}" for one in hidden]
+
+
+@pytest.mark.parametrize(
+    ("line", "hidden"),
+    [
+        ("triggers: [{type: segment, entered: none, left: none}]", "triggers[0].entered"),
+        ("triggers: [{type: schedule, segment: none}]", "triggers[0].segment"),
+        ("triggers: [{type: schedule, cron: 5, segment: none}]", "triggers[0].segment"),
+        ("triggers: [{type: event, where: {segment: none}}]", "triggers[0].where.segment"),
+        ("triggers: [{type: inactivity, event: X, for: long, where: {segment: none}}]", "triggers[0].where.segment"),
+        ("exit_on: [{where: {segment: none}}]", "exit_on[0].where.segment"),
+        ("goal: {within: ever, where: {segment: none}}", "goal.where.segment"),
+    ],
+)
+def test_triggers_exits_and_goals_are_judged_the_same(tmp_path: Path, line: str, hidden: str) -> None:
+    found = places(tmp_path, f"journey: a\n{line}\nstart: a\nnodes: {{a: {{type: end}}}}\n")
+
+    assert any(code in ("JF005", "JF006") for code, _ in found)
+    assert [path for code, path in found if code == "JF012"] == [hidden]
+
+
+def test_segments_and_stages_are_judged_the_same(tmp_path: Path) -> None:
+    segment = "segment: s\nname: 5\nwhen: {all: [{segment: none}, {tga: x}]}\n"
+    workspace = "workspace: w\nstages: [{id: A B, when: {segment: none}}]\n"
+
+    found = places(tmp_path, segment, workspace)
+
+    assert [path for code, path in found if code == "JF012"] == ["stages[0].when.segment", "when.all[0].segment"]
+
+
 def test_templates_are_judged_the_same(tmp_path: Path) -> None:
     found = places(tmp_path, "template: a\nfoo: 1\nlayout: none\nbody: x\n---\ntemplate: b\nbody: '{{ x | shout }}'\n")
 

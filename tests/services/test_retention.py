@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from journeyflow.core.workspace import Retention
 from journeyflow.db import bulk
@@ -108,4 +108,11 @@ def test_every_table_that_is_trimmed_has_its_limit() -> None:
 
 
 def test_the_database_looks_after_itself(engine: Engine) -> None:
+    remember(engine, "events", 1, NOW - 900 * DAY)
+    remember(engine, "events", 2, NOW)
+    trim(engine, KEPT, NOW)
+
     optimize(engine)
+
+    with read(engine) as connection:
+        assert "events" in connection.scalars(text("SELECT tbl FROM sqlite_stat1")).all(), "what was asked is counted"

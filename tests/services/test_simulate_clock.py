@@ -34,6 +34,16 @@ nodes: {stop: {type: end}}
 """
 
 
+# The end of the window wakes the contact, and nobody sees it.
+WATCHED = """
+journey: watched
+triggers: [{type: event, event: Came}]
+start: stand
+nodes:
+  stand: {type: wait_for, timeout: never, cases: [{when: {all: [{event: Bought}, {event: Came, within: 30d}]}}]}
+"""
+
+
 def each_event(*names: str) -> str:
     """A journey that anyone enters with each such event and leaves at once."""
     triggers = ", ".join(f"{{type: event, event: {name}}}" for name in names)
@@ -414,3 +424,28 @@ nodes: {stop: {type: end}}
     )
 
     assert outcome.entries() == [("03-02 10:00", "ann")]
+
+
+@pytest.mark.parametrize(
+    ("journey", "until", "end"),
+    [
+        (PAUSE, None, "03-02 11:00"),
+        (WATCHED, None, "03-02 10:00"),
+        (PAUSE, "03-02 10:30", "03-02 10:30"),
+        (PAUSE, "03-09 10:00", "03-09 10:00"),
+    ],
+)
+def test_the_period_ends_with_the_last_thing_that_happened_or_as_asked(
+    tmp_path: Path, journey: str, until: str | None, end: str
+) -> None:
+    events = [event("ann", "Came", "03-02 10:00")]
+
+    outcome = run(tmp_path, journey, events, until=None if until is None else at(until))
+
+    assert outcome.simulation.span == (at("03-02 10:00"), at(end))
+
+
+def test_the_period_does_not_end_before_it_begins(tmp_path: Path) -> None:
+    outcome = run(tmp_path, PAUSE, [event("ann", "Came", "03-02 10:00")], start=at("03-03 00:00"))
+
+    assert outcome.simulation.span == (at("03-03 00:00"), at("03-03 00:00"))

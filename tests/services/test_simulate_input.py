@@ -22,7 +22,7 @@ LINE = b'{"contact":"ann","event":"Came","occurred_at":"2026-03-02T10:00:00Z"}\n
 
 
 def read(events: Path | None, contacts: Path | None = None, start: datetime | None = None) -> Timeline:
-    return read_timeline(events, contacts, start, "Europe/Warsaw")
+    return read_timeline([] if events is None else [events], contacts, start, "Europe/Warsaw")
 
 
 def read_bytes(folder: Path, content: bytes, name: str = "events.jsonl") -> Timeline:
@@ -101,6 +101,19 @@ def test_blank_lines_a_byte_order_mark_and_a_missing_last_line_end_do_not_matter
 )
 def test_an_empty_file_has_no_events(tmp_path: Path, content: bytes) -> None:
     assert read_bytes(tmp_path, content).arrivals == []
+
+
+def test_several_files_of_events_are_one_history_in_the_given_order(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_bytes(LINE)
+    second.write_bytes(LINE.replace(b"Came", b"Went") + LINE.replace(b"T10", b"T09").replace(b"Came", b"Woke"))
+
+    def names(*paths: Path) -> list[str]:
+        items = (item for _, _, item in read_timeline(paths, None, None, "UTC").arrivals)
+        return [item.name for item in items if isinstance(item, Event)]
+
+    assert names(first, second) == ["Woke", "Came", "Went"]
+    assert names(second, first) == ["Woke", "Went", "Came"]
 
 
 def test_an_instant_without_offset_is_local_to_the_contact_else_to_the_workspace(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ class Both(Model):
 
 Taste = Annotated[
     Annotated[Sweet, Tag("sweet")] | Annotated[Sour, Tag("sour")] | Annotated[Both, Tag("both")],
-    Discriminator(lambda data: next((key for key in ("sweet", "sour", "both") if key in data), None)),
+    Discriminator(
+        lambda data: next((key for key in ("sweet", "sour", "both") if isinstance(data, dict) and key in data), None)
+    ),
 ]
 Both.model_rebuild()
 

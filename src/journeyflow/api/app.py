@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from journeyflow.api import errors
 from journeyflow.api.context import Context, CurrentFlows, Keyring
 from journeyflow.api.paging import demand_known_parameters
+from journeyflow.api.paths import WrittenSlashes
 from journeyflow.bootstrap import Installation
 from journeyflow.db.documents import FlowsCache
 from journeyflow.services.ingest import Ingest
@@ -101,6 +102,7 @@ def app_of(context: Context, routers: Sequence[str]) -> FastAPI:
         router: APIRouter = import_module(f"journeyflow.api.{name}").router
         app.include_router(router, dependencies=[Depends(demand_known_parameters)])
     errors.install(app)
+    app.add_middleware(WrittenSlashes)
     if "segment_protocol" in routers:
         from journeyflow.api.segment_protocol import EventLane
 

@@ -106,7 +106,7 @@ def members_page(
 
 
 @router.get(
-    "/v1/contacts/{key:path}/timeline", response_model=shapes.TimelinePage, responses=problems(404), dependencies=[READ]
+    "/v1/contacts/{key:key}/timeline", response_model=shapes.TimelinePage, responses=problems(404), dependencies=[READ]
 )
 def timeline(here: Here, key: KeyPath, limit: Limit = 50, cursor: Cursor = None) -> Shape:
     """What happened to a contact, newest first: its events, the steps of its runs, its messages."""
@@ -139,7 +139,7 @@ def _told(one: Happening) -> Shape:
 
 
 @router.get(
-    "/v1/contacts/{key:path}/explanation", response_model=Explanation, responses=problems(404), dependencies=[READ]
+    "/v1/contacts/{key:key}/explanation", response_model=Explanation, responses=problems(404), dependencies=[READ]
 )
 def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(max_length=64)] = None) -> Explanation:
     """Why the contact got, or did not get, what: its runs and refusals as a story, and the trail behind it."""
@@ -148,7 +148,7 @@ def explanation(here: Here, key: KeyPath, journey: Annotated[str | None, Query(m
 
 
 @router.get(
-    "/v1/contacts/{key:path}/tags", response_model=shapes.ContactTags, responses=problems(404), dependencies=[READ]
+    "/v1/contacts/{key:key}/tags", response_model=shapes.ContactTags, responses=problems(404), dependencies=[READ]
 )
 def show_tags(here: Here, key: KeyPath) -> Shape:
     """The tags of a contact."""
@@ -156,7 +156,7 @@ def show_tags(here: Here, key: KeyPath) -> Shape:
 
 
 @router.get(
-    "/v1/contacts/{key:path}/topics", response_model=shapes.ContactTopics, responses=problems(404), dependencies=[READ]
+    "/v1/contacts/{key:key}/topics", response_model=shapes.ContactTopics, responses=problems(404), dependencies=[READ]
 )
 def show_topics(here: Here, key: KeyPath) -> Shape:
     """What a contact said about topics, or has by their defaults."""
@@ -164,7 +164,7 @@ def show_topics(here: Here, key: KeyPath) -> Shape:
 
 
 @router.get(
-    "/v1/contacts/{key:path}",
+    "/v1/contacts/{key:key}",
     response_model=shapes.ShownContact,
     response_model_exclude_unset=True,
     responses=problems(404),
@@ -214,7 +214,7 @@ async def create_contact(here: Here, body: shapes.NewContact, once: Once) -> Sha
 
 
 @router.patch(
-    "/v1/contacts/{key:path}",
+    "/v1/contacts/{key:key}",
     response_model=shapes.Contact,
     responses={**problems(404, 409), **ACCEPTED},
     dependencies=[ADMIN],
@@ -229,7 +229,7 @@ async def change_contact(here: Here, key: KeyPath, body: shapes.ContactChange, o
 
 
 @router.post(
-    "/v1/contacts/{key:path}/tags",
+    "/v1/contacts/{key:key}/tags",
     response_model=shapes.Contact,
     responses={**problems(404, 409), **ACCEPTED},
     dependencies=[ADMIN],
@@ -242,7 +242,7 @@ async def change_tags(here: Here, key: KeyPath, body: shapes.TagChange, once: On
 
 
 @router.post(
-    "/v1/contacts/{key:path}/topics",
+    "/v1/contacts/{key:key}/topics",
     response_model=shapes.Contact,
     responses={**problems(404, 409), **ACCEPTED},
     dependencies=[ADMIN],
@@ -255,7 +255,7 @@ async def change_topics(here: Here, key: KeyPath, body: shapes.TopicChange, once
 
 
 @router.delete(
-    "/v1/contacts/{key:path}",
+    "/v1/contacts/{key:key}",
     status_code=204,
     responses={**problems(404, 409), **ACCEPTED},
     dependencies=[ADMIN],

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from journeyflow.services.simulate_summary import JourneyNumbers, Simulation
 
 Events = Annotated[
-    Path | None, typer.Option(help="JSON Lines, plain or gzip; Parquet with journeyflow[parquet].", show_default=False)
+    list[Path] | None,
+    typer.Option(
+        help="JSON Lines, plain or gzip; Parquet with journeyflow[parquet]. May come often.", show_default=False
+    ),
 ]
 Contacts = Annotated[Path | None, typer.Option(help="CSV or JSON Lines, plain or gzip; events make contacts too.")]
 Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
@@ -55,7 +58,7 @@ def simulate(
     from journeyflow.services.simulate import choose
     from journeyflow.services.simulate import simulate as run
 
-    if events is None and contacts is None:
+    if not events and contacts is None:
         raise typer.BadParameter("expected --events or --contacts: without them nothing happens")
     _demand_instants(from_, until)
     renderer = LiquidRenderer()
@@ -71,7 +74,7 @@ def simulate(
         found = run(
             documents,
             renderer,
-            events,
+            events or (),
             contacts,
             start=start,
             until=end,
@@ -81,7 +84,9 @@ def simulate(
             counts=counts,
         )
         if page is not None and counts is not None:
-            given = Given(flows.name, _named(events), _named(contacts), journey or (), start, end, seed)
+            given = Given(
+                flows.name, [path.name for path in events or ()], _named(contacts), journey or (), start, end, seed
+            )
             page.write(write_report(documents, found, counts, given).encode())
     for told in (*found.notes, *found.alerts):
         console.warn(told)

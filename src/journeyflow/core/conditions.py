@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Annotated, Final, Literal
 
 import orjson
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from journeyflow.core.compare import Operators
 from journeyflow.core.contact import Aggregate, PastEvent
@@ -49,6 +49,7 @@ from journeyflow.core.values import (
     PositiveDuration,
     look_up,
     number_or_none,
+    of_the_whole,
     parse_path,
     references,
 )
@@ -71,7 +72,7 @@ class EventCondition(Leaf, Operators):
     min: Path | None = None
     max: Path | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_question(self) -> EventCondition:
         measures = [name for name in ("sum", "avg", "min", "max") if getattr(self, name) is not None]
         if len(measures) + (self.count is not None) > 1:

@@ -52,7 +52,7 @@ def apply(decision: Decision, event: Event) -> Turned:
 def _consent(decision: Decision, event: Event, given: bool) -> Turned:
     topic = _named_topic(event)
     if event.own:
-        return frozenset([str(topic)])
+        return frozenset([str(topic)]) if event.change else _NONE
     topics = {*(one.id for one in decision.library.workspace.topics), *decision.contact.topics}
     if topic is not None:
         topics = {topic}

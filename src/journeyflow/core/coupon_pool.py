@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StrictStr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictStr, StringConstraints, field_validator
 
 from journeyflow.core.local_time import end_of_local_day
-from journeyflow.core.values import JSON, Model, Name, PositiveDuration, Slug, each_once
+from journeyflow.core.values import JSON, Model, Name, PositiveDuration, Slug, each_once, of_the_whole
 
 ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """32 characters without look-alikes (no I, O, 0, 1)."""
@@ -59,7 +59,7 @@ class CouponPool(Model):
             each_once("code", (((index,), code) for index, code in enumerate(codes)))
         return codes
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _fields_of_its_kind(self) -> CouponPool:
         if self.stocked and self.model_fields_set & {"prefix", "length"}:
             raise ValueError("expected prefix and length only beside codes: generated")

@@ -112,11 +112,14 @@ class Decision:
 
     # --- events -------------------------------------------------------------------------------------------------------
 
-    def make(self, name: str, properties: dict[str, JSON]) -> bool:
-        """An event of the engine's own, handled after the present step; false where the chain is too long."""
+    def make(self, name: str, properties: dict[str, JSON], *, change: bool = True) -> bool:
+        """An event of the engine's own, handled after the present step; false where the chain is too long.
+
+        :param change: whether it tells of something that has changed.
+        """
         if not self.lengthen_chain(name):
             return False
-        self.made.append(Event(self.now, name, self.now, properties, own=True))
+        self.made.append(Event(self.now, name, self.now, properties, own=True, change=change))
         return True
 
     def lengthen_chain(self, what: str) -> bool:

@@ -32,9 +32,9 @@ class Event:
     """Something the contact did, or that happened to it.
 
     ``claimed_at`` is the time of an event that pretended to come from the future (rule 1.10). ``own`` marks the
-    engine's own events (rule 2.7), ``heard`` those of them that can make a difference to anybody; ``imported`` marks
-    history that moves nothing (rule 1.11). ``known`` says that the contact
-    was named by its user id, ``guarded`` that a browser says so.
+    engine's own events (rule 2.7), ``change`` those of them that tell of a change (an ``emit`` never does, whatever its
+    name), ``heard`` those that can make a difference to anybody; ``imported`` marks history that moves nothing (rule
+    1.11). ``known`` says that the contact was named by its user id, ``guarded`` that a browser says so.
     """
 
     at: datetime
@@ -48,6 +48,7 @@ class Event:
     known: bool = False
     guarded: bool = False
     heard: bool = True
+    change: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictFloat, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt
 
 from journeyflow.core.conditions import Condition
 from journeyflow.core.nodes.branch import BranchNode
@@ -35,6 +35,7 @@ from journeyflow.core.values import (
     PositiveDuration,
     ReferencePath,
     Slug,
+    of_the_whole,
 )
 from journeyflow.core.workspace import Tracking, ZoneName
 
@@ -92,7 +93,7 @@ class Reentry(Model):
     policy: Literal["once", "always", "after"] = "once"
     gap: Duration | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _gap_of_after(self) -> Reentry:
         if (self.policy == "after") != (self.gap is not None):
             raise ValueError("expected gap beside policy: after, and only there")

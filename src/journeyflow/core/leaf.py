@@ -29,6 +29,7 @@ from journeyflow.core.values import (
     TimeOfDay,
     Weekday,
     iso,
+    of_the_whole,
     parse_path,
     weekday_numbers,
 )
@@ -82,7 +83,7 @@ class Leaf(Model):
 class Comparison(Leaf, Operators):
     """A value compared."""
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _some_operator(self) -> Comparison:
         if not self.given:
             raise ValueError(f"expected an operator, one of {', '.join(name.rstrip('_') for name in self.names)}")
@@ -220,7 +221,7 @@ class BeenInJourneyCondition(Leaf):
 class Count(Operators):
     """How often: operators over a number."""
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _some_operator(self) -> Count:
         if not self.given:
             raise ValueError("expected an operator such as gte: 1")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from journeyflow.core.channel import Channel
 from journeyflow.core.contact import PastMessage
 from journeyflow.core.leaf import Answer, Because, Count, Leaf, shown
 from journeyflow.core.sight import Sight
-from journeyflow.core.values import Duration, Model, PositiveDuration, Slug, demand_one
+from journeyflow.core.values import Duration, Model, PositiveDuration, Slug, demand_one, of_the_whole
 
 SETTLED: Final = timedelta(hours=48)
 """A message is so old before ``last`` looks at it: whoever has not opened it by then was given the time to."""
@@ -53,7 +53,7 @@ class MessageCondition(Leaf):
     clicked: Count | None = None
     sent: Count | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_question(self) -> MessageCondition:
         asked = {"opened": self.opened, "clicked": self.clicked, "sent": self.sent}
         demand_one(asked, " beside message, such as opened: {eq: 0}")

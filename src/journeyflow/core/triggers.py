@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool
 
 from journeyflow.core.conditions import Because, Condition, EventCondition, canonical
 from journeyflow.core.contact import Contact
@@ -33,6 +33,7 @@ from journeyflow.core.values import (
     Value,
     demand_one,
     look_up,
+    of_the_whole,
     parse_instant,
     parse_path,
 )
@@ -107,7 +108,18 @@ class EventTrigger(TriggerBase):
             yield "where", self.where
 
 
-class ContactTrigger(TriggerBase):
+class ChangeTrigger(TriggerBase):
+    """Something about the contact changes: the engine's own word for it fires it, no other event of that name."""
+
+    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+        return event.change and self.concerns(event, view)
+
+    def concerns(self, event: Event, view: View) -> bool:
+        """Whether what the event tells of is the change in question."""
+        raise NotImplementedError
+
+
+class ContactTrigger(ChangeTrigger):
     """The contact is new, or an attribute changed."""
 
     type: Literal["contact"]
@@ -115,7 +127,7 @@ class ContactTrigger(TriggerBase):
     attribute: Path | None = None
     to: Value = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _attribute_of_change(self) -> ContactTrigger:
         if self.change == "created" and self.attribute is not None:
             raise ValueError("expected attribute only beside change: updated")
@@ -126,7 +138,7 @@ class ContactTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Contact Created" if self.change == "created" else "Contact Updated",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         if self.attribute is None:
             return True
         changed = str(event.properties.get("attribute"))
@@ -147,14 +159,14 @@ class ContactTrigger(TriggerBase):
         return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
-class TagTrigger(TriggerBase):
+class TagTrigger(ChangeTrigger):
     """A tag is put on, or taken off."""
 
     type: Literal["tag"]
     added: Name | None = None
     removed: Name | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> TagTrigger:
         demand_one({"added": self.added, "removed": self.removed})
         return self
@@ -162,7 +174,7 @@ class TagTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Tag Removed" if self.added is None else "Tag Added",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         return event.properties.get("tag") == (self.removed if self.added is None else self.added)
 
 
@@ -173,7 +185,7 @@ class TopicTrigger(TriggerBase):
     subscribed: Slug | None = None
     unsubscribed: Slug | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> TopicTrigger:
         demand_one({"subscribed": self.subscribed, "unsubscribed": self.unsubscribed})
         return self
@@ -189,7 +201,7 @@ class TopicTrigger(TriggerBase):
         yield ("unsubscribed" if self.subscribed is None else "subscribed"), "topic", self.topic
 
 
-class SegmentTrigger(TriggerBase):
+class SegmentTrigger(ChangeTrigger):
     """Membership changes (rule 3.7); with ``include_members`` also who is there on publishing."""
 
     type: Literal["segment"]
@@ -197,7 +209,7 @@ class SegmentTrigger(TriggerBase):
     left: Slug | None = None
     include_members: StrictBool = False
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_change(self) -> SegmentTrigger:
         demand_one({"entered": self.entered, "left": self.left})
         if self.include_members and self.entered is None:
@@ -215,7 +227,7 @@ class SegmentTrigger(TriggerBase):
     def names(self) -> tuple[str, ...]:
         return ("Segment Left" if self.entered is None else "Segment Entered",)
 
-    def fits(self, event: Event, view: View, path: str, because: Because | None = None) -> bool:
+    def concerns(self, event: Event, view: View) -> bool:
         return event.properties.get("segment") == self.segment
 
     def mentions(self) -> Iterator[tuple[str, str, str]]:
@@ -320,7 +332,7 @@ class ScheduleTrigger(TriggerBase):
     timezone: Literal["local"] | ZoneName | None = None
     catch_up: Duration = timedelta(hours=1)
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _cron_or_once(self) -> ScheduleTrigger:
         demand_one({"cron": self.cron, "at": self.at})
         return self

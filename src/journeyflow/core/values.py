@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -20,7 +20,9 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
@@ -47,6 +49,20 @@ class Model(BaseModel):
     """A frozen part of a document; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+REMAINS: Final = "remains"
+"""The context in which what remains of a document is validated: what is wrong in it has been taken out."""
+_Part = TypeVar("_Part", bound=Model)
+
+
+def of_the_whole(judge: Callable[[_Part], _Part]) -> Any:  # Any: what Pydantic makes of a validator
+    """Decorates what a model demands of its values together; where some were taken out, nothing can be demanded."""
+
+    def judged(part: _Part, info: ValidationInfo) -> _Part:
+        return part if info.context == REMAINS else judge(part)
+
+    return model_validator(mode="after")(judged)
 
 
 Slug = Annotated[

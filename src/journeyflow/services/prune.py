@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final
@@ -14,16 +14,28 @@ from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.problem import path_text
 from journeyflow.core.check.source import Source
 from journeyflow.core.errors import InvalidValue
-from journeyflow.core.values import JSON, PathKeys, parse_path
+from journeyflow.core.values import JSON, REMAINS, Missing, PathKeys, look_up, parse_path
 from journeyflow.services.places import last_of, of_key, real_path
 from journeyflow.services.positions import PROBLEMS_MAX
 
-ROUNDS_MAX: Final = 8
-"""So often the rest is looked at again: what lacks a required key is taken out with what is around it."""
+ROUNDS_MAX: Final = 40
+"""So often the rest is looked at again: what something takes the place of is seen one after the other."""
+STAND_INS: Final[tuple[JSON, ...]] = (
+    "1d",
+    1,
+    {"all": []},
+    "email",
+    {"channel": "email"},
+    [{"when": {"all": []}}],
+    [{"weight": 1}],
+)
+"""What takes the place of a value that what is around it can't be without: the first that fits.
+
+A duration that is a name and a text as well, a number, a condition, a channel, a choice of messages, cases, arms.
+"""
 _FALLING_BACK: Final = ("branch", "split", "wait_for")
 """Nodes whose ``next`` is a way only where another key gives none; that key may be what was taken out."""
-_NEEDED: Final = (("start",), ("subject",))
-"""What something else can stand in for where it is missing."""
+_OTHER_WAYS: Final = ("arms", "cases", "else", "on_timeout")
 _TOLD: Final = frozenset({"JF010", "JF011", "JF012", "JF013", "JF014", "JF020", "JF021"})
 """What is wrong whatever else the document says; the others may be so for what was taken out alone."""
 
@@ -32,23 +44,37 @@ _TOLD: Final = frozenset({"JF010", "JF011", "JF012", "JF013", "JF014", "JF020", 
 class Pruned:
     """A document without what is wrong in it. All paths are those of the document as it was written.
 
-    ``removed`` is left out; ``stands`` in for values that nothing can be without. A node is never left out for what is
-    in it: it ends runs instead, so that it is known and leads nowhere.
+    ``removed`` is left out; ``stands`` in for values that nothing can be without, by how many were tried. A node is
+    never left out for what is in it: it waits or ends runs instead, so that it is known and makes no loop.
     """
 
     source: Source
     removed: set[PathKeys] = field(default_factory=set)
-    stands: dict[PathKeys, JSON] = field(default_factory=dict)
+    stands: dict[PathKeys, int] = field(default_factory=dict)
     model: BaseModel | None = None
 
     def tells(self, found: Finding) -> bool:
-        """Whether a finding is of the document as it was written, not of what was taken out."""
+        """Whether a finding is of the document as it was written, not of what was taken out, or stands in."""
         if found.code not in _TOLD or (found.code == "JF014" and found.kind == "workspace"):
             return False
         if found.code == "JF013" and found.kind == "template":
             # Whether MJML is whole, and fits its layout, is for the layout to say, which may be what was taken out.
             return found.path != "layout" and getattr(self.model, "format", None) != "mjml"
-        return found.code != "JF010" or ("nodes", found.value) not in self.removed
+        if found.code == "JF010" and ("nodes", found.value) in self.removed:
+            return False
+        try:
+            return self._is_written(self._written(parse_path(found.path)))
+        except (
+            InvalidValue
+        ):  # a key that can't stand in a path; those are in texts of nodes, which nothing stands in for
+            return True
+
+    def _is_written(self, path: PathKeys) -> bool:
+        written = look_up(self.source.data, path)
+        stood = self._stood(path)
+        if stood is not None and look_up(self._stand(stood), path[len(stood) :]) != written:
+            return False
+        return not isinstance(written, Missing)
 
     def as_written(self, path: str) -> str:
         """The path of a finding with the places in lists that the document has."""
@@ -71,87 +97,96 @@ class Pruned:
 
     def data(self) -> JSON:
         """What remains."""
-        rest = self._rest(self.source.data, ())
-        if isinstance(rest, dict):
-            rest.update({str(path[0]): value for path, value in self.stands.items() if len(path) == 1})
-        return rest
+        gone = {path[:2] for path in self.removed - self.stands.keys() if path[0] == "nodes" and len(path) > 2}
+        unsure = {(*path, "next") for path in gone if self._node(path).get("type") in _FALLING_BACK}
+        added: dict[PathKeys, list[str]] = {}
+        for path in self.stands:
+            added.setdefault(path[:-1], []).append(str(path[-1]))
+        return self._rest(self.source.data, (), (self.removed | unsure) - self.stands.keys(), added)
 
-    def _rest(self, value: JSON, path: PathKeys) -> JSON:
+    def _rest(self, value: JSON, path: PathKeys, gone: Set[PathKeys], added: Mapping[PathKeys, Sequence[str]]) -> JSON:
         if path in self.stands:
-            return self.stands[path]
+            return self._stand(path)
         if isinstance(value, dict):
-            return {
-                key: self._rest(one, (*path, key)) for key, one in value.items() if (*path, key) not in self.removed
-            }
+            keys = [key for key in dict.fromkeys([*value, *added.get(path, ())]) if (*path, key) not in gone]
+            return {key: self._rest(value.get(key), (*path, key), gone, added) for key in keys}
         if isinstance(value, list):
             inside = (((*path, place), one) for place, one in enumerate(value))
-            return [self._rest(one, at) for at, one in inside if at not in self.removed]
+            return [self._rest(one, at, gone, added) for at, one in inside if at not in gone]
         return value
 
     def take_out(self, errors: Iterable[ErrorDetails], data: JSON) -> bool:
         """Take out what the errors are about, which are of the data that remained; whether that can be done."""
-        places = dict.fromkeys((self._written(path), is_key) for path, is_key in _wrong(errors, data))
-        self.removed.update(path for path, is_key in places if is_key)
-        return all(self._take_out(path) for path, is_key in places if not is_key)
+        places: dict[PathKeys, bool] = {}
+        for written, is_key in ((self._written(path), is_key) for path, is_key in _wrong(errors, data)):
+            stood = self._stood(written)
+            places[stood or written] = is_key and stood is None
+        around = {path[:length] for path in places for length in range(len(path))}  # may be wrong for that alone
+        return all(self._take_out(path, is_key) for path, is_key in places.items() if path not in around)
 
-    def _take_out(self, path: PathKeys) -> bool:
-        stand = self._stand(path)
-        if not path or path[0] == self.source.kind or path in self.stands or path == ("nodes",):
+    def _take_out(self, path: PathKeys, is_key: bool = False) -> bool:
+        if not path or path[0] == self.source.kind or path == ("nodes",):
             return False
-        if stand is not None:
-            self.stands[path] = stand
+        if is_key:
+            self.removed.add(path)
             return True
-        self.removed.add(path)
-        if path[0] == "nodes" and self._type_of(path[1]) in _FALLING_BACK:
-            self.removed.add((*path[:2], "next"))
+        if path in self.removed:  # and something has to be there
+            return self._take_out(path[:-1])
+        tried = self.stands.pop(path, -1) + 1
+        if tried < len(self._stand_ins(path)):
+            self.stands[path] = tried
+        else:
+            self.removed.add(path)
         return True
 
-    def _stand(self, path: PathKeys) -> JSON:
-        """What can stand in for a value; nothing where the document can be without it."""
-        data, kind = self.source.data, self.source.kind
-        if kind == "journey" and path == ("start",):
-            nodes = data.get("nodes")
-            names = iter(nodes) if isinstance(nodes, dict) else iter(())
-            return next((name for name in names if ("nodes", name) not in self.removed), None)
-        if kind == "journey" and path[:1] == ("nodes",) and len(path) == 2:
-            return {"type": "end"}
-        if kind == "template" and path == ("subject",) and (path in self.removed or "subject" not in data):
-            return "-"
-        return None
+    def _stood(self, path: PathKeys) -> PathKeys | None:
+        """The place, at or around another, that something stands in at."""
+        around = (path[:length] for length in range(len(path) + 1))
+        return next((one for one in around if one in self.stands), None)
 
-    def _type_of(self, name: str | int) -> JSON:
-        nodes = self.source.data["nodes"]
-        node = nodes.get(str(name)) if isinstance(nodes, dict) else None
-        return node.get("type") if isinstance(node, dict) else None
+    def _stand(self, path: PathKeys) -> JSON:
+        return self._stand_ins(path)[self.stands[path]]
+
+    def _stand_ins(self, path: PathKeys) -> Sequence[JSON]:
+        if not self._is_node(path):
+            return STAND_INS
+        node = self._node(path)
+        ends: JSON = {"type": "end"}
+        if any(key in node for key in _OTHER_WAYS):
+            return (ends,)
+        return ({"type": "wait", "for": "1d", "next": node.get("next")}, ends)
+
+    def _is_node(self, path: PathKeys) -> bool:
+        return self.source.kind == "journey" and path[0] == "nodes" and len(path) == 2
+
+    def _node(self, path: PathKeys) -> dict[str, JSON]:
+        node = look_up(self.source.data, path)
+        return node if isinstance(node, dict) else {}
 
 
 def _wrong(errors: Iterable[ErrorDetails], data: JSON) -> Iterator[tuple[PathKeys, bool]]:
-    """The places of what has to go, and whether it is for its key, not for what stands there."""
+    """The places of what is wrong, and whether that is a key, not what stands there or should."""
     for error in errors:
-        location, missing = error["loc"], error["type"] == "missing"
+        location = error["loc"]
         if of_key(error):
             yield real_path(location[:-1], data, "key")[0], True
             continue
         path, union = real_path(location, data, last_of(error))
-        if union is not None:
-            path = path[:union]  # it fits none of several forms: nobody knows which one it was to have
-        elif missing and path not in _NEEDED:
-            path = path[:-1]
-        yield path, False
+        # What fits none of several forms goes as a whole: nobody knows which one it was to have.
+        yield path if union is None else path[:union], error["type"] == "extra_forbidden" and union is None
 
 
-def prune(source: Source, model: type[BaseModel], error: ValidationError) -> Pruned | None:
-    """What remains of a document after an error; ``None`` where too little does."""
+def prune(source: Source, model: type[BaseModel]) -> Pruned | None:
+    """What remains of a document that is wrong; ``None`` where too little does."""
     pruned = Pruned(source)
     data: JSON = source.data
     for _ in range(ROUNDS_MAX):
-        if error.error_count() > PROBLEMS_MAX or not pruned.take_out(error.errors(include_url=False), data):
-            return None
-        data = pruned.data()
         try:
-            pruned.model = model.model_validate(data)
-        except ValidationError as next_error:
-            error = next_error
+            pruned.model = model.model_validate(data, context=REMAINS)
+        except ValidationError as error:
+            if error.error_count() > PROBLEMS_MAX or not pruned.take_out(error.errors(include_url=False), data):
+                return None
+            data = pruned.data()
         else:
             return pruned
     return None

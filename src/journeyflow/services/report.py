@@ -50,7 +50,7 @@ class Given:
     """What the simulation was asked to do, in the words of whoever asked: files, options."""
 
     flows: str
-    events: str | None
+    events: Sequence[str]
     contacts: str | None
     journeys: Sequence[str] = ()
     start: datetime | None = None
@@ -242,11 +242,11 @@ def _spread(counts: ReportCounts, contacts: int) -> Html:
 def _parameters(found: Simulation, given: Given) -> Html:
     pairs: list[tuple[str, str | int]] = [
         ("flows", given.flows),
-        ("events", given.events or "none"),
+        ("events", ", ".join(given.events) or "none"),
         ("contacts", given.contacts or "none; events make contacts"),
         ("journeys", ", ".join(given.journeys) or "all of the folder"),
         ("clock from", f"{iso(found.start)}, {'as asked' if given.start else 'the first event'}"),
-        ("clock to", f"{iso(found.end)}, {'as asked' if given.until else '400 days after the last event'}"),
+        ("clock to", f"{iso(found.end)}, {'as asked' if given.until else 'the last thing that happened'}"),
         ("handled", f"{found.events:,} events of {found.contacts:,} contacts"),
         ("seed", given.seed),
         ("journeyflow", version("journeyflow")),

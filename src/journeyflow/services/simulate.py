@@ -53,7 +53,7 @@ OnProgress = Callable[[int, int], None]
 def simulate(
     documents: Documents,
     renderer: Renderer,
-    events: Path | None,
+    events: Sequence[Path],
     contacts: Path | None,
     *,
     journeys: Sequence[str] = (),
@@ -168,6 +168,7 @@ class Simulator(OnePlace):
         self._replied: tuple[datetime, str] | None = None
         self._replies = 0
         self._events = 0
+        self._last = inputs.start
         self._alerts: list[str] = []
         self._on_trail = on_trail
         self._on_message = on_message
@@ -186,7 +187,7 @@ class Simulator(OnePlace):
                 told = done
         if on_progress is not None:
             on_progress(self._total, self._total)
-        return self._result(end)
+        return self._result(self._last if until is None else end)
 
     def take(self, key: str, item: Input) -> None:
         """One more input of a contact, at an instant that the clock has not passed."""
@@ -253,6 +254,7 @@ class Simulator(OnePlace):
 
     def _count(self, inputs: Iterable[Input]) -> None:
         for item in inputs:
+            self._last = max(self._last, item.at)
             if isinstance(item, Event):
                 self._events += 1
 
@@ -311,6 +313,8 @@ class Simulator(OnePlace):
         """Put away what one decision wants written; only statistics and passages go on adding up where they are."""
         effects = self._effects
         self._memory.keep(effects)
+        if effects.trail:
+            self._last = self._memory.now
         if self._on_trail is not None:
             for _, record in effects.trail:
                 self._on_trail(record)

@@ -85,9 +85,10 @@ def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Inp
     return found
 
 
-def read_timeline(events: Path | None, contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
-    """Read both files; ``start`` is ``--from``, ``timezone`` the workspace's, for instants without an offset.
+def read_timeline(events: Sequence[Path], contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
+    """Read the files; ``start`` is ``--from``, ``timezone`` the workspace's, for instants without an offset.
 
+    Several files of events are one history; of what comes at one instant the file that is named first is the first.
     Events before ``start`` are history. Without ``start`` the clock starts at the first event.
 
     :raises InvalidInput: naming every line that can't be taken, with its field and what was expected; or the file that
@@ -98,7 +99,7 @@ def read_timeline(events: Path | None, contacts: Path | None, start: datetime | 
     own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
     zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
     reader = _EventReader(start, zones, zone(timezone))
-    arrivals = [] if events is None else reader.read(events, errors)
+    arrivals = [arrival for path in events for arrival in reader.read(path, errors)]
     errors.finish()
     instants = [at for at, _, _ in arrivals]
     begun = start or (min(instants) if instants else _latest(known))

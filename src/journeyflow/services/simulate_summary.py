@@ -68,9 +68,10 @@ class Simulation:
     """What a simulation found.
 
     ``events`` counts the events handled, history and duplicates included (``$identify`` and ``$merge`` are none);
-    ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is its limit. ``messages``
-    has the channels, ``coupons`` the pools that were used. ``busiest_day`` is the day (in the workspace's time zone)
-    with most messages queued, ``most_messages`` the contact with most, each with the number; of several the first.
+    ``contacts`` those that exist at the end. ``start`` and ``end`` are the clock's; ``end`` is the last thing that
+    happened (an input, or a record of the trail) where nobody said when. ``messages`` has the channels, ``coupons`` the
+    pools that were used. ``busiest_day`` is the day (in the workspace's time zone) with most messages queued,
+    ``most_messages`` the contact with most, each with the number; of several the first.
     ``alerts`` are what an operator of the live engine would be told; ``notes`` say what is odd about the files.
     """
 

@@ -138,7 +138,7 @@ def _validated(source: Source, kinds: Kinds, told: Places, problems: list[Proble
         found = _problems(source, model, error)
         # What could not be read stands there as null, which need not be told of once more.
         problems.extend(problem for problem in found if (problem.file, problem.line, problem.path) not in told)
-        return prune(source, model, error)
+        return prune(source, model)
 
 
 def _unknown_kind(source: Source, kinds: Kinds) -> Problem:

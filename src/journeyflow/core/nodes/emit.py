@@ -21,7 +21,7 @@ class EmitNode(ActionNode):
     def act(self, visit: Visit) -> Go:
         properties = visit.mapping(self.properties)
         visit.record("ran", {"event": self.event})
-        visit.decision.make(self.event, properties)
+        visit.decision.make(self.event, properties, change=False)
         return Go(self.next)
 
     def liquid(self) -> Iterator[tuple[str, str]]:

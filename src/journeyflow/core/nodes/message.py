@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final
 
-from pydantic import StrictBool, StringConstraints, model_validator
+from pydantic import StrictBool, StringConstraints
 
 from journeyflow.core.address import reachable, written
 from journeyflow.core.contact import QueuedMessage
@@ -14,7 +14,7 @@ from journeyflow.core.effects import Message, past_message
 from journeyflow.core.identity import message_id
 from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Visit
 from journeyflow.core.nodes.gates import Envelope, Later, Pass, Skip, ask, is_transactional
-from journeyflow.core.values import JSON, NodeName, PositiveDuration, Slug
+from journeyflow.core.values import JSON, NodeName, PositiveDuration, Slug, of_the_whole
 from journeyflow.core.view import Library, StoredTemplate
 from journeyflow.core.workspace import Channel
 
@@ -36,7 +36,7 @@ class MessageNode(ActionNode):
     expires: PositiveDuration | None = None
     on_skip: NodeName | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _own_address(self) -> MessageNode:
         if self.to is not None and not self.transactional and self.topic is None:
             raise ValueError("expected to only on a message with transactional: true")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from pydantic import model_validator
-
 from journeyflow.core.nodes.base import Visit
 from journeyflow.core.nodes.message import MessageNode, Text
 from journeyflow.core.template import NO_PARTS, Template
-from journeyflow.core.values import JSON, demand_one
+from journeyflow.core.values import JSON, demand_one, of_the_whole
 from journeyflow.core.view import Library, StoredTemplate
 
 
@@ -19,7 +17,7 @@ class ShortMessageNode(MessageNode):
 
     text: Text | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_source(self) -> ShortMessageNode:
         demand_one({"template": self.template, "text": self.text})
         return self

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictFloat, StrictInt
 
 from journeyflow.core.lottery import draw, pick
 from journeyflow.core.nodes.base import Go, Node, Visit
-from journeyflow.core.values import Model, Name, NodeName
+from journeyflow.core.values import Model, Name, NodeName, of_the_whole
 
 Weight = Annotated[StrictInt | StrictFloat, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
@@ -30,7 +30,7 @@ class SplitNode(Node):
     arms: Annotated[tuple[Arm, ...], Field(min_length=1, max_length=100)]
     per: Literal["contact", "run"] = "contact"
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _arms_to_tell_apart(self) -> SplitNode:
         if not any(arm.weight for arm in self.arms):
             raise ValueError("expected at least one arm with a weight above zero")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import model_validator
-
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import Name
+from journeyflow.core.values import Name, of_the_whole
 
 
 class TagNode(ActionNode):
@@ -18,7 +16,7 @@ class TagNode(ActionNode):
     add: tuple[Name, ...] = ()
     remove: tuple[Name, ...] = ()
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _something_to_do(self) -> TagNode:
         if not self.add and not self.remove:
             raise ValueError("expected add or remove, with at least one tag")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import model_validator
-
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
-from journeyflow.core.values import JSON, Slug
+from journeyflow.core.values import JSON, Slug, of_the_whole
 
 
 class TopicNode(ActionNode):
@@ -18,7 +16,7 @@ class TopicNode(ActionNode):
     subscribe: tuple[Slug, ...] = ()
     unsubscribe: tuple[Slug, ...] = ()
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _something_to_do(self) -> TopicNode:
         if not self.subscribe and not self.unsubscribe:
             raise ValueError("expected subscribe or unsubscribe, with at least one topic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictFloat, StrictInt
 
 from journeyflow.core.leaf import shown
 from journeyflow.core.nodes.base import ActionNode, Go, Visit
@@ -18,6 +18,7 @@ from journeyflow.core.values import (
     Ref,
     look_up,
     number_or_none,
+    of_the_whole,
     parse_path,
     texts_inside,
 )
@@ -38,7 +39,7 @@ class UpdateNode(ActionNode):
     unset: tuple[Path, ...] = ()
     increment: dict[Path, Step | Ref] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _something_to_do(self) -> UpdateNode:
         if not self.set and not self.unset and not self.increment:
             raise ValueError("expected set, unset or increment")

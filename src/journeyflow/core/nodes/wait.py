@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from journeyflow.core.local_time import moved, next_at, wait_until
 from journeyflow.core.nodes.base import Go, Move, Node, Stand, Visit
@@ -21,6 +21,7 @@ from journeyflow.core.values import (
     TimeOfDay,
     Weekday,
     demand_one,
+    of_the_whole,
     parse_instant,
     parse_path,
     weekday_numbers,
@@ -39,7 +40,7 @@ class Until(Model):
     offset: SignedDuration | None = None
     at: TimeOfDay | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_source(self) -> Until:
         demand_one({"date": self.date, "attribute": self.attribute, "property": self.property})
         if self.date is not None and (self.offset is not None or self.at is not None):
@@ -82,7 +83,7 @@ class WaitNode(Node):
     until_time: UntilTime | None = None
     on_past: NodeName | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _one_form(self) -> WaitNode:
         demand_one({"for": self.for_, "until": self.until, "until_time": self.until_time})
         if self.for_ is None and (self.at is not None or self.weekdays is not None):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.inputs import Event
 from journeyflow.core.nodes.base import Case, Go, Move, Node, Stand, Visit
-from journeyflow.core.values import EventName, Model, Name, NodeName, PositiveDuration
+from journeyflow.core.values import EventName, Model, Name, NodeName, PositiveDuration, of_the_whole
 from journeyflow.core.view import View
 
 
@@ -24,7 +24,7 @@ class WaitCase(Model):
     next: NodeName | None = None
     name: Name | None = None
 
-    @model_validator(mode="after")
+    @of_the_whole
     def _event_or_condition(self) -> WaitCase:
         if (self.event is None) == (self.when is None):
             raise ValueError("expected either event (with where) or when")
