@@ -32,6 +32,7 @@ ACROSS: Final = {
     "failures.count": REPORT,
     "firings.last_of_groups": WAITS,
     "history.similar_contacts": "keys like one that nobody has, for somebody who mistyped it",
+    "idempotency._find": "found by its name alone, which a client uses once",
     "inbox.count": WAITS,
     "inbox.is_empty": WAITS,
     "inbox.oldest": "of all groups only where there is one",

@@ -221,7 +221,7 @@ def test_the_page_says_how_many_messages_can_go_out_twice() -> None:
 def test_the_variables_of_the_command_line_are_on_the_page() -> None:
     page = (ROOT / "docs" / "operating.md").read_text()
 
-    assert [name for name in sorted(OF_THE_COMMAND_LINE - {"DEBUG"}) if f"JOURNEYFLOW_{name}" not in page] == []
+    assert [name for name in sorted(OF_THE_COMMAND_LINE.keys() - {"DEBUG"}) if f"JOURNEYFLOW_{name}" not in page] == []
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

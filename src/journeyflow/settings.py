@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+KEY_LENGTH_MAX: Final = 500
+KEY_LENGTH_SAFE: Final = 16
+"""A shorter key is found by who tries many."""
+
+
+def _demand_key(given: SecretStr) -> SecretStr:
+    secret = given.get_secret_value()
+    if not secret:
+        raise ValueError("expected text that is not empty")
+    if len(secret) > KEY_LENGTH_MAX:
+        raise ValueError(f"expected at most {KEY_LENGTH_MAX} characters")
+    if not all(sign.isprintable() and not sign.isspace() for sign in secret):
+        raise ValueError("expected a key without blanks and control characters")
+    return given
+
+
+KeySecret = Annotated[SecretStr, AfterValidator(_demand_key)]
+"""A key as a request can carry it."""
 
 
 class Settings(BaseSettings):
@@ -19,16 +38,8 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="the address that serve listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="the port that serve listens on")
-    admin_key: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="the admin key, not made on first start: 16 characters or more",
-    )
-    write_key: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="the write key, not made on first start: 16 characters or more",
-    )
+    admin_key: KeySecret | None = Field(default=None, description="the admin key, not made on first start")
+    write_key: KeySecret | None = Field(default=None, description="the write key, not made on first start")
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=1,
@@ -76,6 +87,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def guessable_keys(self) -> list[str]:
+        """What to say of each key of one's own that is too short to be safe."""
+        return [
+            f"JOURNEYFLOW_{name.upper()} has fewer than {KEY_LENGTH_SAFE} characters and can be guessed"
+            for name in ("admin_key", "write_key")
+            if (key := getattr(self, name)) is not None and len(key.get_secret_value()) < KEY_LENGTH_SAFE
+        ]
 
     @property
     def links(self) -> str:

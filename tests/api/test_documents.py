@@ -66,6 +66,7 @@ def test_every_error_of_a_document_is_told_with_its_path_and_nothing_is_stored(s
         ("JF012", "nodes.mail.template"),
         ("JF012", "nodes.mail.topic"),
     }
+    assert all(one["field"] == one["path"] for one in answer.json()["errors"])
     assert shop.client("read").get("/v1/documents").json()["items"] == []
 
 
@@ -197,6 +198,7 @@ def test_two_documents_of_one_id_are_told(shop: Shop) -> None:
 
     found = answer.json()["errors"]
     assert [(one["code"], one["document"]) for one in found] == [("JF007", "documents[1]")]
+    assert all(one["field"] for one in found)
 
 
 def test_pruning_removes_what_is_not_given(busy_shop: Shop) -> None:
@@ -350,6 +352,6 @@ def test_documents_are_applied_once_under_one_name(shop: Shop) -> None:
     again = admin.post("/v1/documents:apply", json=body, headers=once)
     other = admin.post("/v1/documents:apply", json={"documents": []}, headers=once)
 
-    assert [len(one.json()["changes"]) for one in (first, again)] == [1, 0]
+    assert [len(one.json()["changes"]) for one in (first, again)] == [1, 1]
     assert other.status_code == 409
     assert admin.get("/v1/documents/segment/tagged").status_code == 404

@@ -333,6 +333,33 @@ def test_a_contact_that_only_browsers_named_may_be_given_an_address(shop: Shop) 
     assert shop.contact("ann")["email"] == "ann@example.com"
 
 
+def test_a_contact_that_only_browsers_named_may_be_given_another_address(shop: Shop) -> None:
+    client = shop.client("browser")
+    for address in ("ann@example.com", "ann@work.example"):
+        answer = client.post("/v1/identify", json={"userId": "ann", "traits": {"email": address}})
+        assert answer.json() == {"success": True}
+        shop.settle()
+
+    assert shop.contact("ann")["email"] == "ann@work.example"
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_browser_key_changes_no_address_that_a_server_told_of_a_visitor(shop: Shop, *, settled: bool) -> None:
+    if not settled:
+        shop.rest()
+    shop.client("write").post("/v1/identify", json={"anonymousId": "a-1", "traits": {"email": "ann@example.com"}})
+    shop.settle()
+
+    told = shop.client("browser").post(
+        "/v1/identify", json={"anonymousId": "a-1", "traits": {"email": "eve@example.com"}}
+    )
+
+    assert [one["field"] for one in told.json()["dropped"]] == ["traits.email"]
+    shop.working = True
+    shop.settle()
+    assert shop.contact("a-1")["email"] == "ann@example.com"
+
+
 def test_pages_of_other_sites_may_send_events_and_nothing_else(shop: Shop) -> None:
     asked = shop.visitor().request("OPTIONS", "/v1/track", headers={"Origin": "https://shop.example"})
     refused = shop.visitor().post("/v1/track", json=event())

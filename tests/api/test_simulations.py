@@ -192,6 +192,18 @@ def test_a_request_that_is_repeated_begins_nothing_new(busy_shop: Shop) -> None:
     assert len(reader.get("/v1/simulations").json()["items"]) == 1
 
 
+def test_simulations_are_listed_page_by_page(busy_shop: Shop) -> None:
+    reader = busy_shop.client("read")
+    made = [finished(busy_shop, begin(reader, events=[]))["id"] for _ in range(3)]
+
+    first = reader.get("/v1/simulations", params={"limit": 2}).json()
+    rest = reader.get("/v1/simulations", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+
+    assert [one["id"] for one in [*first["items"], *rest["items"]]] == made[::-1]
+    assert (len(first["items"]), rest["next_cursor"]) == (2, None)
+    assert reader.get("/v1/simulations", params={"limit": 0}).status_code == 422
+
+
 def test_a_simulation_can_be_ended_and_forgotten(busy_shop: Shop) -> None:
     reader = busy_shop.client("read")
     path = begin(reader, events=SIGNED_UP).headers["location"]

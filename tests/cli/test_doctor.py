@@ -41,6 +41,35 @@ def test_each_setting_is_told_with_its_origin(workplace: Path, monkeypatch: pyte
     assert found["JOURNEYFLOW_EMAIL_URL"] == ["mailbox://", "default"]
 
 
+def test_what_commands_take_from_the_environment_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = settings(done("doctor"))
+    monkeypatch.setenv("JOURNEYFLOW_URL", "https://ann:hush@shop.example")
+    monkeypatch.setenv("JOURNEYFLOW_KEY", "a-very-secret-key")
+    told = settings(done("doctor"))
+
+    assert (unset["JOURNEYFLOW_URL"], unset["JOURNEYFLOW_KEY"]) == (["default"], ["default"])
+    assert told["JOURNEYFLOW_URL"] == ["https://ann:********@shop.example", "environment"]
+    assert told["JOURNEYFLOW_KEY"] == ["********", "environment"]
+
+
+def test_what_only_the_environment_may_give_is_no_setting_of_the_file(workplace: Path) -> None:
+    (workplace / "journeyflow.toml").write_text('url = "https://shop.example"\n')
+
+    result = call("doctor")
+
+    assert (result.exit_code, "journeyflow.toml: url is none" in result.stdout) == (1, True)
+
+
+def test_a_key_that_can_be_guessed_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "x" * 15)
+    monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "x" * 16)
+
+    told = done("doctor")
+
+    assert "hint   keys: JOURNEYFLOW_ADMIN_KEY has fewer than 16 characters and can be guessed\n" in told
+    assert "JOURNEYFLOW_WRITE_KEY has" not in told
+
+
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "a-very-secret-admin-key")
     monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", "smtp://ann:hush@127.0.0.1:1?tls=none")

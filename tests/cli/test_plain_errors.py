@@ -83,7 +83,10 @@ def test_of_a_folder(flows: Path) -> None:
     [
         ("PORT", "x", "expected a whole number"),
         ("PORT", "99999", "expected a number of at most 65535"),
-        ("ADMIN_KEY", "short", "expected at least 16 characters, found 5"),
+        ("ADMIN_KEY", "", "expected text that is not empty"),
+        ("ADMIN_KEY", "two words", "expected a key without blanks and control characters"),
+        ("WRITE_KEY", "a\x07b", "expected a key without blanks and control characters"),
+        ("WRITE_KEY", "x" * 501, "expected at most 500 characters"),
         ("LOG_LEVEL", "loud", "expected 'debug', 'info', 'warning' or 'error'"),
     ],
 )

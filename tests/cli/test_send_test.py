@@ -83,6 +83,17 @@ def test_what_cannot_be_sent_is_told(framed: Path, arguments: tuple[str, ...], c
     assert (result.exit_code, words in result.stderr) == (code, True), result.stderr
 
 
+def test_a_mail_server_that_is_away_is_an_error_and_nothing_comes_before_it(
+    framed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done("apply", framed)
+    monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", "smtp://127.0.0.1:1")
+
+    result = call("send-test", "hello", "--to", "me@example.com")
+
+    assert (result.exit_code, result.stderr.splitlines()[0][:7]) == (3, "error: "), result.stderr
+
+
 def test_parts_may_be_message_files_and_a_layout_is_of_the_format_of_its_file(framed: Path) -> None:
     checked = check_folder([framed], LiquidRenderer())
 

@@ -206,6 +206,19 @@ def test_keys_of_the_environment_are_taken(flows: Path, monkeypatch: pytest.Monk
         assert [one["id"] for one in answer.json()["items"]] == ["welcome"]
 
 
+def test_short_keys_are_taken_and_told(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "a")
+    monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")
+
+    with serving("--flows", flows) as server:
+        assert httpx.get(f"{server.address}/v1/journeys", auth=("a", "")).status_code == 200
+        assert server.stop() == 0
+        told = server.errors()
+
+    assert told.count("JOURNEYFLOW_ADMIN_KEY has fewer than 16 characters and can be guessed") == 1
+    assert "JOURNEYFLOW_WRITE_KEY has" not in told
+
+
 def test_a_key_is_revoked_where_the_settings_give_another(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "an-admin-key-that-leaked")
     monkeypatch.setenv("JOURNEYFLOW_WRITE_KEY", "a-write-key-of-our-own!")

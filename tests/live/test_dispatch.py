@@ -130,6 +130,7 @@ def test_rule_5_3_a_reply_of_5xx_is_for_good(room: PostRoom) -> None:
 
     status, reason = room.stands("ann")
     assert (status, "550 nobody here" in str(reason)) == ("failed", True)
+    assert room.message("ann").subject == "Hello Ann"
     assert room.stands("bob") == ("sent", None)
     assert [mail["To"] for mail in room.mails] == ["bob@example.com"]
     assert room.due_in() is None

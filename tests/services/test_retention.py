@@ -62,6 +62,7 @@ def count(engine: Engine, table: str) -> int:
         ("trail", KEPT.trail),
         ("messages", KEPT.messages),
         ("seen", 30 * DAY),
+        ("requests", 30 * DAY),
         ("refusals", 30 * DAY),
     ],
 )

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from journeyflow.api import errors
 from journeyflow.api.context import Context, CurrentFlows, Keyring
+from journeyflow.api.once import Answers
 from journeyflow.api.paging import demand_known_parameters
 from journeyflow.api.paths import WrittenSlashes
 from journeyflow.bootstrap import Installation
@@ -77,6 +78,7 @@ def new_context(
         metrics=Metrics() if metrics is None else metrics,
         pressure=Pressure(installation.engine, installation.clock, Bounds()) if pressure is None else pressure,
         keyring=Keyring(installation.engine),
+        answers=Answers(installation.engine),
         flows=CurrentFlows(lambda: FlowsCache(installation.renderer)),
         simulations=Simulations(partial(write_files, engine=installation.engine), installation.clock),
         stream=Stream() if happenings is None else happenings,

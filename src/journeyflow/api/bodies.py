@@ -13,13 +13,15 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeyflow.api.context import SCOPES, authorize, secret_of
-from journeyflow.api.errors import TooLarge, UnknownFormat
+from journeyflow.api.context import SCOPES, Context, authorize, secret_of
+from journeyflow.api.errors import TooLarge, UnknownFormat, problems
+from journeyflow.api.once import NAMED, READING
 from journeyflow.core.errors import InvalidEvent
 from journeyflow.core.values import DEPTH_MAX, JSON, too_deep
 
 BODY_BYTES_MAX: Final = 5_000_000
-"""Of a request that is not in the Segment protocol."""
+"""Of a request that is not in the Segment protocol, nor a file."""
+FILE_BYTES_MAX: Final = 200_000_000
 
 _LEAST, _GREATEST = -(2**63), 2**64 - 1
 _DIGITS_MAX: Final = 20
@@ -140,13 +142,15 @@ def _readable(place: str) -> str:
 class StrictRequest(Request):
     """A request whose body is bounded, and whose JSON is fit to be kept."""
 
+    bytes_max = BODY_BYTES_MAX
+
     async def body(self) -> bytes:
         """The body.
 
-        :raises TooLarge: when it is longer than :data:`BODY_BYTES_MAX`.
+        :raises TooLarge: when it is longer than ``bytes_max``.
         """
         if not hasattr(self, "_body"):
-            self._body = await read_body(self, BODY_BYTES_MAX)
+            self._body = await read_body(self, self.bytes_max)
         return self._body
 
     async def json(self) -> JSON:
@@ -175,8 +179,28 @@ class StrictRequest(Request):
                 raise found
 
 
+class FileRequest(StrictRequest):
+    """A request whose body is a file, which the handler reads when it is ready for it."""
+
+    bytes_max = FILE_BYTES_MAX
+
+    async def prepare(self, needs_json: bool) -> None:
+        """Nothing is read ahead."""
+
+
 class StrictRoute(APIRoute):
-    """A route whose handler gets a :class:`StrictRequest`, and reads no body of somebody without a key."""
+    """A route whose handler gets a :class:`StrictRequest`, and reads no body of somebody without a key.
+
+    Where it writes, it takes ``Idempotency-Key`` and says so (:mod:`journeyflow.api.once`).
+    """
+
+    request_class: type[StrictRequest] = StrictRequest
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # Any: as in FastAPI
+        if not READING.issuperset(options.get("methods") or {"GET"}):
+            options["dependencies"] = [*(options.get("dependencies") or ()), NAMED]
+            options["responses"] = {**problems(409), **(options.get("responses") or {})}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # Any: as in FastAPI
         """The handler, behind the judgement of the key and of the body."""
@@ -187,8 +211,15 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             if scopes is not None:  # FastAPI asks again, but only after it has read the body
                 await authorize(request.app.state.context, secret_of(request), scopes)
-            judged = StrictRequest(request.scope, request.receive)
+            judged = self.request_class(request.scope, request.receive)
             await judged.prepare(needs_json)
-            return await handle(judged)
+            here: Context = request.app.state.context
+            return await here.answers.repeat(judged, lambda: handle(judged))
 
         return strict
+
+
+class FileRoute(StrictRoute):
+    """A route that takes whole files."""
+
+    request_class = FileRequest

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from fastapi import Depends, Header
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from journeyflow.api.context import Context
@@ -19,7 +16,7 @@ from journeyflow.clock import stopwatch
 from journeyflow.core.errors import Overloaded, SystemFailure
 from journeyflow.core.inputs import Input
 from journeyflow.db import aliases, inbox
-from journeyflow.db.idempotency import INSTALLATION, Token, claim
+from journeyflow.db.idempotency import Token
 from journeyflow.db.store import is_postgresql, read
 from journeyflow.db.timeline import last_to_come
 
@@ -33,38 +30,6 @@ class Accepted(BaseModel):
     id: str = Field(description="the id of the input")
 
 
-RequestName = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        max_length=255,
-        description="a name for this request: repeated within 30 days, it changes nothing more",
-    ),
-]
-
-
-def token_of(request: Request, name: str | None, body: bytes) -> Token | None:
-    """What a request is known by, if its client named it."""
-    return Token(name, f"{request.method} {request.url.path}\n".encode() + body) if name else None
-
-
-async def _token(request: Request, name: RequestName = None) -> Token | None:
-    return token_of(request, name, await request.body())
-
-
-Once = Annotated[Token | None, Depends(_token)]
-
-
-def repeated(connection: Connection, once: Token | None, now: datetime) -> bool:
-    """Whether a request that concerns no one contact came before; if not, it has from now on.
-
-    It belongs into the transaction of what the request changes: where that fails, it never came.
-
-    :raises Conflict: when its name came before with another request.
-    """
-    return once is not None and claim(connection, INSTALLATION, once, now) is not None
-
-
 class Changed(NamedTuple):
     """What became of a change. ``waiting`` is what to answer where it has not had its turn; else ``None``.
 
@@ -76,11 +41,11 @@ class Changed(NamedTuple):
 
 
 async def change(
-    here: Context, contact: str, inputs: Sequence[Input], once: Token | None, asker: str | None = None
+    here: Context, contact: str, inputs: Sequence[Input], once: Token | None, whose: str | None = None
 ) -> Changed:
     """Store inputs of a contact and wait for their turn.
 
-    :param asker: whose requests it is among, where not the contact's: one that names the contact only in its body.
+    :param whose: whose request it is, where not the contact's.
     :raises Overloaded: when too much is waiting; nothing was stored.
     :raises Conflict: when ``once`` came before with another request.
     """
@@ -90,7 +55,7 @@ async def change(
     if once is None:
         ids = await asyncio.wrap_future(here.ingest.submit([(contact, item) for item in inputs]))
     else:
-        ids, since = await run_in_threadpool(here.ingest.submit_once, contact, inputs, once, since, asker)
+        ids, since = await run_in_threadpool(here.ingest.submit_once, contact, inputs, once, since, whose)
     last = ids[-1] if ids else await run_in_threadpool(_last_to_come, here, contact)
     if last is None or await _had_its_turn(here, contact, last):
         return Changed(None, since)

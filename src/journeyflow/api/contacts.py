@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Accepted, Once, change
+from journeyflow.api.changes import Accepted, change
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import ProblemResponses, problems
+from journeyflow.api.once import Once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor, write_cursor
 from journeyflow.api.segment_events import key_text
 from journeyflow.core.effects import StoredEvent, TrailRecord
@@ -184,10 +185,8 @@ def show_contact(here: Here, key: KeyPath) -> Shape:
 # --- changing --------------------------------------------------------------------------------------------------------
 
 
-async def _changed(
-    here: Context, key: str, inputs: Sequence[Input], once: Once, asker: str | None = None
-) -> Shape | JSONResponse:
-    changed = await change(here, key, inputs, once, asker)
+async def _changed(here: Context, key: str, inputs: Sequence[Input], once: Once) -> Shape | JSONResponse:
+    changed = await change(here, key, inputs, once)
     if changed.waiting is not None:
         return changed.waiting
     return await run_in_threadpool(describe, here, key)
@@ -210,7 +209,7 @@ async def create_contact(here: Here, body: shapes.NewContact, once: Once) -> Sha
         inputs.append(SetTags(now, add=tuple(body.tags)))
     if body.topics:
         inputs.append(await run_in_threadpool(_topics, here, body.topics, now))
-    return await _changed(here, key_text(body.contact, "contact"), inputs, once, INSTALLATION)
+    return await _changed(here, key_text(body.contact, "contact"), inputs, once)
 
 
 @router.patch(
@@ -267,7 +266,8 @@ async def forget_contact(here: Here, key: KeyPath, once: Once) -> Response:
     What comes in for this key from then on makes a contact anew.
     """
     await run_in_threadpool(_demand_known, here, key)
-    changed = await change(here, key, [Forget(here.installation.clock())], once)
+    forget = Forget(here.installation.clock())
+    changed = await change(here, key, [forget], once, INSTALLATION)  # else its name would be erased with the contact
     return Response(status_code=204) if changed.waiting is None else changed.waiting
 
 

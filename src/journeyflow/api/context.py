@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from journeyflow.api.errors import Unauthorized
+from journeyflow.api.once import Answers
 from journeyflow.bootstrap import Installation
 from journeyflow.clock import stopwatch
 from journeyflow.core.errors import NotAllowed
@@ -94,6 +95,7 @@ class Context:
     metrics: Metrics
     pressure: Pressure
     keyring: Keyring
+    answers: Answers
     flows: CurrentFlows
     simulations: Simulations
     stream: Stream

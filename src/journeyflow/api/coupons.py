@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from journeyflow.api import shapes
-from journeyflow.api.bodies import read_body
-from journeyflow.api.changes import RequestName, repeated, token_of
+from journeyflow.api.bodies import FileRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import UnknownFormat, problems
+from journeyflow.api.once import do_once, token_of
 from journeyflow.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.errors import Conflict, InvalidEvent, InvalidInput, NotFound
@@ -27,11 +27,10 @@ from journeyflow.db.idempotency import Token
 from journeyflow.db.store import read, write
 from journeyflow.services.code_files import CODES_MAX, judge, parse_codes
 
-BYTES_MAX: Final = 200_000_000
 REJECTED_MAX: Final = 10_000
 """So many codes that were not taken are told; the others are counted."""
 
-router = APIRouter(tags=["coupons"])
+router = APIRouter(tags=["coupons"], route_class=FileRoute)
 
 PoolId = Annotated[str, Path(max_length=64, description="the pool's id")]
 State = Literal["given", "redeemed", "left"]
@@ -162,7 +161,7 @@ def _code(one: GivenCode) -> Code:
         }
     },
 )
-async def upload_codes(request: Request, here: Here, pool: PoolId, name: RequestName = None) -> Uploaded:
+async def upload_codes(request: Request, here: Here, pool: PoolId) -> Uploaded:
     """Put codes into a pool with ``codes: uploaded``.
 
     Each code is judged on its own; those that can be taken are stored together. What the pool has, or had, is not
@@ -172,8 +171,8 @@ async def upload_codes(request: Request, here: Here, pool: PoolId, name: Request
     read_codes = _READERS.get(media_type)
     if read_codes is None:
         raise UnknownFormat(f"expected JSON or CSV, and Content-Type: {' or '.join(_READERS)}")
-    body = await read_body(request, BYTES_MAX)
-    once = await run_in_threadpool(token_of, request, name, body)
+    body = await request.body()
+    once = await token_of(request)
     return await run_in_threadpool(lambda: _store(here, pool, read_codes(body), once))
 
 
@@ -219,8 +218,8 @@ def _store(here: Context, pool: str, sent: Sent, once: Token | None) -> Uploaded
         document = _pool(connection, here, pool)
         if document.codes != "uploaded":
             raise Conflict(f"coupon pool {pool} does not say codes: uploaded, so that none can be")
-        again = repeated(connection, once, now)
-        new: set[str] = set() if again else set(codes.add(connection, pool, list(judged.codes), now))
+        do_once(connection, once, now)
+        new = set(codes.add(connection, pool, list(judged.codes), now))
         left = codes.counts(connection, pool)["left"]
     detail = {place: "is in the pool already" for code, place in judged.codes.items() if code not in new}
     for place in judged.doubled:

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import PreconditionFailed, problems
+from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.check.problem import InvalidDocuments, Problem
 from journeyflow.core.check.source import Source
@@ -159,7 +159,7 @@ def show_document(
     dependencies=[ADMIN],
 )
 def put_document(
-    here: Here, kind: Kind, id: Id, raw: Raw, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
+    here: Here, kind: Kind, id: Id, raw: Raw, once: Once, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Publish a version of a document; of a journey whose `status` is `draft` only the text is stored.
 
@@ -170,10 +170,12 @@ def put_document(
     installation = here.installation
     with read(installation.engine) as connection:  # compiling takes long, and events should not wait for it
         _checked(connection, here, Given([data], prune=False, dry_run=False, problems=[], lines=source)).demand()
+    now = installation.clock()
     with write(installation.engine) as connection:
+        do_once(connection, once, now)
         before = _newest(connection, kind, id)
         _demand_match(before, if_match, if_none_match)
-        stored = publish.put(connection, data, installation.clock(), installation.renderer)
+        stored = publish.put(connection, data, now, installation.renderer)
     here.wake()
     return _answer(stored, 201 if before is None else 200)
 
@@ -193,14 +195,16 @@ def _document(raw: RawText, kind: str, id_: str) -> Source:
 
 
 @router.delete("/v1/documents/{kind}/{id}", status_code=204, responses=problems(404, 409, 412), dependencies=[ADMIN])
-def delete_document(here: Here, kind: Kind, id: Id, if_match: IfMatch = None) -> None:
+def delete_document(here: Here, kind: Kind, id: Id, once: Once, if_match: IfMatch = None) -> None:
     """Take a document away that no other needs (rule 8.5)."""
     installation = here.installation
+    now = installation.clock()
     with write(installation.engine) as connection:
+        do_once(connection, once, now)
         before = _newest(connection, kind, id)
         if before is not None:
             _demand_match(before, if_match, None)
-        publish.remove(connection, kind, id, installation.clock(), installation.renderer)
+        publish.remove(connection, kind, id, now, installation.renderer)
     here.wake()
 
 
@@ -333,8 +337,7 @@ def apply_documents(here: Here, given: Set, once: Once) -> Shape:
         sources = _checked(connection, here, given).demand().sources
     with write(installation.engine) as connection:
         now = installation.clock()
-        if repeated(connection, once, now):
-            return _changes([], publish.notes(connection, sources), applied=True)
+        do_once(connection, once, now)
         made = publish.apply(connection, sources, given.prune, now, installation.renderer)
         notes = publish.notes(connection, sources)
     here.wake()

@@ -114,10 +114,10 @@ HEADERS: Final[Mapping[type[JourneyflowError], Mapping[str, str]]] = {
 
 
 class ProblemPart(BaseModel):
-    """One thing that is wrong: ``field`` of the request, or ``path`` inside ``document``."""
+    """One thing that is wrong. ``field`` is its place: in a document ``path``, or ``document`` where it has none."""
 
     detail: str = Field(description="what is wrong, and what was expected")
-    field: str | None = Field(default=None, description="the place in the request, such as `batch[3].timestamp`")
+    field: str | None = Field(default=None, description="the place, such as `batch[3].timestamp`")
     document: str | None = Field(default=None, description="the document, such as `documents[0]`")
     line: int | None = Field(default=None, description="the line of the text that was sent, from 1")
     path: str | None = Field(default=None, description="the place in the document, such as `nodes.first.template`")
@@ -205,6 +205,7 @@ def parts_of(error: JourneyflowError) -> Sequence[ProblemPart]:
 def document_part(problem: DocumentProblem) -> ProblemPart:
     """A problem of a document."""
     return ProblemPart(
+        field=problem.path or problem.file,
         document=problem.file,
         line=problem.line or None,
         path=problem.path,
@@ -228,7 +229,8 @@ def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None
 def refuse(request: Request, error: JourneyflowError) -> Response:
     """The answer to a request that ended with an error."""
     problem = problem_of(error)
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    # Whoever asks in this very process is told, and has no log to look into.
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not request.app.state.context.trusted:
         log.warning("request failed", path=request.url.path, status=problem.status, error=str(error))
     return answer(request, problem, _nearest(error, HEADERS))
 

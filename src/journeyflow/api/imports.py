@@ -12,22 +12,23 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from journeyflow.api.bodies import read_body, unfit
+from journeyflow.api.bodies import FileRoute, unfit
 from journeyflow.api.context import ADMIN, Context, Here
 from journeyflow.api.errors import problems
+from journeyflow.api.once import OF_MANY, do_once, token_of
 from journeyflow.api.segment_events import key_text
 from journeyflow.clock import stopwatch
 from journeyflow.core.errors import Busy, InvalidEvent
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox
+from journeyflow.db.idempotency import Token
 from journeyflow.db.store import read, write
 from journeyflow.services.data_files import parsed
 from journeyflow.services.imports import LINES_MAX, arrival
 from journeyflow.services.simulate_errors import BadLine
 from journeyflow.services.unusable import dates_of, unusable
 
-BYTES_MAX: Final = 200_000_000
 REJECTED_MAX: Final = 10_000
 """So many rejected lines are told; the others are counted."""
 UNUSABLE_MAX: Final = 100
@@ -35,7 +36,7 @@ UNUSABLE_MAX: Final = 100
 WAIT_SECONDS_MAX: Final = 5.0
 POLL_SECONDS: Final = 0.02
 
-router = APIRouter(tags=["imports"], dependencies=[ADMIN])
+router = APIRouter(tags=["imports"], dependencies=[ADMIN], route_class=FileRoute)
 _one_at_a_time = Lock()
 
 
@@ -71,13 +72,15 @@ async def import_contacts(request: Request, response: Response, here: Here) -> I
     if not _one_at_a_time.acquire(blocking=False):
         raise Busy("another import is on its way; nothing of this one was stored")
     try:
-        body = await read_body(request, BYTES_MAX)
+        body = await request.body()
+        once = await token_of(request)
         judged = await run_in_threadpool(_judge, here, body)
-        last = await run_in_threadpool(_store, here, judged.arrivals)
+        last = await run_in_threadpool(_store, here, judged.arrivals, once)
     finally:
         _one_at_a_time.release()
     handled = last is None or await _had_its_turn(here, *last)
     response.status_code = 200 if handled else 202
+    response.headers.update(OF_MANY)
     return Imported(
         imported=len(judged.arrivals),
         rejected=len(judged.rejected),
@@ -142,11 +145,12 @@ def _contact(line: bytes) -> dict[str, JSON]:
     return data
 
 
-def _store(here: Context, arrivals: list[tuple[str, Appear]]) -> tuple[str, int] | None:
+def _store(here: Context, arrivals: list[tuple[str, Appear]], once: Token | None) -> tuple[str, int] | None:
     """All of them, in one transaction; the last one's key and input."""
     if not arrivals:
         return None
     with write(here.installation.engine) as connection:
+        do_once(connection, once, here.installation.clock())
         ids = inbox.put(connection, arrivals)
     here.wake()
     return arrivals[-1][0], ids[-1]

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once, change, repeated
+from journeyflow.api.changes import change
 from journeyflow.api.contacts import ACCEPTED, describe
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import NeedsChoice, problems
+from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.api.segment_events import key_text
 from journeyflow.core.errors import Conflict, InvalidEvent
@@ -147,10 +148,8 @@ def pause_journey(here: Here, id: Id, once: Once, body: shapes.Pause | None = No
     """Let runs stand still and nobody in; or only the latter (rule 8.2)."""
     now = here.installation.clock()
     with write(here.installation.engine) as connection:
-        if repeated(connection, once, now):
-            row = row_of(connection, id)
-        else:
-            row = operate.pause(connection, id, now, body is not None and body.entries)
+        do_once(connection, once, now)
+        row = operate.pause(connection, id, now, body is not None and body.entries)
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)
@@ -173,10 +172,8 @@ def resume_journey(here: Here, id: Id, once: Once, body: shapes.Resume | None = 
             overdue,
         )
     with write(here.installation.engine) as connection:
-        if repeated(connection, once, now):
-            row = row_of(connection, id)
-        else:
-            row = operate.resume(connection, id, now, mode or "now", over)
+        do_once(connection, once, now)
+        row = operate.resume(connection, id, now, mode or "now", over)
         document = _document(connection, id)
     here.wake()
     return {**_shape(row, document), "overdue": overdue}
@@ -205,7 +202,8 @@ def archive_journey(here: Here, id: Id, once: Once) -> Shape:
     """End a journey for good: nobody enters any more, and all its runs exit (`archived`, rule 8.3)."""
     now = here.installation.clock()
     with write(here.installation.engine) as connection:
-        row = row_of(connection, id) if repeated(connection, once, now) else operate.archive(connection, id, now)
+        do_once(connection, once, now)
+        row = operate.archive(connection, id, now)
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once, repeated
 from journeyflow.api.context import ADMIN, Here
 from journeyflow.api.errors import problems
+from journeyflow.api.once import SHOWN_ONCE, Once, do_once, repeated
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.errors import Conflict, InvalidEvent
 from journeyflow.core.values import iso, to_micros
@@ -47,8 +47,9 @@ def list_keys(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
 
 
 @router.post("/v1/keys", response_model=shapes.MadeKey, status_code=201, responses=problems(409), dependencies=[ADMIN])
-def create_key(here: Here, body: shapes.NewKey, once: Once) -> Shape:
-    """Make a key; this answer is the only one that shows it, also to who repeats the request."""
+def create_key(here: Here, body: shapes.NewKey, once: Once, response: Response) -> Shape:
+    """Make a key; this answer is the only one that shows it: a request that is repeated under its name gets 409."""
+    response.headers.update(SHOWN_ONCE)
     if body.name == keys.FROM_SETTINGS:
         raise InvalidEvent("name", f"expected another name than {body.name!r}, which keys of the settings have")
     now = here.installation.clock()
@@ -62,11 +63,13 @@ def create_key(here: Here, body: shapes.NewKey, once: Once) -> Shape:
 
 
 @router.delete("/v1/keys/{id}", status_code=204, responses=problems(404, 409), dependencies=[ADMIN])
-def revoke_key(here: Here, id: Annotated[str, Path(max_length=64)]) -> None:
+def revoke_key(here: Here, id: Annotated[str, Path(max_length=64)], once: Once) -> None:
     """Revoke a key; other processes obey within two seconds."""
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
+        do_once(connection, once, now)
         admins = [one.id for one in keys.listed(connection) if one.scope == "admin" and one.revoked_at is None]
         if admins == [id]:
             raise Conflict("this is the last admin key; make another one first")
-        keys.revoke(connection, id, here.installation.clock())
+        keys.revoke(connection, id, now)
     here.keyring.forget()

@@ -11,6 +11,7 @@ from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
+from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.channels.base import Email
 from journeyflow.core.contact import Contact
@@ -83,11 +84,13 @@ def _shown(connection: Connection, here: Context, message: StoredMessage) -> Sha
 @router.post(
     "/v1/messages/{id}/retry", response_model=shapes.Message, responses=problems(404, 409), dependencies=[ADMIN]
 )
-def retry_message(here: Here, id: Id) -> Shape:
+def retry_message(here: Here, id: Id, once: Once) -> Shape:
     """Try a message that failed once more; consent, suppression and quiet hours are asked again."""
+    now = here.installation.clock()
     with write(here.installation.engine) as connection:
         message = _find(connection, id)
-        if not outbox.retry(connection, message, here.installation.clock()):
+        do_once(connection, once, now, message.contact)
+        if not outbox.retry(connection, message, now):
             raise Conflict(f"message {id} is {message.status}; only one that failed can be tried again")
         again = _find(connection, id)
     here.wake()

@@ -11,10 +11,11 @@ from starlette.responses import JSONResponse
 
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once, change
+from journeyflow.api.changes import change
 from journeyflow.api.contacts import ACCEPTED
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import problems
+from journeyflow.api.once import Once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.errors import Conflict, InvalidEvent, NotFound
 from journeyflow.core.inputs import Move, Remove
@@ -71,7 +72,7 @@ def run_trail(here: Here, id: Id, limit: Limit = 50, cursor: Cursor = None) -> S
 async def remove_run(here: Here, id: Id, once: Once) -> Shape | JSONResponse:
     """Take a contact out of a run: it exits (`removed`), what it queued and is not yet sent is withdrawn."""
     contact, run = await run_in_threadpool(_read, here, id)
-    if run.status != "active" and once is None:
+    if run.status != "active":
         raise Conflict(f"run {id} has ended: {run.status}")
     changed = await change(here, contact, [Remove(here.installation.clock(), id)], once)
     if changed.waiting is not None:
@@ -91,7 +92,7 @@ async def move_run(here: Here, id: Id, body: shapes.RunMove, once: Once) -> Shap
     What it queued stays queued. In a paused journey the run stands before the node until the journey goes on.
     """
     contact, run = await run_in_threadpool(_read, here, id)
-    if run.status != "active" and once is None:
+    if run.status != "active":
         raise Conflict(f"run {id} has ended: {run.status}")
     await run_in_threadpool(_demand_node, here, run, body)
     changed = await change(here, contact, [Move(here.installation.clock(), id, body.node, body.version)], once)

@@ -167,11 +167,10 @@ def _known(here: Context, keys: list[str], now: datetime) -> dict[str, Guarded]:
 
 
 def _without(one: Arrival, known: Guarded | None, place: Place, dropped: list[Rejected]) -> Arrival:
-    if known is None or not isinstance(one.input, Identify):
+    if known is None or not known.server or not isinstance(one.input, Identify):
         return one
     attributes = one.input.attributes
-    kept_safe = GUARDED if known.server else known.attributes.keys()
-    changed = [name for name in attributes if name in kept_safe and known.attributes.get(name) != attributes[name]]
+    changed = [name for name in attributes if name in GUARDED and known.attributes.get(name) != attributes[name]]
     if not changed:
         return one
     for name in changed:

@@ -9,11 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
 from journeyflow.api.bodies import StrictRoute
-from journeyflow.api.changes import Once
 from journeyflow.api.context import READ, Context, Here
 from journeyflow.api.errors import problems
 from journeyflow.api.pages import PRIVATE
-from journeyflow.api.paging import Page
+from journeyflow.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from journeyflow.api.shapes import Body, Instant
 from journeyflow.core.errors import Conflict, InvalidEvent, NotFound
 from journeyflow.core.local_time import zone
@@ -79,17 +78,20 @@ class SimulationStatus(BaseModel):
     responses=problems(404, 409, 429),
     dependencies=[READ],
 )
-def start_simulation(here: Here, body: SimulationOrder, once: Once, response: Response) -> Shape:
+def start_simulation(here: Here, body: SimulationOrder, response: Response) -> Shape:
     """Begin a simulation; it changes nothing and sends nothing. One runs at a time, in a process of its own."""
-    made = here.simulations.start(_order(here, body), once)
+    made = here.simulations.start(_order(here, body))
     response.headers["Location"] = f"/v1/simulations/{made.id}"
     return _shape(made)
 
 
 @router.get("/v1/simulations", response_model=Page[SimulationStatus], responses=problems(), dependencies=[READ])
-def list_simulations(here: Here) -> Shape:
+def list_simulations(here: Here, limit: Limit = 50, cursor: Cursor = None) -> Shape:
     """The simulations that this server remembers, newest first."""
-    return {"items": [_shape(one) for one in here.simulations.all()], "next_cursor": None}
+    place = read_cursor(cursor, (int,))
+    found = [one for one in here.simulations.all() if place is None or one.number < int(place[0])]
+    items, following = page_of(found, limit, lambda one: (one.number,))
+    return {"items": [_shape(one) for one in items], "next_cursor": following}
 
 
 @router.get("/v1/simulations/{id}", response_model=SimulationStatus, responses=problems(404), dependencies=[READ])

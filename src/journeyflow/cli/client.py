@@ -122,7 +122,7 @@ def _error(response: httpx.Response, problem: Mapping[str, Any]) -> Exception:  
 
 
 def _part(one: Mapping[str, Any]) -> str:  # Any: a part of problem+json
-    place = " ".join(str(one[name]) for name in ("document", "field", "path") if one.get(name))
+    place = " ".join(dict.fromkeys(str(one[name]) for name in ("document", "field") if one.get(name)))
     code = f"{one['code']} " if one.get("code") else ""
     value = f" (got {one['value']})" if one.get("value") else ""
     return f"{place}: {code}{one.get('detail')}{value}" if place else f"{code}{one.get('detail')}{value}"

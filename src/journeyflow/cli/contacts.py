@@ -46,9 +46,7 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     target = write_rejected(found)
     said = f"{console.counted(imported, 'contact')} imported"
     console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
-    if answer is not None:
-        _warn_of_unusable(found, answer)
-    rejected_lines.complain(found, target)
+    rejected_lines.complain(found, target, [] if answer is None else _unusable(found, answer))
 
 
 def _body(found: ContactFile) -> bytes:
@@ -65,15 +63,16 @@ def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
     found.rejected.sort(key=lambda one: one.number)
 
 
-def _warn_of_unusable(found: ContactFile, answer: Answer) -> None:
+def _unusable(found: ContactFile, answer: Answer) -> list[str]:
     """Which lines were imported though not all of their values can be used."""
     if not answer["unusable"]:
-        return
-    console.warn(f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used")
+        return []
+    told = [f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used"]
     for one in answer["unusable_lines"][:LAST]:
-        console.warn(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
+        told.append(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
     if answer["unusable"] > LAST:
-        console.warn(f"and {answer['unusable'] - LAST:,} more")
+        told.append(f"and {answer['unusable'] - LAST:,} more")
+    return told
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

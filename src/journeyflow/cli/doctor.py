@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 MASK: Final = "********"
 TOML: Final = "journeyflow.toml"
-OF_THE_COMMAND_LINE: Final = {"URL", "KEY", "DEBUG"}
+OF_THE_COMMAND_LINE: Final = {"URL": False, "KEY": True, "DEBUG": False}
+"""Options of commands that the environment may give, and only the environment; whether each is a secret."""
 _COLOURS: Final = {"ok": "green", "hint": "yellow", "wrong": "red"}
 
 
@@ -32,7 +33,7 @@ def doctor(database_url: DatabaseUrl = None) -> None:
     settings = load_settings(database_url=database_url)
     console.tabulate(("setting", "value", "origin"), setting_rows(settings, database_url is not None))
     console.say()
-    findings = [*_unknown_settings(), *_look(settings)]
+    findings = [*_unknown_settings(), *_guessable_keys(settings), *_look(settings)]
     for one in findings:
         first, *rest = one.text.splitlines()
         console.say(f"{one.verdict:5}  {one.what}: {first}", _COLOURS[one.verdict])
@@ -52,6 +53,10 @@ def setting_rows(settings: Settings, database_given: bool) -> list[tuple[str, st
     for name in type(settings).model_fields:
         origin = "--database-url" if name == "database_url" and database_given else _origin(name, filed)
         rows.append((f"{PREFIX}{name.upper()}", shown(getattr(settings, name)), origin))
+    for name, secret in OF_THE_COMMAND_LINE.items():
+        value = os.environ.get(f"{PREFIX}{name}")
+        told = MASK if value and secret else shown(value)
+        rows.append((f"{PREFIX}{name}", told, "default" if value is None else "environment"))
     return rows
 
 
@@ -96,14 +101,21 @@ def _unknown_settings() -> list[Finding]:
 
     known = {name.upper() for name in Settings.model_fields}
     named = [(variable, variable.upper().removeprefix(PREFIX)) for variable in os.environ if _is_ours(variable)]
+    named = [(variable, name) for variable, name in named if name not in OF_THE_COMMAND_LINE]
     named += [(f"{TOML}: {name}", name.upper()) for name in _filed()]
     found = []
     for written, name in named:
-        if name not in known | OF_THE_COMMAND_LINE:
+        if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; is {PREFIX if PREFIX in written else ''}{near[0]} meant?" if near else ""
             found.append(Finding("wrong", "settings", f"{written} is none{hint}"))
     return found
+
+
+def _guessable_keys(settings: Settings) -> list[Finding]:
+    from journeyflow.services.doctor import Finding
+
+    return [Finding("hint", "keys", told) for told in settings.guessable_keys()]
 
 
 def _is_ours(variable: str) -> bool:

@@ -71,6 +71,8 @@ def try_settings(settings: Settings) -> None:
     open_outlet(settings)
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
+    for told in settings.guessable_keys():
+        console.warn(told)
     if settings.base_url is None and not settings.email_url.get_secret_value().startswith("mailbox:"):
         console.warn(
             f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address"

@@ -266,12 +266,11 @@ class Actor:
 
     def _identify(self, item: Identify) -> None:
         self._meet(item.known, item.guarded)
+        self.contact.server = self.contact.server or not item.guarded
         if self._repeated(item.message_id):
             return
         self._exist(not item.imported, item.at)
-        guarded: Collection[str] = ()
-        if item.guarded:
-            guarded = GUARDED if self.contact.server else GUARDED & self.contact.attributes.keys()
+        guarded: Collection[str] = GUARDED if item.guarded and self.contact.server else ()
         changes = [((name,), value) for name, value in item.attributes.items() if name not in guarded]
         self.decision.set_attributes(changes, announced=not item.imported)
         self._after_change(item.imported)

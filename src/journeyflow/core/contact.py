@@ -165,7 +165,8 @@ class Contact:
     ``reckoned`` is when triggers that time fires next do so, by their key, as far as nothing that they look at has
     changed since, and ``met`` the flows by which the contact was handled last; neither is kept.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
-    (rule 10.4). ``server`` tells one that a server named so, from one that only browsers did, whose key is public.
+    (rule 10.4). ``server`` tells one that a server has identified (named so, or told of) from one that only browsers
+    have, whose key is public.
     """
 
     key: str

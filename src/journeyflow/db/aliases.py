@@ -39,6 +39,7 @@ from journeyflow.db.tables import (
     events,
     messages,
     refusals,
+    requests,
     runs,
     seen,
     timers,
@@ -131,7 +132,7 @@ def move(connection: Connection, moves: Sequence[Joining]) -> None:
     _rekey(connection, moved, events, {"number": events.c.number + moved.c.events})
     _rekey(connection, moved, trail, {"number": trail.c.number + moved.c.records, "former": former})
     _rekey(connection, moved, messages, {"number": messages.c.number + moved.c.records})
-    for table in (calls, runs):
+    for table in (calls, requests, runs):
         _rekey(connection, moved, table, {})
     _move_seen(connection, moved)
     _move_entries(connection, moves)

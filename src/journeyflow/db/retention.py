@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 from journeyflow.core.values import to_micros
 from journeyflow.db.months import END, FIRST
 from journeyflow.db.store import on_postgresql
-from journeyflow.db.tables import SHARD, calls, events, firings, messages, refusals, seen, trail
+from journeyflow.db.tables import SHARD, calls, events, firings, messages, refusals, requests, seen, trail
 from journeyflow.db.turns import DAY_US
 
-TABLES: Final = {table.name: table for table in (events, trail, messages, calls, refusals, seen, firings)}
+TABLES: Final = {table.name: table for table in (events, trail, messages, calls, refusals, seen, requests, firings)}
 """What is kept for a while only, by name."""
 
 Limits = Mapping[str, datetime]
@@ -65,6 +65,8 @@ def _older(name: str, before: datetime) -> ColumnElement[bool]:
             return refusals.c.day < at // DAY_US
         case "seen":
             return seen.c.at < at
+        case "requests":
+            return requests.c.at < at
         case "firings":  # what fired so long ago is missed by far more than a schedule catches up with
             return firings.c.at < at
         case _:

@@ -185,6 +185,21 @@ seen = _table(
     _must("at", Instant),
 )
 
+requests = _table(
+    "requests",
+    "distributed",
+    _key("shard", SmallInteger),
+    _key("contact", Key),
+    _key("name", _text(64)),
+    _must("asked", _text(64)),
+    _must("at", Instant),
+    Column("status", SmallInteger),
+    Column("headers", Json),
+    Column("body", Text),
+    rowid=True,
+)
+Index("ix_requests_name", requests.c.name)
+
 entries = _table(
     "entries",
     "distributed",

@@ -165,7 +165,7 @@ def addresses_of(connection: Connection, people: Iterable[Contact]) -> dict[str,
 
 
 class Guarded(NamedTuple):
-    """What a contact has of what a browser may not change; ``server``: a server named it, so that it gets none."""
+    """What a contact has of what a browser may not change where a server has identified it (``server``)."""
 
     attributes: dict[str, JSON]
     server: bool
@@ -186,9 +186,18 @@ def guarded_attributes(
         if isinstance(item, Identify | Appear | Event):
             had = known.get(key, Guarded({}, server=False))
             new = {} if isinstance(item, Event) else _chosen(item.attributes, names)
-            named = item.known and not (not isinstance(item, Appear) and item.guarded)
-            known[key] = Guarded({**had.attributes, **new}, had.server or named)
+            known[key] = Guarded({**had.attributes, **new}, had.server or _by_server(item))
     return {key: known.get(people.get(key, key), Guarded({}, server=False)) for key in asked}
+
+
+def _by_server(item: Identify | Appear | Event) -> bool:
+    match item:
+        case Identify():
+            return not item.guarded
+        case Event():
+            return item.known and not item.guarded
+        case Appear():
+            return item.known
 
 
 def _chosen(attributes: Mapping[str, JSON], names: frozenset[str]) -> dict[str, JSON]:

@@ -79,11 +79,11 @@ class Ingest:
         return done
 
     def submit_once(
-        self, contact: str, inputs: Sequence[Input], token: Token, now: datetime, asker: str | None = None
+        self, contact: str, inputs: Sequence[Input], token: Token, now: datetime, whose: str | None = None
     ) -> tuple[list[int], datetime]:
         """Store inputs of a contact, unless the same request brought them before.
 
-        :param asker: whose requests it is among, where not the contact's.
+        :param whose: whose request it is, with whom it is erased, where not the contact's.
         :returns: their ids, none if it did; and when the request came first.
 
         Unlike ``submit`` it waits until they are on disk, in a transaction of their own.
@@ -91,7 +91,7 @@ class Ingest:
         :raises Conflict: when another request had that name.
         """
         with write(self._engine) as connection:
-            first = idempotency.claim(connection, contact if asker is None else asker, token, now)
+            first = idempotency.claim(connection, contact if whose is None else whose, token, now)
             ids = inbox.put(connection, [(contact, item) for item in inputs]) if first is None else []
         self._wake()
         return ids, first or now

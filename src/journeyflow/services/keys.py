@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, select, update
 
-from journeyflow.core.errors import InvalidValue, NotFound
+from journeyflow.core.errors import NotFound
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db import bulk
 from journeyflow.db.contacts import instant
@@ -33,18 +33,15 @@ class Key(NamedTuple):
 
 
 def _digest(secret: str) -> str:
-    """Keys are 256 random bits, so that one plain hash is enough."""
+    """Keys are 256 random bits, so that one plain hash is enough; of short ones of one's own ``Settings`` warns."""
     return sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def create(connection: Connection, scope: Scope, name: str | None, now: datetime, secret: str | None = None) -> str:
     """A new key; it is shown now and never again.
 
-    :param secret: an own key instead of a made one, at least 16 characters.
-    :raises InvalidValue: when an own key is too short.
+    :param secret: an own key instead of a made one.
     """
-    if secret is not None and len(secret) < 16:
-        raise InvalidValue(f"expected an {scope} key of at least 16 characters")
     made = secret or f"jf_{scope}_{token_urlsafe(32)}"
     bulk.insert(connection, keys, [(str(uuid4()), _digest(made), scope, name, to_micros(now), None)])
     return made

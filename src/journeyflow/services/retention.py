@@ -15,7 +15,7 @@ from journeyflow.db.history import current_workspace
 from journeyflow.db.store import is_postgresql, read, write
 
 REMEMBERED: Final = timedelta(days=30)
-"""How long ids of events (rule 1.5) and refusals (rule 9.4) are kept."""
+"""How long ids of events (rule 1.5), refusals (rule 9.4) and requests with a name are kept."""
 
 FIRINGS_REMEMBERED: Final = timedelta(days=400)
 """How long the instants at which schedules fired are kept."""
@@ -35,6 +35,7 @@ def limits(kept: Retention, now: datetime) -> dict[str, datetime]:
         "calls": now - kept.messages,
         "refusals": now - REMEMBERED,
         "seen": now - REMEMBERED,
+        "requests": now - REMEMBERED,
         "firings": now - FIRINGS_REMEMBERED,
     }
 

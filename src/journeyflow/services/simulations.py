@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
@@ -22,8 +23,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from journeyflow.core.errors import Busy, Conflict, InvalidInput, JourneyflowError, NotFound, SystemFailure
-from journeyflow.db.idempotency import Token
+from journeyflow.core.errors import Busy, InvalidInput, JourneyflowError, NotFound, SystemFailure
 from journeyflow.services.simulation_files import CONTACTS, EVENTS, FLOWS, Order
 
 log = structlog.get_logger()
@@ -41,9 +41,13 @@ WriteFiles = Callable[[Path, Order], None]
 
 @dataclass(slots=True)
 class Simulated:
-    """One simulation: how it stands, and what came of it. ``result`` is the object of ``simulate --json``."""
+    """One simulation: how it stands, and what came of it.
+
+    ``number`` counts those of this server; ``result`` is the object of ``simulate --json``.
+    """
 
     id: str
+    number: int
     journeys: tuple[str, ...]
     created_at: datetime
     status: Status = "running"
@@ -51,7 +55,6 @@ class Simulated:
     result: dict[str, Any] | None = None  # Any: JSON
     error: str | None = None
     report: bytes | None = None
-    asked: Token | None = None
     unwanted: bool = False
 
 
@@ -66,6 +69,7 @@ class Simulations:
         self._clock = clock
         self._seconds_max = seconds_max
         self._kept: dict[str, Simulated] = {}
+        self._numbers = count(1)
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
@@ -73,22 +77,15 @@ class Simulations:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def start(self, order: Order, asked: Token | None = None) -> Simulated:
-        """Begin; or what the same request began before.
+    def start(self, order: Order) -> Simulated:
+        """Begin.
 
         :raises Busy: while another one runs.
-        :raises Conflict: when another request had that name.
         """
         with self._lock:
-            if asked is not None:
-                known = next((one for one in self._kept.values() if one.asked and one.asked.key == asked.key), None)
-                if known is not None and known.asked == asked:
-                    return known
-                if known is not None:
-                    raise Conflict("this Idempotency-Key came before with another request; each needs one of its own")
             if self._closed or any(one.status == "running" for one in self._kept.values()):
                 raise Busy("another simulation is running; ask again when it is done")
-            made = Simulated(str(uuid4()), tuple(order.journeys), self._clock(), asked=asked)
+            made = Simulated(str(uuid4()), next(self._numbers), tuple(order.journeys), self._clock())
             self._kept[made.id] = made
             while len(self._kept) > KEPT_MAX:
                 del self._kept[next(iter(self._kept))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from secrets import randbelow
 from typing import Final, NamedTuple
@@ -101,6 +102,10 @@ class Dispatcher(Loop):
         return outcome
 
     async def _deliver(self, one: Ready) -> Outcome:
+        outcome = await self._outcome(one)
+        return replace(outcome, subject=one.outgoing.subject) if isinstance(one.outgoing, Email) else outcome
+
+    async def _outcome(self, one: Ready) -> Outcome:
         try:
             async with asyncio.timeout(DELIVERY_SECONDS_MAX):
                 provider_id = await self._outlet.deliver(one.outgoing)
@@ -111,8 +116,7 @@ class Dispatcher(Loop):
         except Exception as error:
             log.exception("a message can't be delivered", message=one.message.id)
             return self._failed(one, Refused(f"{type(error).__name__}: {error}"))
-        subject = one.outgoing.subject if isinstance(one.outgoing, Email) else None
-        return Outcome(one.message, "sent", self._clock(), subject=subject, provider_id=provider_id)
+        return Outcome(one.message, "sent", self._clock(), provider_id=provider_id)
 
     def _failed(self, one: Ready, error: DeliveryError) -> Outcome:
         outcome = after_failure(one.message, error, self._clock(), randbelow(1000) / 1000)
