@@ -22,8 +22,9 @@ from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.db import inbox
 from journeyflow.db.store import read, write
+from journeyflow.services.contact_lines import arrival
 from journeyflow.services.data_files import parsed
-from journeyflow.services.imports import LINES_MAX, arrival
+from journeyflow.services.imports import LINES_MAX
 from journeyflow.services.simulate_errors import BadLine
 from journeyflow.services.unusable import dates_of, unusable
 

@@ -1,10 +1,10 @@
-"""``journeyflow contacts``: import them, show what is known of one, and erase one."""
+"""``journeyflow contacts``: import and export them, show what is known of one, and erase one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import orjson
 import typer
@@ -15,13 +15,18 @@ from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
 if TYPE_CHECKING:
-    from journeyflow.services.imports import ContactFile
+    from journeyflow.services.imports import ImportFile
 
 app = typer.Typer(no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip.", show_default=False)]
 Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
+Target = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON Lines, CSV or Parquet; - is standard output, as JSON Lines.")
+]
 LAST = 20
+STDOUT: Final = Path("-")
+CONTACTS_PER_PAGE: Final = 1_000
 
 
 # --- import ----------------------------------------------------------------------------------------------------------
@@ -51,11 +56,11 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
     rejected_lines.complain(found, target)
 
 
-def _body(found: ContactFile) -> bytes:
-    return b"".join(orjson.dumps(line.contact, option=orjson.OPT_APPEND_NEWLINE) for line in found.lines)
+def _body(found: ImportFile) -> bytes:
+    return b"".join(orjson.dumps(line.data, option=orjson.OPT_APPEND_NEWLINE) for line in found.lines)
 
 
-def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
+def _add_rejected(found: ImportFile, refused: Sequence[Answer]) -> None:
     """What the API did not take, by its line in the file."""
     from journeyflow.services.imports import Rejected
 
@@ -65,7 +70,7 @@ def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
     found.rejected.sort(key=lambda one: one.number)
 
 
-def _warn_of_unusable(found: ContactFile, answer: Answer) -> None:
+def _warn_of_unusable(found: ImportFile, answer: Answer) -> None:
     """Which lines were imported though not all of their values can be used."""
     if not answer["unusable"]:
         return
@@ -74,6 +79,29 @@ def _warn_of_unusable(found: ContactFile, answer: Answer) -> None:
         console.warn(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
     if answer["unusable"] > LAST:
         console.warn(f"and {answer['unusable'] - LAST:,} more")
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+@app.command("export")
+def export_contacts(
+    target: Target = STDOUT, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Write all contacts as `contacts import` and `simulate` read them.
+
+    The file's name says in which form: .jsonl, .csv (both also .gz) or .parquet. JSON Lines and Parquet keep everything
+    that an import knows; a CSV, which is for spreadsheets, has no types, and what it can't keep is told.
+    """
+    from journeyflow.services.contact_files import writing
+
+    with reach(server, key, database_url) as client, writing(target) as writer:
+        for contact in client.items("/v1/exports/contacts", CONTACTS_PER_PAGE):
+            writer.write(contact)
+    for told in writer.notes():
+        console.warn(told)
+    if target != STDOUT:
+        console.say(f"{console.counted(writer.count, 'contact')} exported to {target}")
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

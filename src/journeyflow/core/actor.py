@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
-from journeyflow.core.consent import Turned
+from journeyflow.core.consent import Turned, take_over
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.counting import store
@@ -285,6 +285,7 @@ class Actor:
             self._arrive(item.at, item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
         self.decision.change_tags(item.tags, (), announced=False)
+        take_over(self.decision, item)
         self.decision.compare(silently=not (new and item.announced))
         self._welcome_members()
 
