@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import orjson
 import typer
 
-from journeyflow.cli import console
-from journeyflow.cli import rejected as rejected_lines
+from journeyflow.cli import console, imports
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip.", show_default=False)]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip; Parquet.", show_default=False)
+]
 Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
 Target = Annotated[
     Path, typer.Argument(metavar="FILE", help="JSON Lines, CSV or Parquet; - is standard output, as JSON Lines.")
@@ -38,47 +39,22 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
 
     Attributes and tags are merged into contacts that exist. Lines that can't be taken are written to FILE.rejected.
     """
-    from journeyflow.services.imports import read_contacts, write_rejected
+    from journeyflow.services.imports import read_contacts
 
     found = read_contacts(file)
-    answer = None
-    if found.lines:
-        with reach(server, key, database_url, absent="made", decides=True) as client:
-            answer = client.send("/v1/imports/contacts", _body(found), "application/x-ndjson")
-        _add_rejected(found, answer["rejected_lines"])
-    rejected = len(found.rejected) + (0 if answer is None else answer["rejected"] - len(answer["rejected_lines"]))
-    imported = 0 if answer is None else answer["imported"]
-    target = write_rejected(found)
-    said = f"{console.counted(imported, 'contact')} imported"
-    console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
-    if answer is not None:
-        _warn_of_unusable(found, answer)
-    rejected_lines.complain(found, target)
+    answer = imports.send(found, "/v1/imports/contacts", server, key, database_url)
+    imports.tell(found, answer, "contact", [] if answer is None else [*_unusable(found, answer)])
 
 
-def _body(found: ImportFile) -> bytes:
-    return b"".join(orjson.dumps(line.data, option=orjson.OPT_APPEND_NEWLINE) for line in found.lines)
-
-
-def _add_rejected(found: ImportFile, refused: Sequence[Answer]) -> None:
-    """What the API did not take, by its line in the file."""
-    from journeyflow.services.imports import Rejected
-
-    for one in refused:
-        line = found.lines[one["line"] - 1]
-        found.rejected.append(Rejected(line.number, line.written, one["detail"]))
-    found.rejected.sort(key=lambda one: one.number)
-
-
-def _warn_of_unusable(found: ImportFile, answer: Answer) -> None:
+def _unusable(found: ImportFile, answer: Answer) -> Iterator[str]:
     """Which lines were imported though not all of their values can be used."""
     if not answer["unusable"]:
         return
-    console.warn(f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used")
+    yield f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used"
     for one in answer["unusable_lines"][:LAST]:
-        console.warn(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
+        yield f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}"
     if answer["unusable"] > LAST:
-        console.warn(f"and {answer['unusable'] - LAST:,} more")
+        yield f"and {answer['unusable'] - LAST:,} more"
 
 
 # --- export ----------------------------------------------------------------------------------------------------------

@@ -216,9 +216,9 @@ class Actor:
         self.decision.view.fresh.clear()
         self.effects.forgotten.append(self.contact.key)
 
-    def _exist(self, announced: bool, at: datetime) -> None:
+    def _exist(self, announced: bool, at: datetime, created_at: datetime | None = None) -> None:
         if not self.contact.exists:
-            self.decision.create(self.now, announced)
+            self.decision.create(created_at or self.now, announced)
             self._arrive(at, announced)
 
     def _arrive(self, at: datetime, announced: bool) -> None:
@@ -248,7 +248,7 @@ class Actor:
         self._meet(event.known, event.guarded)
         if self._repeated(event.message_id):
             return
-        self._exist(not event.imported, event.at)
+        self._exist(not event.imported, event.at, event.occurred_at if event.imported else None)
         if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
             claimed = event.occurred_at
             event = Event(

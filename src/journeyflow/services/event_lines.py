@@ -110,6 +110,12 @@ class UnknownMembers:
             if name in self._places or len(self._places) < UNKNOWN_MAX:
                 self._places.setdefault(printable(name[:NAME_LENGTH_MAX]), place)
 
+    def drop(self, data: dict[str, JSON], place: str) -> None:
+        """Note what is not read of a record, and take it away."""
+        self.look(data, place)
+        for name in data.keys() - FIELDS:
+            del data[name]
+
     def notes(self) -> Sequence[str]:
         """A sentence for each."""
         known = ", ".join(sorted(FIELDS))
