@@ -17,16 +17,16 @@ segment: buyers
 name: Buyers
 when: {event: Order Completed, count: {gte: 2}}
 """
-SIGNED: Final = {"contact": "ann", "event": "Signed Up", "occurred_at": "2025-03-01T10:00:00Z"}
-BOUGHT: Final = {
+SIGNED: Final[dict[str, Any]] = {"contact": "ann", "event": "Signed Up", "occurred_at": "2025-03-01T10:00:00Z"}
+BOUGHT: Final[dict[str, Any]] = {
     "contact": "ann",
     "event": "Order Completed",
     "occurred_at": "2025-03-02T10:00:00Z",
     "properties": {"total": 41.5, "items": ["tea"]},
     "message_id": "order-1",
 }
-AGAIN: Final = {**BOUGHT, "occurred_at": "2025-04-02T10:00:00Z", "message_id": "order-2"}
-EVENTS: Final = [BOUGHT, SIGNED, AGAIN]
+AGAIN: Final[dict[str, Any]] = {**BOUGHT, "occurred_at": "2025-04-02T10:00:00Z", "message_id": "order-2"}
+EVENTS: Final[list[dict[str, Any]]] = [BOUGHT, SIGNED, AGAIN]
 
 
 @pytest.fixture
@@ -140,7 +140,12 @@ def test_what_is_not_read_is_told_with_its_first_place(applied: Path) -> None:
 
 
 def test_attributes_and_merges_are_history_too_in_the_order_in_which_they_came(applied: Path) -> None:
-    first = {"contact": "v-1", "event": "$identify", "occurred_at": "2025-01-01T00:00:00Z", "properties": {"plan": "a"}}
+    first: dict[str, Any] = {
+        "contact": "v-1",
+        "event": "$identify",
+        "occurred_at": "2025-01-01T00:00:00Z",
+        "properties": {"plan": "a"},
+    }
     later = first | {"occurred_at": "2025-01-02T00:00:00Z", "properties": {"plan": "b"}}
     merge = first | {"event": "$merge", "occurred_at": "2025-01-03T00:00:00Z", "properties": {"into": "ann"}}
 
