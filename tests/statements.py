@@ -53,6 +53,7 @@ ACROSS: Final = {
     "retention.expired_shards": "which shards have something to be tidied up, which is then done shard by shard",
     "runs.by_id": BY_ID,
     "runs.overdue": "how many wait too long, for somebody who watches",
+    "replay.contacts_after": "all contacts, page by page",
     "runs.page": "a list of all runs, page by page",
     "segments.count_certain": REPORT,
     "segments.possible_members": "a list of contacts, page by page; for a firing it names its group",

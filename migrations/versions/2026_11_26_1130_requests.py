@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, SmallInteger, String, Text
 
 revision = "2026_11_26_1130"
-down_revision = "2026_11_26_0450"
+down_revision = "2026_11_26_1050"
 branch_labels = None
 depends_on = None
 

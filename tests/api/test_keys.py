@@ -91,10 +91,13 @@ def test_the_last_admin_key_can_not_be_revoked(shop: Shop) -> None:
         ("GET", "/v1/keys"),
         ("POST", "/v1/contacts"),
         ("POST", "/v1/imports/contacts"),
+        ("POST", "/v1/imports/events"),
+        ("GET", "/v1/exports/contacts"),
         ("POST", "/v1/documents:apply"),
         ("PUT", "/v1/documents/journey/welcome"),
         ("DELETE", "/v1/documents/journey/welcome"),
         ("POST", "/v1/journeys/welcome/pause"),
+        ("POST", "/v1/journeys/welcome/publish"),
         ("POST", "/v1/keys"),
     ],
 )

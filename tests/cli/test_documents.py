@@ -238,3 +238,17 @@ def test_keys_are_made_listed_and_revoked(applied: Path) -> None:
 
     assert done("keys", "revoke", mine["id"]) == f"key {mine['id']} is revoked\n"
     assert call("keys", "revoke", mine["id"]).exit_code == 1
+
+
+def test_a_draft_is_published_by_name(flows: Path) -> None:
+    file = flows / "welcome.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("journey: welcome", "journey: welcome\nstatus: draft"))
+    done("apply", flows)
+
+    assert done("journeys", "publish", "welcome") == "welcome is live: version 2 is published\n"
+    assert done("journeys", "publish", "welcome") == "welcome is live: version 2 is published\n"
+
+    file.write_text(text.replace("journey: welcome", "journey: welcome\nstatus: live"))
+    assert done("apply", flows) == "nothing was to be changed\n"
+    assert call("journeys", "publish", "unknown").exit_code == 1

@@ -12,7 +12,8 @@ import pytest
 from journeyflow.core.errors import InvalidInput
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
-from journeyflow.services.imports import ContactFile, arrival, read_contacts, write_rejected
+from journeyflow.services.contact_lines import arrival
+from journeyflow.services.imports import ImportFile, read_contacts, write_rejected
 from journeyflow.services.simulate_errors import BadLine
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -24,8 +25,8 @@ def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def contacts(found: ContactFile) -> list[dict[str, JSON]]:
-    return [line.contact for line in found.lines]
+def contacts(found: ImportFile) -> list[dict[str, JSON]]:
+    return [line.data for line in found.lines]
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -94,14 +95,14 @@ def test_a_quote_that_never_ends_rejects_the_file(tmp_path: Path) -> None:
 
 
 def test_rejected_rows_are_written_with_number_and_reason(tmp_path: Path) -> None:
-    found = read_contacts(written(tmp_path, "c.csv", 'contact,name\n,"No, body"\nbob\nann,Ann\n'))
+    found = read_contacts(written(tmp_path, "c.csv", 'contact,name\ncat,"No, body",x\nbob\nann,Ann\n'))
 
     target = write_rejected(found)
 
     assert target == tmp_path / "c.csv.rejected"
     assert target.read_text().splitlines() == [
         "line,reason,contact,name",
-        '2,"contact: expected text of 1 to 255 characters, found nothing",,"No, body"',
+        '2,"expected 2 cells as in the header, found 3",cat,"No, body",x',
         '3,"expected 2 cells as in the header, found 1",bob',
     ]
 
@@ -163,7 +164,12 @@ def test_a_time_of_creation_is_local_to_the_contact(place: str) -> None:
         ({"contact": "ann", "tags": {"a": 1}}, "tags"),
         ({"contact": "ann", "created_at": "soon"}, "created_at"),
         ({"contact": "ann", "created_at": "2026-03-02T10:00:01Z"}, "created_at"),
-        ({"contact": "ann", "topics": {"offers": True}}, "topics"),
+        ({"contact": "ann", "plan": "gold"}, "plan"),
+        ({"contact": "ann", "topics": {"offers": "yes"}}, "topics.offers"),
+        ({"contact": "ann", "topics": ["offers"]}, "topics"),
+        ({"contact": "ann", "unsubscribed": ["email"]}, "unsubscribed"),
+        ({"contact": "ann", "attributes": {"email": "a@b.example"}, "suppressed": ["post"]}, "suppressed"),
+        ({"contact": "ann", "anonymous": 1}, "anonymous"),
     ],
 )
 def test_what_is_wrong_with_a_contact_names_the_field(data: dict[str, JSON], field: str) -> None:

@@ -29,8 +29,9 @@ from journeyflow.services.simulations import Simulations
 from journeyflow.services.stream import Stream
 
 ROUTERS: Final = (
-    "segment_protocol", "contacts", "imports", "documents", "journeys", "runs", "segments", "messages", "coupons",
-    "simulations", "keys", "preferences", "tracking", "surveys", "templates", "operations", "stream", "reference",
+    "segment_protocol", "contacts", "imports", "exports", "documents", "journeys", "runs", "segments", "messages",
+    "coupons", "simulations", "keys", "preferences", "tracking", "surveys", "templates", "operations", "stream",
+    "reference",
 )  # fmt: skip
 """The modules with endpoints, in the order of the reference; one under ``/v1/NAME`` is called so."""
 

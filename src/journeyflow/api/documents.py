@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from journeyflow.api import shapes
 from journeyflow.api.bodies import StrictRoute
 from journeyflow.api.context import ADMIN, READ, Context, Here
-from journeyflow.api.errors import PreconditionFailed, problems
+from journeyflow.api.errors import problems
+from journeyflow.api.matching import IfMatch, demand_match, etag_of, newest_of
 from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.core.check.problem import InvalidDocuments, Problem
@@ -39,9 +40,6 @@ router = APIRouter(tags=["documents"], route_class=StrictRoute)
 KindName = Literal["workspace", "journey", "segment", "template", "layout", "partial", "coupon_pool", "survey"]
 Kind = Annotated[KindName, Path(description="the first key")]
 Id = Annotated[str, Path(max_length=64, description="the value of the first key")]
-IfMatch = Annotated[
-    str | None, Header(max_length=200, description="the `ETag` that the author saw; `*`: whichever there is")
-]
 IfNoneMatch = Annotated[str | None, Header(max_length=200, description="`*`: only where there is none yet")]
 REQUEST: Final = "(request)"
 _YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
@@ -78,26 +76,8 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:  # Any: JSON Schema
 # --- one document ----------------------------------------------------------------------------------------------------
 
 
-def _newest(connection: Connection, kind: str, id_: str) -> StoredDocument | None:
-    found = documents.versions(connection, kind, id_, limit=1)
-    return found[0] if found and found[0].status != "removed" else None
-
-
-def _etag(document: StoredDocument) -> str:
-    return f'"{document.version}"'
-
-
-def _demand_match(document: StoredDocument | None, if_match: str | None, if_none_match: str | None) -> None:
-    tags = {tag.strip().removeprefix("W/") for tag in (if_match or "").split(",")}
-    if if_match is not None and (document is None or not tags & {"*", _etag(document)}):
-        now = "it does not exist" if document is None else f"it is at version {document.version}"
-        raise PreconditionFailed(f"the document was changed meanwhile: {now}; read it again")
-    if if_none_match is not None and if_none_match.strip() == "*" and document is not None:
-        raise PreconditionFailed(f"the document exists already, at version {document.version}")
-
-
 def _answer(document: StoredDocument, status: int = 200) -> Response:
-    return JSONResponse(document.document, status, {"ETag": _etag(document)})
+    return JSONResponse(document.document, status, {"ETag": etag_of(document)})
 
 
 @router.get("/v1/documents", response_model=shapes.DocumentPage, responses=problems(), dependencies=[READ])
@@ -140,7 +120,7 @@ def show_document(
 ) -> Response:
     """A document as its author wrote it: the newest text, or that of a version."""
     with read(here.installation.engine) as connection:
-        found = _newest(connection, kind, id)
+        found = newest_of(connection, kind, id)
         if version is not None:
             found = next((one for one in documents.versions(connection, kind, id) if one.version == version), None)
     if found is None:
@@ -173,8 +153,8 @@ def put_document(
     now = installation.clock()
     with write(installation.engine) as connection:
         do_once(connection, once, now)
-        before = _newest(connection, kind, id)
-        _demand_match(before, if_match, if_none_match)
+        before = newest_of(connection, kind, id)
+        demand_match(before, if_match, if_none_match)
         stored = publish.put(connection, data, now, installation.renderer)
     here.wake()
     return _answer(stored, 201 if before is None else 200)
@@ -201,9 +181,9 @@ def delete_document(here: Here, kind: Kind, id: Id, once: Once, if_match: IfMatc
     now = installation.clock()
     with write(installation.engine) as connection:
         do_once(connection, once, now)
-        before = _newest(connection, kind, id)
+        before = newest_of(connection, kind, id)
         if before is not None:
-            _demand_match(before, if_match, None)
+            demand_match(before, if_match)
         publish.remove(connection, kind, id, now, installation.renderer)
     here.wake()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
@@ -16,6 +16,7 @@ from journeyflow.api.changes import change
 from journeyflow.api.contacts import ACCEPTED, describe
 from journeyflow.api.context import ADMIN, READ, Context, Here
 from journeyflow.api.errors import NeedsChoice, problems
+from journeyflow.api.matching import IfMatch, demand_match, etag_of, newest_of
 from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.api.segment_events import key_text
@@ -139,6 +140,28 @@ def journey_runs(
 
 
 # --- changing --------------------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/v1/journeys/{id}/publish", response_model=shapes.Journey, responses=problems(404, 409, 412), dependencies=[ADMIN]
+)
+def publish_journey(here: Here, id: Id, once: Once, response: Response, if_match: IfMatch = None) -> Shape:
+    """Publish the text of a draft; where the newest text is published already, nothing is new (rule 8.1).
+
+    `If-Match` and the `ETag` of the answer are those of `/v1/documents/journey/{id}`.
+    """
+    from journeyflow.services.publish import publish_draft  # noqa: PLC0415  # only this needs what checks documents
+
+    installation = here.installation
+    now = installation.clock()
+    with write(installation.engine) as connection:
+        do_once(connection, once, now)
+        demand_match(newest_of(connection, "journey", id), if_match)
+        publish_draft(connection, id, now, installation.renderer)
+        row, newest = row_of(connection, id), documents.versions(connection, "journey", id, limit=1)[0]
+    here.wake()
+    response.headers["ETag"] = etag_of(newest)
+    return _shape(row, newest.document)
 
 
 @router.post(

@@ -199,18 +199,21 @@ def _track(data: Properties, place: str, sending: Sending, whose: Whose) -> Arri
     name = data.get("event")
     if not isinstance(name, str):
         raise InvalidEvent(f"{place}event", "expected the name of the event")
-    _key_text(name, f"{place}event", NAME_LENGTH_MAX)
     properties = _mapping(data, "properties", place)
-    if name in ENGINE_NAMES:
-        raise InvalidEvent(f"{place}event", f"expected another name: {name} is what journeyflow itself tells")
-    if name in PROVIDER_NAMES:
-        _judge_provided(name, properties, place, sending)
+    if sending.browser and name in PROVIDER_NAMES:
+        raise InvalidEvent(f"{place}event", f"expected another name: with a browser key nobody can send {name}")
+    demand_name(name, properties, place)
     return _event(name, properties, data, place, sending, whose)
 
 
-def _judge_provided(name: str, properties: Properties, place: str, sending: Sending) -> None:
-    if sending.browser:
-        raise InvalidEvent(f"{place}event", f"expected another name: with a browser key nobody can send {name}")
+def demand_name(name: str, properties: Properties, place: str) -> None:
+    """See that an event of this name may come from outside.
+
+    :raises InvalidEvent: when it may not; names the field.
+    """
+    _key_text(name, f"{place}event", NAME_LENGTH_MAX)
+    if name in ENGINE_NAMES:
+        raise InvalidEvent(f"{place}event", f"expected another name: {name} is what journeyflow itself tells")
     # A topic that can't be read must not become "everything", which is what no topic means (rule 5.8).
     topic = properties.get("topic")
     if name in CONSENT_NAMES and topic is not None and not (isinstance(topic, str) and topic):

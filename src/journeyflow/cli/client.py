@@ -56,11 +56,11 @@ class Client:
         """Take something away."""
         return self._ask("DELETE", path, {})
 
-    def items(self, path: str, **query: object) -> Iterator[Answer]:
+    def items(self, path: str, per_page: int = ITEMS_PER_PAGE, **query: object) -> Iterator[Answer]:
         """Everything in a list, page after page."""
         cursor: str | None = None
         while True:
-            page = self.get(path, limit=ITEMS_PER_PAGE, cursor=cursor, **query)
+            page = self.get(path, limit=per_page, cursor=cursor, **query)
             yield from page["items"]
             cursor = page["next_cursor"]
             if cursor is None:

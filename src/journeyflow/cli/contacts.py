@@ -1,27 +1,33 @@
-"""``journeyflow contacts``: import them, show what is known of one, and erase one."""
+"""``journeyflow contacts``: import and export them, show what is known of one, and erase one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import orjson
 import typer
 
-from journeyflow.cli import console
-from journeyflow.cli import rejected as rejected_lines
+from journeyflow.cli import console, imports
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 
 if TYPE_CHECKING:
-    from journeyflow.services.imports import ContactFile
+    from journeyflow.services.imports import ImportFile
 
 app = typer.Typer(no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip.", show_default=False)]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV or JSON Lines, plain or gzip; Parquet.", show_default=False)
+]
 Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's key.", show_default=False)]
+Target = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON Lines, CSV or Parquet; - is standard output, as JSON Lines.")
+]
 LAST = 20
+STDOUT: Final = Path("-")
+CONTACTS_PER_PAGE: Final = 1_000
 
 
 # --- import ----------------------------------------------------------------------------------------------------------
@@ -33,46 +39,45 @@ def import_contacts(file: File, server: Server = None, key: ApiKey = None, datab
 
     Attributes and tags are merged into contacts that exist. Lines that can't be taken are written to FILE.rejected.
     """
-    from journeyflow.services.imports import read_contacts, write_rejected
+    from journeyflow.services.imports import read_contacts
 
     found = read_contacts(file)
-    answer = None
-    if found.lines:
-        with reach(server, key, database_url, absent="made", decides=True) as client:
-            answer = client.send("/v1/imports/contacts", _body(found), "application/x-ndjson")
-        _add_rejected(found, answer["rejected_lines"])
-    rejected = len(found.rejected) + (0 if answer is None else answer["rejected"] - len(answer["rejected_lines"]))
-    imported = 0 if answer is None else answer["imported"]
-    target = write_rejected(found)
-    said = f"{console.counted(imported, 'contact')} imported"
-    console.say(said if target is None else f"{said}, {console.counted(rejected, 'line')} rejected")
-    rejected_lines.complain(found, target, [] if answer is None else _unusable(found, answer))
+    answer = imports.send(found, "/v1/imports/contacts", server, key, database_url)
+    imports.tell(found, answer, "contact", [] if answer is None else [*_unusable(found, answer)])
 
 
-def _body(found: ContactFile) -> bytes:
-    return b"".join(orjson.dumps(line.contact, option=orjson.OPT_APPEND_NEWLINE) for line in found.lines)
-
-
-def _add_rejected(found: ContactFile, refused: Sequence[Answer]) -> None:
-    """What the API did not take, by its line in the file."""
-    from journeyflow.services.imports import Rejected
-
-    for one in refused:
-        line = found.lines[one["line"] - 1]
-        found.rejected.append(Rejected(line.number, line.written, one["detail"]))
-    found.rejected.sort(key=lambda one: one.number)
-
-
-def _unusable(found: ContactFile, answer: Answer) -> list[str]:
+def _unusable(found: ImportFile, answer: Answer) -> Iterator[str]:
     """Which lines were imported though not all of their values can be used."""
     if not answer["unusable"]:
-        return []
-    told = [f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used"]
+        return
+    yield f"{console.counted(answer['unusable'], 'line')} imported with a value that can't be used"
     for one in answer["unusable_lines"][:LAST]:
-        told.append(f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}")
+        yield f"{found.path}:{found.lines[one['line'] - 1].number}: {one['detail']}"
     if answer["unusable"] > LAST:
-        told.append(f"and {answer['unusable'] - LAST:,} more")
-    return told
+        yield f"and {answer['unusable'] - LAST:,} more"
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+@app.command("export")
+def export_contacts(
+    target: Target = STDOUT, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None
+) -> None:
+    """Write all contacts as `contacts import` and `simulate` read them.
+
+    The file's name says in which form: .jsonl, .csv (both also .gz) or .parquet. JSON Lines and Parquet keep everything
+    that an import knows; a CSV, which is for spreadsheets, has no types, and what it can't keep is told.
+    """
+    from journeyflow.services.contact_files import writing
+
+    with reach(server, key, database_url) as client, writing(target) as writer:
+        for contact in client.items("/v1/exports/contacts", CONTACTS_PER_PAGE):
+            writer.write(contact)
+    for told in writer.notes():
+        console.warn(told)
+    if target != STDOUT:
+        console.say(f"{console.counted(writer.count, 'contact')} exported to {target}")
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

@@ -125,6 +125,17 @@ def _object(text: str) -> Answer:
     return found
 
 
+@app.command("publish")
+def publish(journey: Id, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None) -> None:
+    """Publish the draft of a journey: who enters from now on enters its newest text.
+
+    Take `status: draft` out of its file as well, else the next `apply` stores that text as a draft again.
+    """
+    with reach(server, key, database_url) as client:
+        found = client.post(f"/v1/journeys/{path_part(journey)}/publish")
+    console.say(f"{journey} is {found['status']}: version {found['version']} is published")
+
+
 @app.command("pause")
 def pause(
     journey: Id, entries: Entries = False, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None

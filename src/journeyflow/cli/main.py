@@ -18,6 +18,7 @@ from journeyflow.cli import (
     contacts,
     coupons,
     doctor,
+    events,
     explain,
     journeys,
     keys,
@@ -105,9 +106,10 @@ app.command("apply")(publish.apply)
 app.command("simulate")(simulate.simulate)
 app.command("explain")(explain.explain)
 app.command("send-test")(send_test.send_test)
-app.add_typer(contacts.app, name="contacts", help="Import contacts; show what is known of one; erase one.")
+app.add_typer(contacts.app, name="contacts", help="Import and export contacts; show what is known of one; erase one.")
+app.add_typer(events.app, name="events", help="Import events as history.")
 app.add_typer(coupons.app, name="coupons", help="Put codes into coupon pools; show how many are left.")
-app.add_typer(journeys.app, name="journeys", help="List, show, pause, resume and archive journeys; let contacts in.")
+app.add_typer(journeys.app, name="journeys", help="List, show, publish, pause, resume and archive journeys.")
 app.add_typer(runs.app, name="runs", help="Show runs, end them, or move them to another node.")
 app.add_typer(segments.app, name="segments", help="List segments, count and list the contacts in one.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 Events = Annotated[
     list[Path] | None,
     typer.Option(
-        help="JSON Lines, plain or gzip; Parquet with journeyflow[parquet]. May come often.", show_default=False
+        help="JSON Lines or CSV, plain or gzip; Parquet with journeyflow[parquet]. May come often.", show_default=False
     ),
 ]
-Contacts = Annotated[Path | None, typer.Option(help="CSV or JSON Lines, plain or gzip; events make contacts too.")]
+Contacts = Annotated[
+    Path | None, typer.Option(help="CSV or JSON Lines, plain or gzip; Parquet; events make contacts too.")
+]
 Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Earlier events are history.")]
 Until = Annotated[str | None, typer.Option(metavar="INSTANT", help="The end of the clock, itself included.")]

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from journeyflow.core.conditions import CLOCK_TOLERANCE, Because
-from journeyflow.core.consent import Turned
+from journeyflow.core.consent import Turned, take_over
 from journeyflow.core.consent import apply as apply_consent
 from journeyflow.core.contact import Contact, Memory, Run
 from journeyflow.core.counting import store
@@ -216,9 +216,9 @@ class Actor:
         self.decision.view.fresh.clear()
         self.effects.forgotten.append(self.contact.key)
 
-    def _exist(self, announced: bool, at: datetime) -> None:
+    def _exist(self, announced: bool, at: datetime, created_at: datetime | None = None) -> None:
         if not self.contact.exists:
-            self.decision.create(self.now, announced)
+            self.decision.create(created_at or self.now, announced)
             self._arrive(at, announced)
 
     def _arrive(self, at: datetime, announced: bool) -> None:
@@ -248,7 +248,7 @@ class Actor:
         self._meet(event.known, event.guarded)
         if self._repeated(event.message_id):
             return
-        self._exist(not event.imported, event.at)
+        self._exist(not event.imported, event.at, event.occurred_at if event.imported else None)
         if event.occurred_at > event.at + CLOCK_TOLERANCE:  # rule 1.10
             claimed = event.occurred_at
             event = Event(
@@ -284,6 +284,7 @@ class Actor:
             self._arrive(item.at, item.announced)
         self.decision.set_attributes([((name,), value) for name, value in item.attributes.items()], announced=False)
         self.decision.change_tags(item.tags, (), announced=False)
+        take_over(self.decision, item)
         self.decision.compare(silently=not (new and item.announced))
         self._welcome_members()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from journeyflow.core.address import ATTRIBUTES, written
@@ -10,7 +11,7 @@ from journeyflow.core.contact import Address, Contact
 from journeyflow.core.decision import Decision
 from journeyflow.core.effects import AddressTurn
 from journeyflow.core.identity import normal_address
-from journeyflow.core.inputs import Event, Input
+from journeyflow.core.inputs import Appear, Event, Input
 
 Turned = frozenset[str]
 """The topics to which consent has changed."""
@@ -19,6 +20,8 @@ _NONE: Final[Turned] = frozenset()
 
 def turns_address(item: Input) -> bool:
     """Whether it may unsubscribe an address from everything, or give it back."""
+    if isinstance(item, Appear):
+        return bool(item.unsubscribed)
     return isinstance(item, Event) and item.name in ("Unsubscribed", "Subscribed") and not _named_topic(item)
 
 
@@ -80,6 +83,21 @@ def _unsubscribe_from_everything(decision: Decision, event: Event, given: bool) 
         decision.contact.topics.update((topic.id, given) for topic in decision.library.workspace.topics)
 
 
+def take_over(decision: Decision, item: Appear) -> None:
+    """Take a file's word for what the contact was told or said; a "no" on either side stays one (as in rule 10.2)."""
+    contact = decision.contact
+    contact.topics = join_topics(contact.topics, item.topics)
+    for channel in ATTRIBUTES:
+        own = written(contact.attributes, channel)
+        unsubscribed, suppressed = channel in item.unsubscribed, channel in item.suppressed
+        if own is not None and (unsubscribed or suppressed):
+            _change_address(
+                decision, channel, own, suppressed=suppressed or None, unsubscribed=unsubscribed or None, imported=True
+            )
+    if item.topics or item.unsubscribed or item.suppressed:
+        decision.consent_changed()
+
+
 def _named_email(event: Event) -> str | None:
     """The address that the event itself is about."""
     named = event.properties.get("email")
@@ -103,6 +121,12 @@ def _change_address(
     )
     if unsubscribed is not None and unsubscribed != known.unsubscribed:
         decision.effects.turned.append(AddressTurn(decision.contact.key, channel, normal, imported))
+
+
+def join_topics(known: Mapping[str, bool], other: Mapping[str, bool]) -> dict[str, bool]:
+    """What two contacts who are one person said about topics: an explicit "no" on either side wins (rule 10.2)."""
+    names = [*known, *(topic for topic in other if topic not in known)]
+    return {topic: known.get(topic, True) and other.get(topic, True) for topic in names}
 
 
 def join_addresses(decision: Decision, other: Contact) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from journeyflow.core.channel import Channel
 from journeyflow.core.contact import Contact
 from journeyflow.core.values import JSON
 
@@ -111,7 +112,8 @@ class Appear:
     """The contact comes into being with these attributes and tags: a row of a contacts file.
 
     Without ``created_at`` it does not come into being yet: this is what is known of a contact that an event will make.
-    ``known`` as in :class:`Identify`.
+    ``known`` as in :class:`Identify`. ``topics`` is what the contact said about topics; by the channels
+    ``unsubscribed`` it is unsubscribed from everything, by ``suppressed`` its address is suppressed.
     """
 
     at: datetime
@@ -120,6 +122,9 @@ class Appear:
     tags: tuple[str, ...] = ()
     announced: bool = False
     known: bool = False
+    topics: dict[str, bool] = field(default_factory=dict)
+    unsubscribed: tuple[Channel, ...] = ()
+    suppressed: tuple[Channel, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

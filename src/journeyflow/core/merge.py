@@ -98,12 +98,6 @@ def _entries(known: Mapping[str, Entry], other: Mapping[str, Entry]) -> dict[str
     return joined
 
 
-def _topics(known: Mapping[str, bool], other: Mapping[str, bool]) -> dict[str, bool]:
-    """An explicit "no" on either side wins."""
-    names = [*known, *(topic for topic in other if topic not in known)]
-    return {topic: known.get(topic, True) and other.get(topic, True) for topic in names}
-
-
 def _coupons(known: Contact, other: Contact) -> list[Coupon]:
     for coupon in other.coupons:
         coupon.given_to = coupon.given_to or other.key
@@ -119,7 +113,7 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     "created_at": lambda known, other: min(filter(None, (known.created_at, other.created_at)), default=None),
     "attributes": lambda known, other: {**other.attributes, **known.attributes},
     "tags": lambda known, other: list(dict.fromkeys([*known.tags, *other.tags])),
-    "topics": lambda known, other: _topics(known.topics, other.topics),
+    "topics": lambda known, other: consent.join_topics(known.topics, other.topics),
     "counts": lambda known, other: _aggregates(known.counts, other.counts),
     "leaves": _leaves,
     # The later silence is that of the joined contact; the earlier was broken by it.

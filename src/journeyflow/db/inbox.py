@@ -226,6 +226,8 @@ def encode(item: Arrival) -> tuple[str, dict[str, object]]:
                 "tags": item.tags,
                 "announced": item.announced,
             }
+            consent = {"topics": item.topics, "unsubscribed": item.unsubscribed, "suppressed": item.suppressed}
+            row.update((name, said) for name, said in consent.items() if said)
             return "appear", _named(row, item.known)
         case Enroll():
             return "enroll", {"journey": item.journey, "properties": item.properties}
@@ -292,7 +294,10 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Arrival:  # Any: wh
         case "appear":
             created_at = instant(data["created_at"])
             known = "anonymous" not in data
-            return Appear(at, created_at, data["attributes"], tuple(data["tags"]), data["announced"], known)
+            attributes, tags = data["attributes"], tuple(data["tags"])
+            unsubscribed, suppressed = tuple(data.get("unsubscribed", ())), tuple(data.get("suppressed", ()))
+            consent = (data.get("topics", {}), unsubscribed, suppressed)
+            return Appear(at, created_at, attributes, tags, data["announced"], known, *consent)
         case "enroll":
             return Enroll(at, data["journey"], data["properties"])
         case "remove":

@@ -196,15 +196,13 @@ class TurnMemory:
         return (contact, message_id) in self._seen
 
     def _seen_of_batch(self) -> set[tuple[str, str]]:
-        arriving = [
-            (shard_of(contact), contact, item.message_id)
+        arriving = (
+            (contact, item.message_id)
             for contact, items in self._inputs.items()
             for item in items
             if isinstance(item, Event | Identify) and item.message_id is not None
-        ]
-        asked = bulk.asked_triple_rows(self._connection, arriving)
-        rows = self._connection.execute(_asked_seen(bulk.asked_triples(self._connection)), asked)
-        return {(contact, message_id) for contact, message_id in rows.all()}
+        )
+        return read_seen(self._connection, arriving)
 
     # --- messages and codes -------------------------------------------------------------------------------------------
 
@@ -328,6 +326,13 @@ def read_messages(
             )
         )  # fmt: skip
     return found
+
+
+def read_seen(connection: Connection, arriving: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of (contact, message id) those of which the contact has had an event (rule 1.5)."""
+    asked = bulk.asked_triple_rows(connection, ((shard_of(contact), contact, id_) for contact, id_ in arriving))
+    rows = connection.execute(_asked_seen(bulk.asked_triples(connection)), asked)
+    return {(contact, message_id) for contact, message_id in rows.all()}
 
 
 def read_addresses(connection: Connection, digests: Iterable[str]) -> dict[str, Address]:

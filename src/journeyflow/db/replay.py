@@ -1,26 +1,29 @@
-"""The contacts and events of a shard as they are stored, for whoever runs journeys over them once more."""
+"""Contacts and events as they are stored, for whoever takes them out or runs journeys over them once more."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.db import forgotten
+from journeyflow.db.claims import Place
 from journeyflow.db.tables import contacts, events
 
 
 class StoredContact(NamedTuple):
-    """A contact as it stands."""
+    """A contact as it stands; ``topics`` is what it said about topics."""
 
     contact: str
     created_at: datetime
     attributes: dict[str, JSON]
     tags: list[str]
+    topics: dict[str, bool]
+    known: bool
 
 
 class HandledEvent(NamedTuple):
@@ -35,11 +38,26 @@ class HandledEvent(NamedTuple):
 
 def contacts_of(connection: Connection, shard: int) -> Iterator[StoredContact]:
     """The contacts of a shard, by key."""
-    columns = (contacts.c.contact, contacts.c.created_at, contacts.c.state)
-    query = select(*columns).where(contacts.c.shard == shard).order_by(contacts.c.contact)
-    for contact, created_at, text in connection.execute(query):
-        state = orjson.loads(text)
-        yield StoredContact(contact, from_micros(created_at), state["attributes"], state["tags"])
+    query = select(*_STORED).where(contacts.c.shard == shard).order_by(contacts.c.contact)
+    return (_stored(*row) for row in connection.execute(query))
+
+
+def contacts_after(connection: Connection, after: Place | None, limit: int) -> list[StoredContact]:
+    """The next contacts behind a place, by shard and key."""
+    key = (contacts.c.shard, contacts.c.contact)
+    query = select(*_STORED).order_by(*key).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [_stored(*row) for row in connection.execute(query)]
+
+
+_STORED: Final = (contacts.c.contact, contacts.c.created_at, contacts.c.state)
+
+
+def _stored(contact: str, created_at: int, text: str) -> StoredContact:
+    state = orjson.loads(text)
+    known = "anonymous" not in state
+    return StoredContact(contact, from_micros(created_at), state["attributes"], state["tags"], state["topics"], known)
 
 
 def events_of(

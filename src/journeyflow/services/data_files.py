@@ -22,9 +22,11 @@ from journeyflow.services.simulate_errors import BadLine
 
 LINE_BYTES_MAX: Final = 1_000_000
 KEY_LENGTH_MAX: Final = 255
+NAME_LENGTH_MAX: Final = 200
 YEARS: Final = range(1000, 9000)
 """Far enough from the ends of the calendar for every wait (at most 100 years)."""
 TOO_DEEP: Final = f"expected at most {DEPTH_MAX} lists and objects inside each other"
+SAVE_AS_UTF_8: Final = "save the file as UTF-8 (spreadsheets call it CSV UTF-8)"
 INSTANT: Final = "an instant in ISO 8601 such as 2026-03-02T10:00:00Z"
 
 
@@ -79,6 +81,16 @@ def csv_reader(file: IO[bytes]) -> Any:
     """Rows of cells; what is no UTF-8 comes as half surrogates, so that the error can name its line."""
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     return csv.reader(text, strict=True)
+
+
+def is_text(cell: str) -> bool:
+    """Whether a cell was UTF-8."""
+    return cell.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in cell)
+
+
+def readable(cell: str) -> str:
+    """The cell with the bytes that are no UTF-8 written out."""
+    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def instant(field: str, value: JSON, local: ZoneInfo) -> datetime:

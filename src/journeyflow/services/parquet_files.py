@@ -26,20 +26,30 @@ def is_parquet(path: Path) -> bool:
         return False
 
 
-# Any: whatever Arrow knows
-def rows(path: Path, columns: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """The rows with the values of those columns that the file has; what is null is missing.
+def pyarrow_for(path: Path, what: str) -> Any:  # Any: pyarrow has no types
+    """The package, for reading or writing a file.
 
-    :raises InvalidInput: when the file can't be read, or pyarrow is not installed.
+    :raises InvalidInput: when it is not installed.
     """
     try:
         import pyarrow  # noqa: PLC0415  # an extra, which need not be there
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # as above
     except ImportError:
-        raise InvalidInput(f"{path}: reading Parquet needs the extra: pip install 'journeyflow[parquet]'") from None
+        raise InvalidInput(f"{path}: {what} Parquet needs the extra: pip install 'journeyflow[parquet]'") from None
+    return pyarrow
+
+
+# Any: whatever Arrow knows
+def rows(path: Path, columns: frozenset[str] | None) -> Iterator[dict[str, Any]]:
+    """The rows with the values of those columns (``None``: of all) that the file has; what is null is missing.
+
+    :raises InvalidInput: when the file can't be read, or pyarrow is not installed.
+    """
+    pyarrow = pyarrow_for(path, "reading")
     try:
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  # an extra, which need not be there
+
         with ParquetFile(path) as file:
-            chosen = [name for name in file.schema_arrow.names if name in columns]
+            chosen = [name for name in file.schema_arrow.names if columns is None or name in columns]
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=chosen):
                 for row in _to_microseconds(batch, pyarrow).to_pylist(maps_as_pydicts="lossy"):
                     yield {name: value for name, value in row.items() if value is not None}

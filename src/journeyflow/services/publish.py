@@ -61,7 +61,11 @@ def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list
 def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
     """What applying documents does not alter, though they do not work as they say before somebody does something."""
     pools = [source.data for source in sources if source.kind == "coupon_pool"]
-    return [*_archived_by_hand(connection, sources), *empty_pools(connection, pools)]
+    return [
+        *_archived_by_hand(connection, sources),
+        *_drafts_of_live(connection, sources),
+        *empty_pools(connection, pools),
+    ]
 
 
 def empty_pools(connection: Connection, pools: Iterable[dict[str, JSON]]) -> Iterator[str]:
@@ -73,6 +77,18 @@ def empty_pools(connection: Connection, pools: Iterable[dict[str, JSON]]) -> Ite
             yield (
                 f"coupon pool {name} has no codes: whoever comes to it gets none; "
                 f"journeyflow coupons import {name} FILE brings some"
+            )
+
+
+def _drafts_of_live(connection: Connection, sources: Sequence[Source]) -> Iterator[str]:
+    """A sentence for each journey that goes on as it was published, though its file says draft (rule 8.1)."""
+    states = documents.journey_rows(connection)
+    for source in sources:
+        row = states.get(source.id) if source.kind == "journey" else None
+        if row is not None and row.version and row.state != "archived" and source.data.get("status") == "draft":
+            yield (
+                f"journey {source.id} goes on as version {row.version}: its file says status: draft, so that its text "
+                f"is only stored; take that line out, or say journeyflow journeys publish {source.id}"
             )
 
 
@@ -216,6 +232,24 @@ def put(
         _judge_everybody(connection, before, now)
     documents.raise_epoch(connection)
     return stored
+
+
+def publish_draft(connection: Connection, id_: str, now: datetime, renderer: Renderer) -> StoredDocument:
+    """Publish the text of a journey that is stored as a draft, as it says ``status: live``; else nothing is new.
+
+    :raises NotFound: when there is no such journey.
+    :raises Conflict: when it is archived.
+    :raises InvalidDocuments: when it is wrong by now.
+    """
+    one_at_a_time(connection, documents.PUBLISHING)
+    found = documents.versions(connection, "journey", id_, limit=1)
+    if not found or found[0].status == "removed":
+        raise NotFound(f"there is no journey {id_}")
+    if found[0].status == "stored":
+        return put(connection, {**found[0].document, "status": "live"}, now, renderer)
+    if found[0].document.get("status") == "archived" or documents.journey_rows(connection)[id_].state == "archived":
+        raise Conflict(f"journey {id_} is archived, and stays so; give the new one another id")
+    return found[0]
 
 
 def remove(connection: Connection, kind: str, id_: str, now: datetime, renderer: Renderer) -> None:

@@ -22,6 +22,15 @@ class BadLine(InvalidInput):
         return cls(f"{field}: expected {expected}, found {'nothing' if found is None else shortened(found)}")
 
 
+class BrokenFile(InvalidInput):
+    """A file can't be read on from some line."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
 class LineErrors:
     """Keeps the first :data:`TOLD_MAX` errors and counts the others."""
 
@@ -42,6 +51,14 @@ class LineErrors:
             yield
         except BadLine as error:
             self.add(file, line, error)
+
+    @contextmanager
+    def noting_broken(self, file: Path) -> Iterator[None]:
+        """Note from where on the file that the work inside reads can't be read, and end that work."""
+        try:
+            yield
+        except BrokenFile as error:
+            self.add(file, error.line, BadLine(error.reason))
 
     def finish(self) -> None:
         """Where there was an error, tell of them all.

@@ -17,6 +17,7 @@ from journeyflow.core.inputs import ENGINE_NAMES
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import replay
 from journeyflow.db.store import read
+from journeyflow.services.exports import contact_lines
 
 EVENTS_MAX: Final = 300_000
 CONTACTS_MAX: Final = 100_000
@@ -89,7 +90,8 @@ class _History:
         contacts, events = self._files
         for shard in range(SHARDS * self._order.sample // 100 or 1):
             with read(engine) as connection:
-                self._count("contacts", _write(contacts, map(_contact, replay.contacts_of(connection, shard))))
+                stored = [*replay.contacts_of(connection, shard)]
+                self._count("contacts", _write(contacts, contact_lines(connection, stored)))
                 found = replay.events_of(connection, shard, self._order.until, self._without)
                 self._count("events", _write(events, map(_event, found)))
 
@@ -112,15 +114,6 @@ def _emitted(documents: Iterable[Mapping[str, JSON]]) -> set[str]:
         if isinstance(node, dict) and node.get("type") == "emit"
     )
     return {name for node in nodes if isinstance(name := node.get("event"), str)}
-
-
-def _contact(stored: replay.StoredContact) -> Line:
-    return {
-        "contact": stored.contact,
-        "attributes": stored.attributes,
-        "tags": [*stored.tags],
-        "created_at": iso(stored.created_at),
-    }
 
 
 def _event(handled: replay.HandledEvent) -> Line:
