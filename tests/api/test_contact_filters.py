@@ -93,6 +93,9 @@ def test_addresses_from_before_there_was_a_look_up_are_found(tmp_path: Path) -> 
             connection.exec_driver_sql("DROP TABLE holders")
             connection.exec_driver_sql("DROP TABLE departures")
             connection.exec_driver_sql("DROP TABLE pauses")
+            connection.exec_driver_sql("DROP TABLE requests")
+            by_time = "ix_messages_shard_contact_queued_at ON messages (shard, contact, queued_at)"
+            connection.exec_driver_sql(f"CREATE INDEX {by_time}")
             for column in ("timers_from", "shards"):
                 connection.exec_driver_sql(f"ALTER TABLE claims DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '2026_11_25_2250'")
