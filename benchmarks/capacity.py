@@ -34,6 +34,7 @@ from benchmarks.made_requests import batch_bodies, request, send_all
 from benchmarks.measure import console, print_table
 from benchmarks.serving import Server
 from journeyflow.clock import sleep
+from journeyflow.services.garbage import collect_rarely
 
 SAMPLE: Final = 400
 """So many operations after a checkpoint touch hardly a page twice."""
@@ -51,6 +52,7 @@ LATE_SECONDS: Final = 3600.0
 def run(options: Namespace) -> bool:
     """Measure, print; false where the day is not what the model says."""
     contacts: int = options.capacity_contacts
+    collect_rarely()  # as serve and worker do
     with database() as server:
         constants = measure(server, contacts)
         console.print(f"what an operation costs on PostgreSQL, {contacts:,} contacts")
