@@ -157,6 +157,20 @@ def test_attributes_and_merges_are_history_too_in_the_order_in_which_they_came(a
     assert done("events", "import", "e.jsonl") == "0 events imported, 4 there before\n"
 
 
+def test_who_is_told_of_is_a_customer_since_then_and_who_is_merged_was_a_visitor(applied: Path) -> None:
+    at: dict[str, Any] = {"occurred_at": "2020-01-01T00:00:00Z"}
+    signed_up = at | {"contact": "cid", "event": "$identify", "properties": {"plan": "a"}}
+    looked = at | {"contact": "v-2", "event": "Looked"}
+    merge = at | {"contact": "v-2", "event": "$merge", "properties": {"into": "cid"}}
+
+    done("events", "import", written("e.jsonl", signed_up, looked, merge))
+
+    (cid,) = [orjson.loads(line) for line in done("contacts", "export").splitlines()]
+    assert (cid["contact"], cid["created_at"]) == ("cid", "2020-01-01T00:00:00.000000Z")
+    assert "anonymous" not in cid
+    assert data("contacts", "show", "v-2", "--json")["contact"] == "cid"
+
+
 def test_a_simulation_reads_the_same_csv(applied: Path) -> None:
     found = data("simulate", applied, "--events", written("e.csv", *EVENTS), "--json")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -186,21 +187,28 @@ def _judge_events(here: Context, body: bytes) -> Judged:
         history = History(zone(here.flows.at(connection).library.workspace.timezone), now)
     judged = Judged([], [], [], 0)
     found: list[tuple[EventLine, Happened]] = []
+    visitors: set[str] = set()
     for number, line in _numbered(body):
         try:
             event = history.read(_object(line))
             _demand_fit(event)
-            item = event.as_input(now, imported=True)
+            item = event.as_input(now, imported=True, known=True)
             if isinstance(item, Merge):
                 key_text(item.into, "properties.into")
+                visitors.add(event.contact)
             _demand_room(judged, "events")
         except (BadLine, InvalidEvent) as error:
             judged.rejected.append(RejectedLine(line=number, detail=str(error)))
         else:
             found.append((event, item))
     found.sort(key=lambda one: one[0].received_at)
-    new = [*_new(here, found)]
-    return judged._replace(arrivals=new, repeated=len(found) - len(new))
+    new = [(key, _unknown(item) if key in visitors else item) for key, item in _new(here, found)]
+    return judged._replace(arrivals=[*new], repeated=len(found) - len(new))
+
+
+def _unknown(item: Happened) -> Happened:
+    """A server tells of its customers, but who turns out to be one was a visitor."""
+    return item if isinstance(item, Merge) else replace(item, known=False)
 
 
 def _demand_fit(event: EventLine) -> None:
@@ -210,7 +218,7 @@ def _demand_fit(event: EventLine) -> None:
         raise BadLine(f"properties: expected at most {EVENT_BYTES_MAX // 1024} kB")
 
 
-def _new(here: Context, found: Sequence[tuple[EventLine, Happened]]) -> Iterator[tuple[str, Input]]:
+def _new(here: Context, found: Sequence[tuple[EventLine, Happened]]) -> Iterator[tuple[str, Happened]]:
     """What contacts have not had; the engine would pass over the others as well, and nobody could count them."""
     taken: set[tuple[str, str]] = set()
     for start in range(0, len(found), SEEN_AT_ONCE):

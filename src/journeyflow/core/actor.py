@@ -269,7 +269,7 @@ class Actor:
         self.contact.server = self.contact.server or not item.guarded
         if self._repeated(item.message_id):
             return
-        self._exist(not item.imported, item.at)
+        self._exist(not item.imported, item.at, item.occurred_at)
         guarded: Collection[str] = GUARDED if item.guarded and self.contact.server else ()
         changes = [((name,), value) for name, value in item.attributes.items() if name not in guarded]
         self.decision.set_attributes(changes, announced=not item.imported)

@@ -57,7 +57,7 @@ class Identify:
     """New values of attributes; ``null`` takes one away. ``imported`` changes fire nothing.
 
     ``known`` says that the contact was named by its user id; ``guarded`` that a browser says so, which leaves what is
-    :data:`GUARDED` as the contact has it.
+    :data:`GUARDED` as the contact has it. ``occurred_at``: when that was, of what is imported.
     """
 
     at: datetime
@@ -66,6 +66,7 @@ class Identify:
     imported: bool = False
     known: bool = False
     guarded: bool = False
+    occurred_at: datetime | None = None
 
 
 @dataclass(slots=True, frozen=True)

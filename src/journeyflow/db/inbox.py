@@ -214,6 +214,8 @@ def encode(item: Arrival) -> tuple[str, dict[str, object]]:
             }
             if item.guarded:
                 traits["guarded"] = True
+            if item.occurred_at is not None:
+                traits["occurred_at"] = to_micros(item.occurred_at)
             return "identify", _named(traits, item.known)
         case SetTags():
             return "tags", {"add": item.add, "remove": item.remove, "imported": item.imported}
@@ -286,6 +288,7 @@ def decode(kind: str, at: datetime, data: dict[str, Any]) -> Arrival:  # Any: wh
                 data["imported"],
                 "anonymous" not in data,
                 data.get("guarded", False),
+                instant(data.get("occurred_at")),
             )
         case "tags":
             return SetTags(at, tuple(data["add"]), tuple(data["remove"]), data["imported"])

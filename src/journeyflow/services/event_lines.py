@@ -36,13 +36,14 @@ class EventLine(NamedTuple):
     properties: dict[str, JSON]
     message_id: str | None
 
-    def as_input(self, at: datetime, *, imported: bool) -> Happened:
+    def as_input(self, at: datetime, *, imported: bool, known: bool = False) -> Happened:
         """The input that it is: an event, or new attributes (``$identify``), or a merge (``$merge``, rule 10)."""
         if self.name == "$identify":
-            return Identify(at, self.properties, self.message_id, imported)
+            since = self.occurred_at if imported else None
+            return Identify(at, self.properties, self.message_id, imported, known, occurred_at=since)
         if self.name == "$merge":
             return Merge(at, _text(self.properties, "into", KEY_LENGTH_MAX, "properties."))
-        return Event(at, self.name, self.occurred_at, self.properties, self.message_id, imported=imported)
+        return Event(at, self.name, self.occurred_at, self.properties, self.message_id, imported=imported, known=known)
 
 
 class EventReader:
