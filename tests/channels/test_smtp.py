@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -187,11 +188,16 @@ def test_there_are_never_more_connections_than_said(mail_server: MailServer) -> 
 
 
 def test_a_delivery_that_is_cancelled_leaves_the_channel_usable(mail_server: MailServer) -> None:
+    """Wherever it is then: looking up the name, greeting the server, handing the mail over."""
+
     async def work(channel: SmtpChannel) -> None:
-        begun = asyncio.create_task(channel.deliver(MAIL))
-        await asyncio.wait([begun], timeout=0.001)
-        begun.cancel()
-        await asyncio.wait([begun])
+        for steps in range(40):
+            begun = asyncio.create_task(channel.deliver(MAIL))
+            await asyncio.wait([begun], timeout=steps * 0.0002)
+            begun.cancel()
+            await asyncio.wait([begun])
+            gc.collect()  # tells of a connection that nobody closed
+            await channel.close()
         await channel.deliver(replace(MAIL, subject="second"))
 
     with_channel(url_of(mail_server, "&connections=1"), work)

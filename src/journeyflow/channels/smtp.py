@@ -134,8 +134,7 @@ class SmtpChannel:
                 cert_bundle=settings.ca_file,
             )
             await client.connect()
-            if client.is_ehlo_or_helo_needed:
-                await client.ehlo()
+            await _greet(client)
         except _NETWORK_ERRORS as error:
             raise Unavailable(f"smtp: {settings.place}: {self._told(error)}") from error
         return client
@@ -223,6 +222,15 @@ async def _transfer(client: SMTP, message: WireMessage) -> str:
         raise _EnvelopeLost(error) from error
     reply = await client.data(message.content, timeout=client.timeout and client.timeout * PATIENCE_AFTER_DATA)
     return reply.message
+
+
+async def _greet(client: SMTP) -> None:
+    try:
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
+    except BaseException:
+        client.close()
+        raise
 
 
 async def _hang_up(client: SMTP) -> None:
