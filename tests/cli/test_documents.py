@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
+import orjson
 import pytest
 from tests.api.shop import DATABASE, DOCUMENTS, open_shop
 from tests.cli.calls import call, data, done, enrolled, make_contact
+
+from journeyflow.db.documents import digest_of
 
 
 def edit(file: Path, before: str, after: str) -> None:
@@ -252,3 +258,49 @@ def test_a_draft_is_published_by_name(flows: Path) -> None:
     file.write_text(text.replace("journey: welcome", "journey: welcome\nstatus: live"))
     assert done("apply", flows) == "nothing was to be changed\n"
     assert call("journeys", "publish", "unknown").exit_code == 1
+
+
+# --- what another release took ---------------------------------------------------------------------------------------
+
+TWICE: Final = [{"id": "offers", "name": "Offers"}] * 2
+REFUSED: Final = (
+    "the workspace shop, version 1, is stored in this installation and refused by this release: topics[1].id: expected "
+    "each topic once; offers comes twice; apply it corrected, or go back to the release that took it"
+)
+
+
+@pytest.fixture
+def taken_by_another(applied: Path) -> Path:
+    """An installation with a workspace that this release would not have taken."""
+    with closing(sqlite3.connect("journeyflow.db")) as connection, connection:
+        text = connection.execute("SELECT document FROM documents WHERE kind = 'workspace'").fetchone()[0]
+        document = orjson.loads(text) | {"topics": TWICE}
+        values = orjson.dumps(document).decode(), digest_of(document)
+        connection.execute("UPDATE documents SET document = ?, digest = ? WHERE kind = 'workspace'", values)
+    return applied
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", 0], ["worker"], ["send-test", "hello", "--to", "a@b.example"]])
+def test_nothing_works_with_a_document_that_it_would_misunderstand(taken_by_another: Path, command: list[str]) -> None:
+    result = call(*command)
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.splitlines()[-1] == f"error: {REFUSED}"
+
+
+def test_another_document_is_not_published_beside_it(taken_by_another: Path) -> None:
+    other = taken_by_another / "vip.yaml"
+    other.write_text("segment: vip\nwhen: {tag: vip}\n")
+
+    result = call("apply", other)
+
+    assert result.exit_code == 1
+    assert "(installation) workspace shop topics[1].id: JF006 expected each topic once" in result.stderr
+    assert "welcome" not in result.stderr  # what refers to a document that is wrong by itself is not wrong for that
+
+
+@pytest.mark.parametrize("arguments", [[], ["--prune"]])
+def test_the_corrected_document_takes_its_place(taken_by_another: Path, arguments: list[str]) -> None:
+    assert done("apply", taken_by_another, *arguments).splitlines()[-1] == "1 changed"
+
+    assert done("send-test", "hello", "--to", "a@b.example") == "not sent to a@b.example, but would be: Hello\n"

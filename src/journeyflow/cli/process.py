@@ -19,6 +19,7 @@ from journeyflow.api.app import create_app
 from journeyflow.api.probes import probes
 from journeyflow.bootstrap import Installation
 from journeyflow.cli.roles import ROLES, Role, look_on, start_engine, tell_others
+from journeyflow.db.store import read
 from journeyflow.services.garbage import collect_rarely
 from journeyflow.services.ingest import Ingest
 from journeyflow.services.metrics import Metrics
@@ -64,6 +65,7 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
 
     :param engine: whether this process decides and delivers, too.
     """
+    _read_flows(installation)
     with ExitStack() as stack:
         collect_rarely()
         metrics, happenings = Metrics(), Stream()
@@ -81,6 +83,15 @@ def run(installation: Installation, listener: socket.socket, *, engine: bool, on
         with _stopped_by_signals(server):
             server.run([listener])
     log.info("stopped")
+
+
+def _read_flows(installation: Installation) -> None:
+    """See at the start, where an operator looks, that this release can work with what is published.
+
+    :raises UnknownForm: when it can't; names the document.
+    """
+    with read(installation.engine) as connection:
+        installation.cache.current(connection)
 
 
 def bounds(settings: Settings) -> Bounds:
@@ -105,6 +116,7 @@ def work(installation: Installation, roles: Collection[Role] = ROLES, probed_at:
 
     :param probed_at: where it is asked whether it is alive and ready, and for its metrics.
     """
+    _read_flows(installation)
     told = Flag()
     metrics = Metrics()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in STOPPING}

@@ -16,6 +16,7 @@ JourneyflowError
 │   ├── Refused           for good: never try again
 │   └── Unavailable       not now: try again
 └── SystemFailure         database away, disk full, a second engine on one database
+    └── UnknownForm       what is stored was published by a release that takes what this one refuses
 """
 
 from __future__ import annotations
@@ -112,3 +113,7 @@ class Unavailable(DeliveryError):
 
 class SystemFailure(JourneyflowError):
     """The system, not what it was given, failed."""
+
+
+class UnknownForm(SystemFailure):
+    """A stored document was taken by another release; this one refuses it."""

@@ -9,9 +9,12 @@ from hashlib import sha256
 from typing import Any, Final
 
 import orjson
+from pydantic import ValidationError
 from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, delete, exists, func, select, update
 
+from journeyflow.core.check.problem import path_text
 from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.errors import UnknownForm
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Parts, Template
@@ -150,6 +153,32 @@ def add(
     return StoredDocument(kind, id_, number, status, at, digest, document)
 
 
+def model_of(stored: StoredDocument) -> Model:
+    """A stored document as it was understood when it was published.
+
+    :raises UnknownForm: when this release refuses what an earlier one took; names the document and the place.
+    """
+    try:
+        return KINDS[stored.kind].model_validate(stored.document)
+    except ValidationError as refused:
+        first = refused.errors(include_url=False)[0]
+        place = path_text(tuple(first["loc"])) or stored.kind
+        raise UnknownForm(
+            f"the {stored.kind} {stored.id}, version {stored.version}, is stored in this installation and refused by "
+            f"this release: {place}: {first['msg']}; apply it corrected, or go back to the release that took it"
+        ) from refused
+
+
+def journey_of(stored: StoredDocument) -> Journey:
+    """A version of a journey as it was understood when it was published.
+
+    :raises UnknownForm: when this release refuses what an earlier one took.
+    """
+    journey = model_of(stored)
+    assert isinstance(journey, Journey)
+    return journey
+
+
 # --- journeys --------------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +304,7 @@ class FlowsCache:
     def _model(self, row: StoredDocument) -> Model:
         key = (row.kind, row.id, row.version)
         if key not in self._models:
-            self._models[key] = KINDS[row.kind].model_validate(row.document)
+            self._models[key] = model_of(row)
         return self._models[key]
 
     def _library(self, rows: Collection[StoredDocument]) -> Library:

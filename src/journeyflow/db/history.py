@@ -10,12 +10,13 @@ from typing import Final
 import orjson
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
 
+from journeyflow.core.documents import Documents
 from journeyflow.core.identity import shard_of
 from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.core.workspace import DEFAULT, Workspace
 from journeyflow.db import forgotten
 from journeyflow.db.contacts import instant
-from journeyflow.db.documents import newest
+from journeyflow.db.documents import model_of, newest
 from journeyflow.db.outbox import StoredMessage, from_row
 from journeyflow.db.tables import claims, contacts, documents, events, messages, refusals, runs
 
@@ -160,8 +161,8 @@ def similar_contacts(connection: Connection, key: str, limit: int) -> list[str]:
 
 def current_workspace(connection: Connection) -> Workspace:
     """The settings of the installation as they are in force (rule 1.8 where there are none)."""
-    found = newest(connection, "workspace")
-    return Workspace.model_validate(found[0].document) if found else DEFAULT
+    found = Documents.of(model_of(one) for one in newest(connection, "workspace"))
+    return found.workspace or DEFAULT
 
 
 def engine_clock(connection: Connection) -> datetime | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.finding import Finding
 from journeyflow.core.check.lint import warnings
@@ -88,18 +90,27 @@ def check_data(
             elif source.id:
                 message = f"the {first.kind} {first.id!r} is also in {first.file}"
                 problems.append(source.problem("JF007", (first.kind,), message))
-    around = [
-        KINDS[kind].model_validate(document) for kind, document in known if (kind, str(document[kind])) not in given
-    ]
+    around: list[Model] = []
+    for kind, document in known:
+        id_ = str(document[kind])
+        if (kind, id_) not in given:
+            try:
+                around.append(KINDS[kind].model_validate(document))
+            except ValidationError:  # an earlier release took it
+                validated = validate_document(document, KINDS, _installed(kind, id_))
+                problems.extend(validated.problems)
+                broken.extend(validated.broken)
     checked = _together(documents, pruned, problems, around, Broken.of(broken), renderer, errors_only=errors_only)
     checked.read = len(given_documents)
     return checked
 
 
+def _installed(kind: str, id_: str) -> str:
+    return f"(installation) {kind} {id_}"
+
+
 def _problem(found: Finding, sources: Mapping[tuple[str, str], Source]) -> Problem:
-    source = sources.get(
-        (found.kind, found.id), Source(f"(installation) {found.kind} {found.id}", found.kind, found.id, {})
-    )
+    source = sources.get((found.kind, found.id), Source(_installed(found.kind, found.id), found.kind, found.id, {}))
     line, severity = source.line_in(found.path, found.line), CODES[found.code].severity
     value = printable(found.value) or None
     return Problem(found.code, printable(found.message), source.file, line, found.path, value, severity)

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
-from journeyflow.core.journey import Journey
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.db import claims, documents, pauses, runs, tasks
 from journeyflow.db.documents import JourneyRow
@@ -108,7 +107,7 @@ def _arm_again(connection: Connection, row: JourneyRow, now: datetime) -> None:
     """Dates and schedules that came while nobody was let in are past; silences that began meanwhile still are."""
     for stored in documents.versions(connection, "journey", row.id):
         if stored.version == row.version:
-            triggers = Journey.model_validate(stored.document).triggers
+            triggers = documents.journey_of(stored).triggers
             keys = [one.key for one in triggers if isinstance(one, DateTrigger | ScheduleTrigger)]
             documents.arm_again(connection, row.id, keys, now)
 

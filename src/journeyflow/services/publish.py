@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from journeyflow.core.check.source import Source
 from journeyflow.core.coupon_pool import CouponPool
-from journeyflow.core.errors import Conflict, NotFound
+from journeyflow.core.documents import Documents
+from journeyflow.core.errors import Conflict, NotFound, UnknownForm
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
-from journeyflow.core.segment import Segment
 from journeyflow.core.standing import standing_of
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
-from journeyflow.core.workspace import DEFAULT, Workspace
+from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
 from journeyflow.db.store import one_at_a_time
@@ -194,7 +194,7 @@ def apply(
     check_data([source.data for source in sources], kept, renderer, errors_only=True).demand()
     _demand(changes)
     by_key = {(source.kind, source.id): source for source in sources}
-    before = _definitions(connection) if any(change.kind in STANDING for change in changes) else frozenset()
+    before = _definitions_before(connection) if any(change.kind in STANDING for change in changes) else frozenset()
     for change in changes:
         if change.what == "removed":
             _remove(connection, change.kind, change.id, now)
@@ -226,7 +226,7 @@ def put(
     if history and history[0].digest == digest_of(source.data) and history[0].status != "removed":
         return history[0]
     _demand([Change(source.kind, source.id, "changed", blocked=_obstacle(connection, source))])
-    before = _definitions(connection) if source.kind in STANDING else frozenset()
+    before = _definitions_before(connection) if source.kind in STANDING else frozenset()
     stored = _publish(connection, source.kind, source.id, source.data, now)
     if source.kind in STANDING:
         _judge_everybody(connection, before, now)
@@ -278,17 +278,23 @@ STANDING: Final = ("segment", "workspace", "template", "journey")
 
 def _definitions(connection: Connection) -> frozenset[str]:
     """The keys of the definitions that contacts are judged by."""
-    workspace = DEFAULT
-    for found in documents.newest(connection, "workspace"):
-        workspace = Workspace.model_validate(found.document)
-    segments = {one.id: Segment.model_validate(one.document) for one in documents.newest(connection, "segment")}
+    stored = [*documents.newest(connection, "workspace"), *documents.newest(connection, "segment")]
+    known = Documents.of(documents.model_of(one) for one in stored)
     tracked: dict[str, JSON] = {
         f"{kind}:{one.id}": one.document["tracking"]
         for kind in ("template", "journey")
         for one in documents.newest(connection, kind)
         if one.document.get("tracking") is not None
     }
-    return standing_of(workspace, segments, tracked).keys
+    return standing_of(known.workspace or DEFAULT, known.segments, tracked).keys
+
+
+def _definitions_before(connection: Connection) -> frozenset[str]:
+    """The same; none of those that another release published and this one refuses, which may be mended now."""
+    try:
+        return _definitions(connection)
+    except UnknownForm:
+        return frozenset()
 
 
 def _judge_everybody(connection: Connection, before: frozenset[str], now: datetime) -> None:
@@ -328,9 +334,14 @@ def _opens(connection: Connection, before: JourneyRow, journey: Journey) -> bool
     """Whether the version before keeps runs standing before a node at which this one does not."""
     for stored in documents.versions(connection, "journey", before.id) if before.version else ():
         if stored.version == before.version:
-            held = {name for name, node in Journey.model_validate(stored.document).nodes.items() if node.hold}
+            nodes = stored.document.get("nodes")
+            held = {name for name, node in nodes.items() if _holds(node)} if isinstance(nodes, dict) else set()
             return any(name in held and not node.hold for name, node in journey.nodes.items())
     return False
+
+
+def _holds(node: JSON) -> bool:
+    return isinstance(node, dict) and node.get("hold") is True
 
 
 def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:
