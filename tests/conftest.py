@@ -1,7 +1,8 @@
-"""What holds for every test: no network beyond this machine, and no verdict that hangs on how fast it is."""
+"""What holds for every test: no network beyond this machine, no verdict that hangs on how fast it is, no waste."""
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import sys
 
@@ -29,3 +30,10 @@ sys.addaudithook(_refuse_the_outside)
 
 hypothesis.settings.register_profile("journeyflow", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("journeyflow")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is there to the end: with it, the cycle collector takes a tenth of the time of all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)

@@ -85,6 +85,16 @@ def empty() -> Iterator[str]:
         _drop(name)
 
 
+@contextmanager
+def untouched() -> Iterator[str]:
+    """The URL of a database with the newest schema that no test has had, and that none will have after it."""
+    name = _create(f"TEMPLATE {_template()}")
+    try:
+        yield _text(name)
+    finally:
+        _drop(name)
+
+
 HASHED_PARTS: Final = 8
 
 

@@ -78,8 +78,7 @@ def database(directory: Path, name: str = "live.db") -> Iterator[str]:
     if _given:
         yield _given.pop()
     elif _chosen == "sqlite":
-        shutil.copy(_template(), directory / name)
-        yield str(directory / name)
+        yield make_file(directory / name)
     else:
         with postgres.hashed() if _chosen == "hashed" else postgres.database() as url:
             yield url
@@ -95,6 +94,12 @@ def engines(url: str, count: int) -> Iterator[list[Engine]]:
     yield opened
     for engine in opened:
         engine.dispose()
+
+
+def make_file(file: Path) -> str:
+    """The URL of a new file of SQLite with the newest schema."""
+    shutil.copy(_template(), file)
+    return str(file)
 
 
 @cache

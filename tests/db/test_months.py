@@ -26,9 +26,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    with postgres.empty() as url:
+    with postgres.untouched() as url:
         opened = open_engine(url, patience_seconds=5)
-        migrations.migrate(opened)
         yield opened
         opened.dispose()
 

@@ -13,7 +13,7 @@ from tests.history_rows import event, message, step
 
 from journeyflow.core.errors import Overloaded
 from journeyflow.core.values import to_micros
-from journeyflow.db import bulk, migrations, months, past_months
+from journeyflow.db import bulk, months, past_months
 from journeyflow.db.months import MONTHLY
 from journeyflow.db.store import each_alone, open_engine, read, write
 from journeyflow.db.tables import events, messages, trail
@@ -27,14 +27,13 @@ LIMITS = {table.name: NOW - 30 * DAY for table in MONTHLY}
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with postgres.empty() as empty:
-        yield empty
+    with postgres.untouched() as made:
+        yield made
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
     opened = open_engine(url, patience_seconds=0.2)
-    migrations.migrate(opened)
     with write(opened) as connection:
         for table, row in ((events, event), (trail, step), (messages, message)):
             bulk.insert(connection, table, [row("ann", NOW - days * DAY, days) for days in (0, 20, 40, 90)])

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import Engine, Integer, Table, delete, insert, select
-from tests import postgres
+from tests import postgres, stores
 
 from journeyflow.core.errors import Conflict, Overloaded, SystemFailure
 from journeyflow.core.identity import shard_of
@@ -39,7 +39,7 @@ class Databases:
 
     def sqlite(self) -> Engine:
         self.made += 1
-        return self._open(str(self.directory / f"{self.made}.db"))
+        return self._open(stores.make_file(self.directory / f"{self.made}.db"))
 
     def postgresql(self) -> Engine:
         url = self.stack.enter_context(postgres.database())
@@ -48,7 +48,7 @@ class Databases:
 
     def empty(self) -> Engine:
         """One of PostgreSQL that nobody else uses afterwards."""
-        return self._open(self.stack.enter_context(postgres.empty()))
+        return self._open(self.stack.enter_context(postgres.untouched()))
 
     def _open(self, url: str) -> Engine:
         engine = open_engine(url, patience_seconds=1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from journeyflow.api import errors
@@ -90,20 +91,17 @@ def new_context(
 def app_of(context: Context, routers: Sequence[str]) -> FastAPI:
     """An app with some of :data:`ROUTERS`; the modules of the others are not loaded."""
     app = FastAPI(
+        routes=[*_routes(tuple(routers))],
         title="journeyflow",
         version=version("journeyflow"),
         summary="Customer journeys as plain files",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
         lifespan=lambda _: _until_the_end(context.simulations.close),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.context = context
-    for name in routers:
-        router: APIRouter = import_module(f"journeyflow.api.{name}").router
-        app.include_router(router, dependencies=[Depends(demand_known_parameters)])
     errors.install(app)
     app.add_middleware(WrittenSlashes)
     if "segment_protocol" in routers:
@@ -113,6 +111,16 @@ def app_of(context: Context, routers: Sequence[str]) -> FastAPI:
     app.add_middleware(errors.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+@cache
+def _routes(routers: tuple[str, ...]) -> Sequence[BaseRoute]:
+    """The endpoints of some routers, the same in every app of a process: to make them takes longer than to answer."""
+    together = APIRouter(generate_unique_id_function=lambda route: route.name)
+    for name in routers:
+        router: APIRouter = import_module(f"journeyflow.api.{name}").router
+        together.include_router(router, dependencies=[Depends(demand_known_parameters)])
+    return together.routes
 
 
 class Parts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from liquid import BoundTemplate, Environment
@@ -141,7 +141,9 @@ class Liquid:
             raise _explained(error, origins) from error
 
 
+@cache
 def _environment(kind: Kind) -> Environment:
+    """It holds what texts may say, and nothing of a text, so that all share it."""
     environment = _MeteredEnvironment(autoescape=kind is Kind.HTML)
     for name in _TAGS_LEFT_OUT:
         del environment.tags[name]
@@ -153,6 +155,7 @@ def _environment(kind: Kind) -> Environment:
     return environment
 
 
+@cache
 def _written_environment() -> Environment:
     environment = _MeteredEnvironment()
     add_written_tags(environment)

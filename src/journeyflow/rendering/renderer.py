@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from journeyflow.core.errors import TemplateError
@@ -17,19 +17,20 @@ from journeyflow.rendering.short_message import CompiledShortMessage
 MESSAGES_KEPT_MAX: Final = 512
 
 
-class LiquidRenderer:
-    """Compiles the texts of actions and whole templates, and remembers them."""
+@cache
+def _liquid() -> Liquid:
+    return Liquid()
 
-    def __init__(self) -> None:
-        self._liquid = Liquid()
-        self._message = lru_cache(maxsize=MESSAGES_KEPT_MAX)(self._compile)
+
+class LiquidRenderer:
+    """Compiles the texts of actions and whole templates; a process remembers the latest of them."""
 
     def text(self, source: str) -> CompiledText:
         """A text field of an action, ready to be filled in.
 
         :raises TemplateError: on a syntax error; names the line and the cause.
         """
-        return self._liquid.compile(source)
+        return _liquid().compile(source)
 
     def message(self, template: Template, parts: Parts) -> CompiledEmail | CompiledShortMessage:
         """A whole template, ready to be filled in, the layout and the partials that it names included.
@@ -37,7 +38,7 @@ class LiquidRenderer:
         :raises TemplateError: on an error, or a part that is not there; names the part, the line and the cause.
         """
         layout = parts.layouts.get(template.layout) if template.layout is not None else None
-        return self._message(template, layout, self._used(template, layout, parts))
+        return _compiled(template, layout, self._used(template, layout, parts))
 
     def _used(self, template: Template, layout: Layout | None, parts: Parts) -> tuple[Partial, ...]:
         """The partials that go into a template, so that a change of any other does not make it compile again."""
@@ -51,32 +52,12 @@ class LiquidRenderer:
                     waiting.append(found)
         return tuple(used.values())
 
-    def _compile(
-        self, template: Template, layout: Layout | None, partials: tuple[Partial, ...]
-    ) -> CompiledEmail | CompiledShortMessage:
-        if template.channel != "email":
-            return CompiledShortMessage(self._liquid, template.body)
-        assert template.subject is not None
-        known = Parts(
-            {} if layout is None else {layout.layout: layout}, {partial.partial: partial for partial in partials}
-        )
-        return compile_email(
-            self._liquid,
-            subject=template.subject,
-            preheader=template.preheader,
-            body=template.body,
-            format=template.format,
-            text=template.text,
-            layout=template.layout,
-            parts=known,
-        )
-
     def part(self, part: Layout | Partial) -> tuple[str, ...]:
         """See that the body of a layout or partial compiles by itself; the ids of the surveys that it shows.
 
         :raises TemplateError: on an error; names the line and the cause.
         """
-        surveys = self._liquid.check(part.body)
+        surveys = _liquid().check(part.body)
         if isinstance(part, Layout):
             check_content(part)
         return surveys
@@ -86,7 +67,7 @@ class LiquidRenderer:
         found: list[TemplateError] = []
         for path, source in _texts(template):
             try:
-                self._liquid.check(source)
+                _liquid().check(source)
             except TemplateError as error:
                 found.append(error.within(path))
         return found
@@ -101,6 +82,26 @@ class LiquidRenderer:
             for path, source in _texts(document)
             for found in {one.id: one for one in reversed(_named(path, source))}.values()
         ]
+
+
+@lru_cache(maxsize=MESSAGES_KEPT_MAX)
+def _compiled(
+    template: Template, layout: Layout | None, partials: tuple[Partial, ...]
+) -> CompiledEmail | CompiledShortMessage:
+    if template.channel != "email":
+        return CompiledShortMessage(_liquid(), template.body)
+    assert template.subject is not None
+    known = Parts({} if layout is None else {layout.layout: layout}, {partial.partial: partial for partial in partials})
+    return compile_email(
+        _liquid(),
+        subject=template.subject,
+        preheader=template.preheader,
+        body=template.body,
+        format=template.format,
+        text=template.text,
+        layout=template.layout,
+        parts=known,
+    )
 
 
 def _named(path: str, source: str) -> list[NamedPart]:
