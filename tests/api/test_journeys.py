@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.api.shop import JOURNEY, Shop
 
+from journeyflow.api import changes
+
 JSONObject = dict[str, Any]  # Any: JSON
 
 RECORD_KEYS = {"at", "contact", "journey", "version", "run", "seq", "kind", "node", "type", "detail"}
@@ -111,7 +113,8 @@ def test_somebody_unknown_is_not_enrolled_and_not_made(busy_shop: Shop) -> None:
     assert busy_shop.client("read").get("/v1/contacts/ann").status_code == 404
 
 
-def test_who_is_about_to_be_made_can_be_enrolled(busy_shop: Shop) -> None:
+def test_who_is_about_to_be_made_can_be_enrolled(busy_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "WAIT_SECONDS", 0.2)
     busy_shop.rest()
     writer, admin = busy_shop.client("write"), busy_shop.client("admin")
     writer.post("/v1/identify", json={"userId": "ann", "traits": {"plan": "gold"}})
