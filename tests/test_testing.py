@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -368,3 +369,13 @@ def test_the_module_has_what_it_says_and_nothing_else() -> None:
     found = subprocess.run([sys.executable, "-c", import_something_else], check=False, capture_output=True, text=True)
 
     assert "module 'journeyflow.testing' has no attribute 'JourneyTests'" in found.stderr
+
+
+def test_whoever_has_no_pytest_has_a_journey_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.delitem(sys.modules, "journeyflow.testing")
+
+    testing = import_module("journeyflow.testing")
+
+    assert testing.JourneyTest is JourneyTest
+    assert not hasattr(testing, "journey")

@@ -13,7 +13,7 @@
         assert run.exits("ann") == ["exit_on"]
 
 pytest loads this module in every run on a machine that has journeyflow, so the engine is imported only when a test asks
-for it.
+for it. It can be had without pytest too: then it is :class:`JourneyTest` alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from collections.abc import Callable, Generator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from journeyflow.services.rehearsal import JourneyTest as JourneyTest
@@ -41,34 +39,39 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What is wrong in a folder of journeys is told as ``journeyflow check`` tells it, not as a traceback."""
-    report = yield
-    if call.excinfo is not None and report.failed and _is_of_documents(call.excinfo.value):
-        report.longrepr = str(call.excinfo.value)
-    return report
-
-
 def _is_of_documents(error: BaseException) -> bool:
     problem = sys.modules.get("journeyflow.core.check.problem")  # where it is not loaded, it can't have been raised
     return problem is not None and isinstance(error, problem.InvalidDocuments)
 
 
-@pytest.fixture
-def journey(request: pytest.FixtureRequest) -> Callable[..., JourneyTest]:
-    """Begins a test of a folder's journeys; takes what :class:`JourneyTest` takes.
+try:
+    import pytest
+except ImportError:
+    pass
+else:
 
-    A folder that is not in the working directory is looked for where pytest has its root.
-    """
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """What is wrong in a folder of journeys is told as ``journeyflow check`` tells it, not as a traceback."""
+        report = yield
+        if call.excinfo is not None and report.failed and _is_of_documents(call.excinfo.value):
+            report.longrepr = str(call.excinfo.value)
+        return report
 
-    # Any keyword that JourneyTest takes; it checks them
-    def begin(flows: str | Path, **given: object) -> JourneyTest:
-        __tracebackhide__ = True
-        folder = Path(flows)
-        if not folder.exists() and (request.config.rootpath / folder).exists():
-            folder = request.config.rootpath / folder
-        made: JourneyTest = import_module(_REHEARSAL).JourneyTest(folder, **given)
-        return made
+    @pytest.fixture
+    def journey(request: pytest.FixtureRequest) -> Callable[..., JourneyTest]:
+        """Begins a test of a folder's journeys; takes what :class:`JourneyTest` takes.
 
-    return begin
+        A folder that is not in the working directory is looked for where pytest has its root.
+        """
+
+        # Any keyword that JourneyTest takes; it checks them
+        def begin(flows: str | Path, **given: object) -> JourneyTest:
+            __tracebackhide__ = True
+            folder = Path(flows)
+            if not folder.exists() and (request.config.rootpath / folder).exists():
+                folder = request.config.rootpath / folder
+            made: JourneyTest = import_module(_REHEARSAL).JourneyTest(folder, **given)
+            return made
+
+        return begin

@@ -307,6 +307,18 @@ def test_who_is_known_by_a_telephone_alone_is_shown_unsubscribed_from_everything
     assert busy_shop.contact("ann")["topics"] == {"offers": False, "tips": False}
 
 
+def test_who_unsubscribed_from_everything_is_shown_so_also_where_a_topic_is_chosen(busy_shop: Shop) -> None:
+    busy_shop.identify("ann", email="ann@example.com")
+    assert "unsubscribed" not in busy_shop.contact("ann")
+    busy_shop.track("ann", "Unsubscribed")
+
+    answer = busy_shop.client("admin").post("/v1/contacts/ann/topics", json={"topics": {"offers": True}}).json()
+
+    assert answer["topics"]["offers"] is False
+    assert answer["unsubscribed"] is True
+    assert busy_shop.contact("ann")["unsubscribed"] is True
+
+
 # --- erasing ---------------------------------------------------------------------------------------------------------
 
 

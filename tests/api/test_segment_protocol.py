@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 from tests.api.shop import Shop
 
 from journeyflow.core.errors import Overloaded
@@ -35,9 +36,12 @@ def test_an_event_that_was_answered_with_200_is_on_disk_though_no_engine_runs(sh
 def test_a_batch_tells_which_of_its_events_were_not_taken_and_stores_the_others(shop: Shop) -> None:
     batch = [event(), event(timestamp="yesterday"), event(userId="bob"), "nonsense", event(type="alias")]
 
-    answer = shop.client("write").post("/v1/batch", json={"batch": batch})
+    with capture_logs() as logged:
+        answer = shop.client("write").post("/v1/batch", json={"batch": batch})
 
     assert answer.status_code == 200
+    (line,) = [one for one in logged if one["event"] == "events of a batch were rejected"]
+    assert (line["rejected"], line["taken"], line["first"].partition(":")[0]) == (3, 2, "batch[1].timestamp")
     told = answer.json()
     assert told["success"] is True
     assert [(one["index"], one["field"]) for one in told["rejected"]] == [

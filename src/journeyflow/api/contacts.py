@@ -242,7 +242,8 @@ async def change_tags(here: Here, key: KeyPath, body: shapes.TagChange, once: On
 
 @router.post(
     "/v1/contacts/{key:key}/topics",
-    response_model=shapes.Contact,
+    response_model=shapes.ShownContact,
+    response_model_exclude_unset=True,
     responses={**problems(404, 409), **ACCEPTED},
     dependencies=[ADMIN],
 )

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import orjson
+import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -39,6 +40,8 @@ from journeyflow.services.keys import Scope as KeyScope
 REQUEST_BYTES_MAX: Final = 500_000
 SCOPES: Final[tuple[KeyScope, ...]] = ("browser", "write", "admin")
 STORED: Final = b'{"success":true}'
+
+log = structlog.get_logger()
 
 router = APIRouter(tags=["events"])
 
@@ -127,6 +130,9 @@ async def _take(
     places: list[Place],
 ) -> Response:
     dropped: list[Rejected] = []
+    if rejected and not sending.browser:  # SDKs do not read the answer; a browser could fill the log
+        first = f"{rejected[0].field}: {rejected[0].detail}"
+        log.warning("events of a batch were rejected", rejected=len(rejected), taken=len(arrivals), first=first)
     if sending.browser:
         arrivals, dropped = await _guard(here, arrivals, places, sending.received_at)
     if arrivals:

@@ -134,8 +134,11 @@ class Contact(BaseModel):
 
 
 class ShownContact(Contact):
-    """One contact, and which of its attributes can't be used, where there are any."""
+    """One contact, and what else keeps messages from it, where there is something."""
 
+    unsubscribed: bool = Field(
+        default=False, description="from everything, at its e-mail address: it gets no topic that it chooses"
+    )
     unusable: list[str] = Field(default=[], description="such as `email`, its value, and what comes of it")
 
 

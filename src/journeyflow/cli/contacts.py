@@ -104,7 +104,7 @@ def show(
             console.say(f"{name}: {_text(found[name])}")
     console.say(f"tags: {', '.join(found['tags']) or 'none'}")
     topics = ", ".join(f"{topic} {'yes' if held else 'no'}" for topic, held in found["topics"].items())
-    console.say(f"topics: {topics or 'none'}")
+    console.say(f"topics: {topics or 'none'}{' (unsubscribed from everything)' if 'unsubscribed' in found else ''}")
     for line in found.get("unusable", ()):
         console.say(line, "yellow")
     for title, columns, rows in (

@@ -137,12 +137,14 @@ def demand(connection: Connection, key: str, now: datetime) -> None:
 
 
 def describe(connection: Connection, key: str, library: Library, now: datetime) -> Shape:
-    """One contact's shape.
+    """One contact's shape, and ``unsubscribed`` where its e-mail address is from everything, whatever it chooses.
 
     :raises NotFound: when there is none of that key.
     """
     contact = find(connection, key, now)
-    return contact_shape(contact, library, addresses_of(connection, [contact])[contact.key])
+    address = addresses_of(connection, [contact])[contact.key]
+    shape = contact_shape(contact, library, address)
+    return shape | {"unsubscribed": True} if address.unsubscribed else shape
 
 
 def describe_page(
