@@ -29,7 +29,8 @@ from journeyflow.core.inputs import MessageRetried
 from journeyflow.core.values import JSON, from_micros, to_micros
 from journeyflow.db import aliases, bulk, forgotten, inbox, leases, months
 from journeyflow.db.contacts import instant, micros
-from journeyflow.db.tables import begins_like, messages
+from journeyflow.db.id_beginnings import has_id
+from journeyflow.db.tables import messages
 
 WAITING_MAX: Final = 100_000
 """Waiting messages are counted up to here: who asks wants to know whether it is many."""
@@ -244,7 +245,7 @@ def by_id(connection: Connection, id_: str, queued_at: int | None = None) -> Sto
 
     :param queued_at: when it was queued, in microseconds, as far as is known; found is also one that was queued anew.
     """
-    this = begins_like(messages, id_) & (messages.c.id == id_) & forgotten.kept(connection, messages)
+    this = has_id(messages, id_) & forgotten.kept(connection, messages)
     row = None
     if queued_at is not None:
         row = connection.execute(select(messages).where(this, messages.c.queued_at == queued_at)).first()

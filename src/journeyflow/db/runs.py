@@ -11,7 +11,8 @@ from journeyflow.core.identity import shard_of
 from journeyflow.core.values import from_micros, to_micros
 from journeyflow.db.contacts import instant
 from journeyflow.db.history import RunRow
-from journeyflow.db.tables import begins_like, runs
+from journeyflow.db.id_beginnings import has_id
+from journeyflow.db.tables import runs
 
 Place = tuple[int, str, str]
 """Shard, contact and id of a run."""
@@ -19,7 +20,7 @@ Place = tuple[int, str, str]
 
 def by_id(connection: Connection, id_: str) -> tuple[str, RunRow] | None:
     """One run, with its contact."""
-    row = connection.execute(select(runs).where(begins_like(runs, id_), runs.c.id == id_)).first()
+    row = connection.execute(select(runs).where(has_id(runs, id_))).first()
     return None if row is None else (row.contact, _run_row(row))
 
 

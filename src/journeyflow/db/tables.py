@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ColumnElement,
     Index,
     Integer,
     MetaData,
@@ -20,11 +19,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    func,
-    literal_column,
     text,
 )
 from sqlalchemy.types import TypeEngine
+
+from journeyflow.db.id_beginnings import beginning
 
 SHARD: Final = "shard"
 
@@ -439,27 +438,8 @@ Index(
     postgresql_where=messages.c.due_at.isnot(None),
 )
 
-
-def begins_like(table: Table, id_: str) -> ColumnElement[bool]:
-    """Whether a row of runs or messages may have this id: all that an index by id tells.
-
-    It holds the beginnings of ids: where everything is known of a row's key, such as in a turn, PostgreSQL would take
-    an index of whole ids for the better one, which leads to another place than the rows that were just read.
-    """
-    return _beginning(table) == id_[:_BEGINNING]
-
-
-_BEGINNING: Final = 8
-"""So many characters of an id, a UUID, are no one else's among millions."""
-
-
-def _beginning(table: Table) -> ColumnElement[str]:
-    found: ColumnElement[str] = func.substr(table.c.id, literal_column("1"), literal_column(f"{_BEGINNING}"))
-    return found
-
-
-Index("ix_messages_id", _beginning(messages))
-Index("ix_runs_id", _beginning(runs))
+Index("ix_messages_id", beginning(messages))
+Index("ix_runs_id", beginning(runs))
 
 departures = _table(
     "departures",
