@@ -83,6 +83,14 @@ def test_looking_at_the_page_changes_nothing(ann: Shop) -> None:
     assert topics(ann) == {"offers": True, "tips": False}
 
 
+def test_a_checker_of_links_finds_the_pages_and_changes_nothing(ann: Shop) -> None:
+    for path in (unsubscribe_path(ann), preferences_path(ann)):
+        assert ann.visitor().request("HEAD", path).status_code == 200
+    assert ann.visitor().request("HEAD", "/u/nothing").status_code == 404
+
+    assert topics(ann)["offers"] is True
+
+
 def test_rule_5_8_the_button_takes_consent_away_for_the_topic_of_the_mail(ann: Shop) -> None:
     answer = ann.visitor().post(unsubscribe_path(ann))
 

@@ -103,6 +103,7 @@ def _preferences_link(here: Context, contact: str) -> str:
     return f'<p><a href="../p/{escape(token)}">Choose which e-mails you get</a></p>'
 
 
+@router.head("/u/{token}", include_in_schema=False)
 @router.get("/u/{token}", summary="Asks whether to unsubscribe", responses=open_problems(404, media_type="text/html"))
 def ask_to_unsubscribe(here: Here, token: Token) -> HTMLResponse:
     """A page with one button; mail scanners that open links change nothing."""
@@ -196,6 +197,7 @@ def _all_or_nothing(visitor: Visitor) -> str:
     return f'<p>{text}</p>\n<form method="post">{button}</form>'
 
 
+@router.head("/p/{token}", include_in_schema=False)
 @router.get("/p/{token}", summary="Shows preferences", responses=open_problems(404, media_type="text/html"))
 def show_preferences(here: Here, token: Token) -> HTMLResponse:
     """A page with a box for each topic."""
