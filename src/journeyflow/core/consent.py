@@ -58,6 +58,7 @@ def _consent(decision: Decision, event: Event, given: bool) -> Turned:
         return frozenset([str(topic)]) if event.change else _NONE
     topics = {*(one.id for one in decision.library.workspace.topics), *decision.contact.topics}
     if topic is not None:
+        _tell_unknown(decision, event, topic)
         topics = {topic}
     before = {one: decision.view.subscribed(one) for one in topics}
     if topic is not None:
@@ -66,6 +67,15 @@ def _consent(decision: Decision, event: Event, given: bool) -> Turned:
         _unsubscribe_from_everything(decision, event, given)
     decision.consent_changed()
     return frozenset(one for one in topics if before[one] != given and decision.view.subscribed(one) == given)
+
+
+def _tell_unknown(decision: Decision, event: Event, topic: str) -> None:
+    """The word is kept, for a topic that may come; but whoever misspelled one has to hear of it."""
+    known = [one.id for one in decision.library.workspace.topics]
+    if known and topic not in known:
+        decision.effects.alerts.append(
+            f"contact {decision.contact.key}: {event.name} names the topic {topic!r}; there are {', '.join(known)}"
+        )
 
 
 def _unsubscribe_from_everything(decision: Decision, event: Event, given: bool) -> None:
