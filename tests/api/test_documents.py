@@ -53,6 +53,18 @@ def test_if_match_of_what_is_not_there_and_if_none_match_of_what_is_are_refused(
     assert put(admin, TEMPLATE, **{"If-Match": "*"}).status_code == 200
 
 
+def test_a_named_request_with_another_version_in_mind_is_another_request(shop: Shop) -> None:
+    admin = shop.client("admin")
+    seen = put(admin, TEMPLATE).headers["ETag"]
+    named = {"Idempotency-Key": "one"}
+
+    first = put(admin, TEMPLATE | {"subject": "one"}, **named, **{"If-Match": seen})
+    again = put(admin, TEMPLATE | {"subject": "one"}, **named, **{"If-Match": seen})
+    other = put(admin, TEMPLATE | {"subject": "one"}, **named, **{"If-Match": first.headers["ETag"]})
+
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 409)
+
+
 def test_every_error_of_a_document_is_told_with_its_path_and_nothing_is_stored(shop: Shop) -> None:
     broken = JOURNEY | {"start": "nowhere", "priority": 500, "colour": "red"}
 

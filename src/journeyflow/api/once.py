@@ -64,7 +64,8 @@ async def token_of(request: Request) -> Token | None:
     if not name:
         return None
     body = await request.body()
-    target = f"{request.method} {request.url.path}?{request.url.query}"
+    expected = [request.headers.get(one, "") for one in ("If-Match", "If-None-Match")]
+    target = f"{request.method} {request.url.path}?{request.url.query} {' '.join(expected)}"
     return await run_in_threadpool(Token.of, name, target, body)
 
 
