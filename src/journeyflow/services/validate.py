@@ -52,8 +52,8 @@ def validate(folder: Folder, kinds: Kinds) -> Validated:
     told = _told(folder.problems)
     first: dict[tuple[str, str], Source] = {}
     for source in folder.sources:
-        known = first.setdefault((source.kind, source.id), source)
-        if known is not source and source.id:
+        known = first.setdefault((source.kind, source.id), source) if source.id else source
+        if known is not source:
             result.problems.append(_doubled(source, known))
         found = _validated(source, kinds, told, result.problems)
         if not isinstance(found, ValidDocument):
