@@ -16,6 +16,7 @@ from journeyflow.services.data_files import (
     SAVE_AS_UTF_8,
     TOO_DEEP,
     csv_reader,
+    demand_text,
     is_text,
     lines,
     opened,
@@ -68,7 +69,7 @@ class Records:
         """Read on.
 
         :raises InvalidInput: when the file can't be read.
-        :raises BrokenFile: when its header is wrong, or a quote in it never ends.
+        :raises BrokenFile: when its first line is no text, its header is wrong, or a quote in it never ends.
         """
         if is_parquet(self._path):
             return self._rows()
@@ -77,11 +78,21 @@ class Records:
         return self._cells() if as_csv else self._lines()
 
     def _lines(self) -> Iterator[Record]:
+        begun = False
         with opened(self._path) as file:
             for number, line in enumerate(lines(file), 1):
                 text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if text and not text.isspace():
+                    if not begun:
+                        self._demand_text(number, text)
+                        begun = True
                     yield Record(number, text, partial(self._of_line, text))
+
+    def _demand_text(self, number: int, line: bytes) -> None:
+        try:
+            demand_text(line)
+        except BadLine as error:
+            raise BrokenFile(self._path, number, str(error)) from None
 
     def _of_line(self, text: bytes) -> Object:
         return self._shape.of_line(parsed(text))
