@@ -358,7 +358,7 @@ def test_created_at_is_local_to_the_contact(tmp_path: Path) -> None:
     [
         ("", "contacts.csv:1: header: expected a column contact, found nothing"),
         ("key,email\nann,a@b.c\n", 'contacts.csv:1: header: expected a column contact, found "key,email"'),
-        ("contact,age,age\n", 'contacts.csv:1: header, column 3: expected each name once, found "age"'),
+        ("contact,age,age\n", 'contacts.csv:1: header, columns 2 and 3: expected each name once, found "age"'),
         ("contact,\n", 'contacts.csv:1: header, column 2: expected a name, found ""'),
         ("contact,age\nann\n", "contacts.csv:2: expected 2 cells as in the header, found 1"),
         ("contact,age\nann,1,2\n", "contacts.csv:2: expected 2 cells as in the header, found 3"),

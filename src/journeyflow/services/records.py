@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -154,10 +154,11 @@ def object_in(data: Object, field: str) -> None:
 
 
 def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
-    """The names of the columns.
+    """The names of the columns, without the blanks around them.
 
     :raises BadLine: when one that is needed is missing, or a name is empty, comes twice, or is no UTF-8.
     """
+    names = [name.strip() for name in names]
     for number, name in enumerate(names, 1):
         if not is_text(name):
             raise BadLine(f"{BadLine.at(f'header, column {number}', 'UTF-8', readable(name))}; {SAVE_AS_UTF_8}")
@@ -165,11 +166,20 @@ def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
         if name not in names:
             raise BadLine(f"{BadLine.at('header', f'a column {name}', ','.join(names) or None)}{_other_sign(names)}")
     for number, name in enumerate(names, 1):
-        if not name.strip():
+        if not name:
             raise BadLine.at(f"header, column {number}", "a name", name)
-        if name in names[: number - 1]:
-            raise BadLine.at(f"header, column {number}", "each name once", name)
+        demand_once(names, name)
     return names
+
+
+def demand_once(names: Sequence[str], name: str) -> None:
+    """See that no two columns have that name.
+
+    :raises BadLine: when they do.
+    """
+    first, *more = (number for number, one in enumerate(names, 1) if one == name)
+    if more:
+        raise BadLine.at(f"header, columns {first} and {more[0]}", "each name once", name)
 
 
 def _other_sign(names: list[str]) -> str:
