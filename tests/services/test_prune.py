@@ -223,6 +223,22 @@ def test_documents_whose_ids_are_wrong_are_each_judged(tmp_path: Path) -> None:
     assert [one.code for one in check_data(documents, [], LiquidRenderer()).problems] == ["JF006", "JF010"] * 2
 
 
+@pytest.mark.parametrize("id_", ["A B", "a"])
+def test_an_id_that_comes_twice_hides_nothing_either(tmp_path: Path, id_: str) -> None:
+    documents: list[JSON] = [
+        {"journey": id_, "start": start, "nodes": {"a": {"type": "enroll", "journey": "none"}}, **more}
+        for start, more in (("ghost", {}), ("ghoul", {}), ("ghast", {"foo": 1}))
+    ]
+    unknown = [("JF010", "start"), ("JF012", "nodes.a.journey")]
+
+    folder = places(tmp_path, *map(json.dumps, documents))
+    assert [one for one in folder if one[0] in ("JF010", "JF012")] == sorted(unknown * 3)
+    assert folder.count(("JF007", "journey")) == 2
+
+    data = check_data(documents, [], LiquidRenderer()).problems
+    assert sorted((one.code, one.path) for one in data) == folder
+
+
 def test_what_stands_in_for_an_id_is_neither_found_nor_offered(tmp_path: Path) -> None:
     nodes = "  a: {type: enroll, journey: 1d, next: b}\n  b: {type: enroll, journey: none, foo: 1}\n"
 

@@ -20,7 +20,7 @@ from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
 from journeyflow.services.folder import nothing_in, read_folder
 from journeyflow.services.prune import Pruned
-from journeyflow.services.validate import ValidDocument, validate, validate_document
+from journeyflow.services.validate import ValidDocument, judged_alone, validate, validate_document
 
 
 @dataclass(slots=True)
@@ -90,6 +90,7 @@ def check_data(
             else:
                 message = f"the {first.kind} {first.id!r} is also in {first.file}"
                 problems.append(source.problem("JF007", (first.kind,), message))
+                pruned.extend([*map(judged_alone, validated.documents), *map(judged_alone, validated.pruned)])
     around: list[Model] = []
     for kind, document in known:
         id_ = str(document[kind])

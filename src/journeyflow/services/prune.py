@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Final
 
@@ -54,8 +54,12 @@ class Pruned:
     stands: dict[PathKeys, int] = field(default_factory=dict)
     model: BaseModel | None = None
 
+    def without_id(self) -> Pruned:
+        """The same where the id is another document's as well."""
+        return replace(self, stands={(self.source.kind,): 0, **self.stands})
+
     def called(self, stand_in: str) -> BaseModel | None:
-        """What remains, by another id where its own is wrong."""
+        """What remains, by another id where its own is none."""
         if self.model is None or (self.source.kind,) not in self.stands:
             return self.model
         return self.model.model_copy(update={self.source.kind: stand_in})
