@@ -78,6 +78,15 @@ def test_another_pool_takes_none(applied: Path, pool: str, said: str) -> None:
     assert said in result.stderr
 
 
+def test_two_columns_of_codes_are_refused(applied: Path) -> None:
+    result = call("coupons", "import", "spring", _file("codes.csv", "Code,note, code\nA-1,x,A-2\n"))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        'error: codes.csv:1: header, columns 1 and 3: expected each name once, found "code"; nothing was imported\n'
+    )
+
+
 def test_a_file_that_is_no_csv_is_refused_whole(applied: Path) -> None:
     result = call("coupons", "import", "spring", _file("codes.csv", 'A-1\n"A-2\n'))
 

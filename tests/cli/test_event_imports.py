@@ -121,6 +121,19 @@ def test_lines_that_can_not_be_taken_are_written_beside_the_file(applied: Path) 
     assert rejected[1]["text"] == "nope"
 
 
+def test_a_file_that_is_no_text_is_not_imported_at_all(applied: Path) -> None:
+    Path("e.xlsx").write_bytes(b"PK\x03\x04\n\xff\n\xff\n")
+
+    result = call("events", "import", "e.xlsx")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        'error: e.xlsx:1: line: expected text in UTF-8, found "PK\\u0003\\u0004"; save the file as UTF-8 (spreadsheets '
+        "call it CSV UTF-8); nothing was imported\n"
+    )
+    assert not Path("e.xlsx.rejected").exists()
+
+
 def test_a_csv_that_lacks_a_column_is_not_imported_at_all(applied: Path) -> None:
     Path("e.csv").write_text("contact,event\nann,Came\n")
 

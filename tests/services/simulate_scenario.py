@@ -14,10 +14,9 @@ import yaml
 
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import TrailRecord
-from journeyflow.core.errors import TemplateError
 from journeyflow.core.template import Layout, Partial, Parts, Template
 from journeyflow.core.values import JSON, look_up, parse_path
-from journeyflow.core.view import Mention
+from journeyflow.core.view import Alone
 from journeyflow.services.simulate import simulate
 from journeyflow.services.simulate_summary import Simulation, trail_line
 
@@ -57,14 +56,8 @@ class FakeRenderer:
     def message(self, template: Template, parts: Parts) -> FakeMessage:
         return FakeMessage(template)
 
-    def part(self, part: Layout | Partial) -> tuple[str, ...]:
-        return ()
-
-    def alone(self, template: Template) -> Sequence[TemplateError]:
-        return ()
-
-    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
-        return ()
+    def alone(self, document: Template | Layout | Partial) -> Alone:
+        return Alone([], [], [])
 
 
 @dataclass(frozen=True)

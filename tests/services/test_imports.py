@@ -13,7 +13,7 @@ from journeyflow.core.errors import InvalidInput
 from journeyflow.core.inputs import Appear
 from journeyflow.core.values import JSON
 from journeyflow.services.contact_lines import arrival
-from journeyflow.services.imports import ImportFile, read_contacts, write_rejected
+from journeyflow.services.imports import ImportFile, read_contacts, read_events, write_rejected
 from journeyflow.services.simulate_errors import BadLine
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -50,6 +50,16 @@ def test_a_csv_is_read_as_simulate_reads_it(tmp_path: Path) -> None:
     assert found.rejected == []
 
 
+def test_blanks_around_the_names_of_columns_mean_nothing(tmp_path: Path) -> None:
+    people = read_contacts(written(tmp_path, "c.csv", " contact, email\t,tags ,first name\nann,a@x.example,vip,Ann\n"))
+    events = read_events(written(tmp_path, "e.csv", "contact ,event, occurred_at\nann,Came,2026-03-02\n"))
+
+    assert contacts(people) == [
+        {"contact": "ann", "attributes": {"email": "a@x.example", "first name": "Ann"}, "tags": ["vip"]}
+    ]
+    assert contacts(events) == [{"contact": "ann", "event": "Came", "occurred_at": "2026-03-02"}]
+
+
 def test_every_other_key_of_a_json_line_is_an_attribute(tmp_path: Path) -> None:
     path = written(tmp_path, "c.jsonl", '{"contact": "ann", "plan": "gold", "tags": ["vip"]}\n\n')
 
@@ -79,7 +89,12 @@ def test_a_broken_line_is_rejected_and_the_others_are_read(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("header", "expected"),
-    [("email,name", "a column contact"), ("contact,a,a", "each name once"), ("contact,", "expected a name, found")],
+    [
+        ("email,name", "a column contact"),
+        ("contact,a,a", "each name once"),
+        ("contact,a, a", 'header, columns 2 and 3: expected each name once, found "a"'),
+        ("contact,", "expected a name, found"),
+    ],
 )
 def test_a_wrong_header_rejects_the_file(tmp_path: Path, header: str, expected: str) -> None:
     with pytest.raises(InvalidInput, match=expected):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from journeyflow.core.values import JSON
 from journeyflow.rendering.renderer import LiquidRenderer
-from journeyflow.services.check import check_folder
+from journeyflow.services.check import check_data, check_folder
 
 HELLO = "template: hello\nsubject: Hello\nbody: <p>Hello</p>\n"
 BEGIN = "journey: a\nstart: a\nnodes:\n"
 
 
 def told(folder: Path, *documents: str) -> list[tuple[str, str, str | None]]:
-    (folder / "a.yaml").write_text("---\n".join(documents))
+    (folder / "a.yaml").write_text("\n---\n".join(documents))
     return [(one.code, one.path, one.value) for one in check_folder([folder], LiquidRenderer()).problems]
 
 
@@ -179,6 +181,73 @@ def test_what_remains_of_a_document_is_not_worked_with(tmp_path: Path) -> None:
 
     assert not checked.documents.templates
     assert not checked.sources
+
+
+# --- wrong ids -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id_", ["My Journey", "7", "null", "[a]"])
+def test_a_wrong_id_hides_no_reference(tmp_path: Path, id_: str) -> None:
+    nodes = "  a: {type: email, template: zz, topic: nope, next: ghost}\n"
+
+    assert places(tmp_path, f"journey: {id_}\nstart: a\nnodes:\n{nodes}") == [
+        ("JF006", "journey"),
+        ("JF010", "nodes.a.next"),
+        ("JF012", "nodes.a.template"),
+        ("JF012", "nodes.a.topic"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "hidden"),
+    [
+        ("segment: A B\nwhen: {segment: none}\n", ["when.segment"]),
+        ("template: A B\nsubject: x\nlayout: none\nbody: x\n", ["layout"]),
+        ("workspace: A B\nstages: [{id: a, when: {segment: none}}]\n", ["stages[0].when.segment"]),
+        ("layout: A B\nbody: '{% render \"none\" %}{{ content }}'\n", ["body"]),
+        ("partial: A B\nbody: '{% render \"none\" %}'\n", ["body"]),
+        ("survey: A B\nquestion: x\nchoices: [{id: x, label: x}, {id: y, label: y}]\n", []),
+        ("coupon_pool: A B\ncodes: [A]\n", []),
+    ],
+)
+def test_nor_does_that_of_any_kind(tmp_path: Path, document: str, hidden: list[str]) -> None:
+    kind = document.partition(":")[0]
+
+    assert places(tmp_path, document) == [("JF006", kind), *(("JF012", path) for path in hidden)]
+
+
+def test_documents_whose_ids_are_wrong_are_each_judged(tmp_path: Path) -> None:
+    documents: list[JSON] = [{"journey": id_, "start": "ghost", "nodes": {"a": {"type": "end"}}} for id_ in (7, None)]
+
+    assert [code for code, _, _ in told(tmp_path, *map(json.dumps, documents))] == ["JF006", "JF010"] * 2
+    assert [one.code for one in check_data(documents, [], LiquidRenderer()).problems] == ["JF006", "JF010"] * 2
+
+
+@pytest.mark.parametrize("id_", ["A B", "a"])
+def test_an_id_that_comes_twice_hides_nothing_either(tmp_path: Path, id_: str) -> None:
+    documents: list[JSON] = [
+        {"journey": id_, "start": start, "nodes": {"a": {"type": "enroll", "journey": "none"}}, **more}
+        for start, more in (("ghost", {}), ("ghoul", {}), ("ghast", {"foo": 1}))
+    ]
+    unknown = [("JF010", "start"), ("JF012", "nodes.a.journey")]
+
+    folder = places(tmp_path, *map(json.dumps, documents))
+    assert [one for one in folder if one[0] in ("JF010", "JF012")] == sorted(unknown * 3)
+    assert folder.count(("JF007", "journey")) == 2
+
+    data = check_data(documents, [], LiquidRenderer()).problems
+    assert sorted((one.code, one.path) for one in data) == folder
+
+
+def test_what_stands_in_for_an_id_is_neither_found_nor_offered(tmp_path: Path) -> None:
+    nodes = "  a: {type: enroll, journey: 1d, next: b}\n  b: {type: enroll, journey: none, foo: 1}\n"
+
+    found = told(tmp_path, f"{BEGIN}{nodes}", f"journey: {{}}\nstart: a\nnodes:\n{nodes}")
+
+    unknown = [("JF012", "nodes.a.journey", "1d"), ("JF012", "nodes.b.journey", "none")]
+    assert [one for one in found if one[0] == "JF012"] == unknown * 2
+    messages = {one.message for one in check_folder([tmp_path], LiquidRenderer()).problems if one.code == "JF012"}
+    assert messages == {"expected the id of a journey; there are a"}
 
 
 # --- places of errors ------------------------------------------------------------------------------------------------

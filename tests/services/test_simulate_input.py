@@ -225,7 +225,25 @@ def test_what_is_no_utf_8_is_a_bad_line(tmp_path: Path) -> None:
     heading, told = complaint(tmp_path, LINE + b'{"contact":"\xff","event":"Came"}\n')
 
     assert heading == "1 line can't be taken"
-    assert told.startswith("events.jsonl:2: expected a JSON object: ")
+    assert told.startswith('events.jsonl:2: line: expected text in UTF-8, found "{\\"contact\\":\\"\\\\xff\\"')
+    assert told.endswith("; save the file as UTF-8 (spreadsheets call it CSV UTF-8)")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\nPK\x03\x04\x14\n\xe0\x00\n\x01\n", b"\n\x89PNG\r\n\x1a\n", b"\n" + ("\n" + LINE.decode()).encode("utf-16")],
+)
+def test_a_file_that_is_no_text_is_told_of_once(tmp_path: Path, content: bytes) -> None:
+    heading, told = complaint(tmp_path, content)
+
+    assert heading == "1 line can't be taken"
+    assert told.startswith("events.jsonl:2: line: expected text in UTF-8, found ")
+
+
+def test_the_end_of_a_line_that_is_too_long_may_lie_inside_a_character(tmp_path: Path) -> None:
+    _, told = complaint(tmp_path, b'{"contact": "' + "é".encode() * 600_000 + b'"}\n')
+
+    assert told == "events.jsonl:1: expected at most 1,000,000 bytes in a line"
 
 
 def test_a_line_that_is_too_long_is_told_and_the_next_one_keeps_its_number(tmp_path: Path) -> None:
@@ -340,7 +358,7 @@ def test_created_at_is_local_to_the_contact(tmp_path: Path) -> None:
     [
         ("", "contacts.csv:1: header: expected a column contact, found nothing"),
         ("key,email\nann,a@b.c\n", 'contacts.csv:1: header: expected a column contact, found "key,email"'),
-        ("contact,age,age\n", 'contacts.csv:1: header, column 3: expected each name once, found "age"'),
+        ("contact,age,age\n", 'contacts.csv:1: header, columns 2 and 3: expected each name once, found "age"'),
         ("contact,\n", 'contacts.csv:1: header, column 2: expected a name, found ""'),
         ("contact,age\nann\n", "contacts.csv:2: expected 2 cells as in the header, found 1"),
         ("contact,age\nann,1,2\n", "contacts.csv:2: expected 2 cells as in the header, found 3"),

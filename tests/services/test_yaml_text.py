@@ -208,12 +208,15 @@ def test_a_file_full_of_problems_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("a: 1\n\tb: 2\n", 2, "tab"),
+        ("a: 1\n\tb: 2\n", 2, "a tab can't indent"),
+        ("é: ü\na:\n\t- 1\n", 3, "a tab can't indent"),
+        ("a:\n\tb: 2\n", 2, "a tab can't indent"),
+        ("a: 1\n---\n\tb: 2\n", 3, "a tab can't indent"),
         ("a: b: c\n", 1, "a ': ' can't stand here"),
         ("a: [1, 2\nb: 3\n", 2, "expected ',' or the closing bracket (of what begins on line 1)"),
         ('a: 1\nb: "x\n', 2, "the text ends inside quotes"),
         ('a: "\\q"\n', 1, "a backslash in double quotes"),
-        ("a: @b\n", 1, "a value can't begin with this sign"),
+        ("a: @b\n", 1, "a value can't begin with this sign (%, @ or `)"),
         ("a:\n  - x\n y: 1\n", 3, "indented otherwise"),
         ("a: x\x01\n", 1, "the character U+0001"),
         ("a: 1\nb: [\x00]\n", 2, "the character U+0000"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
@@ -74,6 +74,17 @@ class Mention(NamedTuple):
     id: str
 
 
+class Alone(NamedTuple):
+    """What the texts of one document say: what they name, once each for every text, and what is wrong with them.
+
+    Of each text the first error; what it names is told as far as it can be read.
+    """
+
+    partials: list[Mention]
+    surveys: list[Mention]
+    errors: list[TemplateError]
+
+
 class Renderer(Protocol):
     """The template language, handed to the core as an argument."""
 
@@ -91,22 +102,8 @@ class Renderer(Protocol):
         """
         ...
 
-    def part(self, part: Layout | Partial) -> tuple[str, ...]:
-        """See that the body of a layout or partial compiles by itself; the ids of the surveys that it shows.
-
-        :raises TemplateError: on a syntax error, naming the line.
-        """
-        ...
-
-    def alone(self, template: Template) -> Sequence[TemplateError]:
-        """What is wrong with the texts of a template, each by itself."""
-        ...
-
-    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
-        """The partials that the texts of a document itself name, once each.
-
-        :raises TemplateError: where that can't be told, because a tag is not closed or names none.
-        """
+    def alone(self, document: Template | Layout | Partial) -> Alone:
+        """What the texts of a document say by themselves, whatever goes into them and whatever they are put into."""
         ...
 
 

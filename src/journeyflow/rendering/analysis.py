@@ -47,6 +47,7 @@ from liquid.static_analysis import Segments
 from journeyflow.rendering.filters import CAN_FAIL_BY_ARGUMENT, CANNOT_FAIL, is_pattern
 from journeyflow.rendering.part_tags import PartNode, RenderedNode
 from journeyflow.rendering.survey_tag import SurveyNode
+from journeyflow.rendering.tokens import line_of
 
 ReadPath = tuple[str, ...]
 
@@ -249,15 +250,19 @@ def _safe_by_argument(used: Filter) -> bool:
 # --- what it shows ---------------------------------------------------------------------------------------------------
 
 
-def surveys_of(template: BoundTemplate) -> tuple[str, ...]:
-    """The ids of the surveys that the text shows, once each, in order."""
+def surveys_of(template: BoundTemplate) -> dict[str, int]:
+    """The ids of the surveys that the text shows, in order, each with the first line on which it does."""
     static = RenderContext(template)
-    return tuple(dict.fromkeys(id_ for node in template.nodes for id_ in _surveys_in(node, static)))
+    found: dict[str, int] = {}
+    for node in template.nodes:
+        for survey in _surveys_in(node, static):
+            found.setdefault(survey.id, line_of(survey.token.source, survey.token.start_index))
+    return found
 
 
-def _surveys_in(node: Node, static: RenderContext) -> Iterator[str]:
+def _surveys_in(node: Node, static: RenderContext) -> Iterator[SurveyNode]:
     if isinstance(node, SurveyNode):
-        yield node.id
+        yield node
     for child in node.children(static):
         yield from _surveys_in(child, static)
 

@@ -61,7 +61,7 @@ class CompiledText:
         self._dates = dates_of(template)
         self.can_fail: Final[bool] = self._dates != ()
         """Whether filling it in can fail for some values; see :func:`~journeyflow.rendering.analysis.dates_of`."""
-        self.surveys: Final[tuple[str, ...]] = surveys_of(template)
+        self.surveys: Final[tuple[str, ...]] = tuple(surveys_of(template))
         """The ids of the surveys that it shows."""
         set_limits(template)
 
@@ -95,7 +95,6 @@ class Liquid:
 
     def __init__(self) -> None:
         self._environments = {kind: _environment(kind) for kind in Kind}
-        self._written = _written_environment()
         self._cached = lru_cache(maxsize=COMPILED_KEPT_MAX)(self._compile)
 
     def compile(self, source: str, *, html: bool = False) -> CompiledText:
@@ -114,17 +113,30 @@ class Liquid:
         """
         return self._cached(source, kind, origins)
 
-    def check(self, source: str) -> tuple[str, ...]:
-        """See that a text compiles as it was written, whatever the partials in it are; the surveys that it shows.
+    def check(self, source: str, kind: Kind = Kind.HTML) -> None:
+        """See that a text compiles as it was written, whatever the partials in it are.
 
         :raises TemplateError: as for :meth:`compile`.
         """
-        check_blocks(source)
+        template = self._parsed(source, kind)
         try:
-            template = self._written.from_string(source)
             check_filters(template)
             check_part_tags(template)
-            return surveys_of(template)
+        except Exception as error:
+            raise _explained(error, (Origin("", source),)) from error
+
+    def surveys(self, source: str, kind: Kind) -> dict[str, int]:
+        """The ids of the surveys that a text itself shows, each with its line.
+
+        :raises TemplateError: where that can't be told, because the text can't be parsed.
+        """
+        return surveys_of(self._parsed(source, kind))
+
+    def _parsed(self, source: str, kind: Kind) -> BoundTemplate:
+        """A text as it was written."""
+        check_blocks(source)
+        try:
+            return _environment(kind, written=True).from_string(source)
         except Exception as error:
             raise _explained(error, (Origin("", source),)) from error
 
@@ -142,25 +154,19 @@ class Liquid:
 
 
 @cache
-def _environment(kind: Kind) -> Environment:
-    """It holds what texts may say, and nothing of a text, so that all share it."""
+def _environment(kind: Kind, *, written: bool = False) -> Environment:
+    """It holds what texts may say, and nothing of a text, so that all share it.
+
+    ``written``: for texts as their authors write them, whose partials have not been put in.
+    """
     environment = _MeteredEnvironment(autoescape=kind is Kind.HTML)
     for name in _TAGS_LEFT_OUT:
         del environment.tags[name]
     if kind is not Kind.ACTION:
-        add_part_tags(environment)
+        (add_written_tags if written else add_part_tags)(environment)
     if kind in (Kind.PLAIN, Kind.HTML, Kind.FROM_HTML):
         add_survey_tag(environment, as_html=kind is Kind.HTML)
     add_filters(environment, from_html=kind is Kind.FROM_HTML)
-    return environment
-
-
-@cache
-def _written_environment() -> Environment:
-    environment = _MeteredEnvironment()
-    add_written_tags(environment)
-    add_survey_tag(environment, as_html=False)
-    add_filters(environment, from_html=False)
     return environment
 
 

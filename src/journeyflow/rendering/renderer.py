@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Final
 
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.template import Layout, Partial, Parts, Template
-from journeyflow.core.view import Mention
+from journeyflow.core.view import Alone, Mention
 from journeyflow.rendering.compose import NamedPart, check_content, partials_in
-from journeyflow.rendering.liquid import CompiledText, Liquid
+from journeyflow.rendering.liquid import CompiledText, Kind, Liquid
 from journeyflow.rendering.message import CompiledEmail, compile_email
 from journeyflow.rendering.short_message import CompiledShortMessage
 
@@ -45,43 +45,29 @@ class LiquidRenderer:
         used: dict[str, Partial] = {}
         waiting: list[Template | Layout | Partial] = [template, *([] if layout is None else [layout])]
         while waiting:
-            for mention in self.partials(waiting.pop()):
-                found = parts.partials.get(mention.id)
-                if found is not None and mention.id not in used:
-                    used[mention.id] = found
-                    waiting.append(found)
+            for path, source, _ in _texts(waiting.pop()):
+                for named in _named(path, source):
+                    found = parts.partials.get(named.id)
+                    if found is not None and named.id not in used:
+                        used[named.id] = found
+                        waiting.append(found)
         return tuple(used.values())
 
-    def part(self, part: Layout | Partial) -> tuple[str, ...]:
-        """See that the body of a layout or partial compiles by itself; the ids of the surveys that it shows.
-
-        :raises TemplateError: on an error; names the line and the cause.
-        """
-        surveys = _liquid().check(part.body)
-        if isinstance(part, Layout):
-            check_content(part)
-        return surveys
-
-    def alone(self, template: Template) -> list[TemplateError]:
-        """What is wrong with the texts of a template, each by itself, whatever they are put into."""
-        found: list[TemplateError] = []
-        for path, source in _texts(template):
+    def alone(self, document: Template | Layout | Partial) -> Alone:
+        """What the texts of a document say by themselves, whatever goes into them and whatever they are put into."""
+        found = Alone([], [], [])
+        for path, source, kind in _texts(document):
             try:
-                _liquid().check(source)
+                if kind is not Kind.ACTION:
+                    found.partials.extend(_once(path, partials_in(source)))
+                surveys = _liquid().surveys(source, kind)
+                found.surveys.extend(Mention(path, line, id_) for id_, line in surveys.items())
+                _liquid().check(source, kind)
+                if isinstance(document, Layout):
+                    check_content(document)
             except TemplateError as error:
-                found.append(error.within(path))
+                found.errors.append(error.within(path))
         return found
-
-    def partials(self, document: Template | Layout | Partial) -> Sequence[Mention]:
-        """The partials that the texts of a document itself name, once each for every text.
-
-        :raises TemplateError: where that can't be told, because a tag is not closed or names none; names the part.
-        """
-        return [
-            Mention(path, found.line, found.id)
-            for path, source in _texts(document)
-            for found in {one.id: one for one in reversed(_named(path, source))}.values()
-        ]
 
 
 @lru_cache(maxsize=MESSAGES_KEPT_MAX)
@@ -111,12 +97,23 @@ def _named(path: str, source: str) -> list[NamedPart]:
         raise error.within(path) from error
 
 
-def _texts(document: Template | Layout | Partial) -> Iterator[tuple[str, str]]:
+def _once(path: str, named: Iterable[NamedPart]) -> Iterator[Mention]:
+    seen: set[str] = set()
+    for one in named:
+        if one.id not in seen:
+            seen.add(one.id)
+            yield Mention(path, one.line, one.id)
+
+
+def _texts(document: Template | Layout | Partial) -> Iterator[tuple[str, str, Kind]]:
+    """The texts of a document: the field, what stands there, and what it is part of."""
+    kind = Kind.HTML
     if isinstance(document, Template):
         if document.subject is not None:
-            yield "subject", document.subject
+            yield "subject", document.subject, Kind.LINE
         if document.preheader is not None:
-            yield "preheader", document.preheader
+            yield "preheader", document.preheader, Kind.LINE
         if document.text is not None:
-            yield "text", document.text
-    yield "body", document.body
+            yield "text", document.text, Kind.PLAIN
+        kind = Kind.HTML if document.channel == "email" else Kind.ACTION
+    yield "body", document.body, kind

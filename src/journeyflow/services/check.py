@@ -15,12 +15,12 @@ from journeyflow.core.check.problem import CODES, InvalidDocuments, Problem, pri
 from journeyflow.core.check.references import findings
 from journeyflow.core.check.source import Source
 from journeyflow.core.check.subject import Around
-from journeyflow.core.documents import KINDS, Documents
+from journeyflow.core.documents import KINDS, Documents, id_of
 from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
 from journeyflow.services.folder import nothing_in, read_folder
 from journeyflow.services.prune import Pruned
-from journeyflow.services.validate import ValidDocument, validate, validate_document
+from journeyflow.services.validate import ValidDocument, judged_alone, validate, validate_document
 
 
 @dataclass(slots=True)
@@ -83,13 +83,14 @@ def check_data(
         problems.extend(validated.problems)
         broken.extend(validated.broken)
         for source in [*validated.broken, *(found.source for found in validated.documents)]:
-            first = given.setdefault((source.kind, source.id), source)
+            first = given.setdefault((source.kind, source.id), source) if source.id else source
             if first is source:
                 documents.extend(validated.documents)
                 pruned.extend(validated.pruned)
-            elif source.id:
+            else:
                 message = f"the {first.kind} {first.id!r} is also in {first.file}"
                 problems.append(source.problem("JF007", (first.kind,), message))
+                pruned.extend([*map(judged_alone, validated.documents), *map(judged_alone, validated.pruned)])
     around: list[Model] = []
     for kind, document in known:
         id_ = str(document[kind])
@@ -146,8 +147,15 @@ def _of_broken(
     pruned: Sequence[Pruned], others: Sequence[Model], broken: Broken, renderer: Renderer
 ) -> Iterator[Problem]:
     """What is wrong with the rest of documents that are wrong by themselves; nothing is doubtful there."""
-    by_id = {(one.source.kind, one.source.id): one for one in pruned}
-    together = Documents.of([*others, *(one.model for one in pruned if isinstance(one.model, Model))])
+    by_id: dict[tuple[str, str], Pruned] = {}
+    remains: list[Model] = []
+    for number, one in enumerate(pruned):
+        # Nothing can refer to what is no id, and no message offers what can't be printed.
+        model = one.called(f"\0{number}")
+        if isinstance(model, Model):
+            remains.append(model)
+            by_id[one.source.kind, id_of(model)] = one
+    together = Documents.of([*others, *remains])
     for found in findings(together, renderer, broken):
         of = by_id.get((found.kind, found.id))
         if of is not None and of.tells(found):

@@ -13,6 +13,8 @@ from journeyflow.core.coupon_pool import CODE_LENGTH_MAX, is_code
 from journeyflow.core.errors import InvalidInput
 from journeyflow.services.data_files import csv_reader, opened
 from journeyflow.services.imports import Rejected
+from journeyflow.services.records import demand_once
+from journeyflow.services.simulate_errors import BadLine
 
 CODES_MAX: Final = 1_000_000
 """So many codes are taken at once, because they share a transaction."""
@@ -42,7 +44,7 @@ class CodeFile:
 def read_codes(path: Path) -> CodeFile:
     """Read a CSV, plain or gzip; rows that hold no code are among the rejected.
 
-    :raises InvalidInput: when the file can't be read, or has too many rows.
+    :raises InvalidInput: when the file can't be read, has two columns of codes, or too many rows.
     """
     with opened(path) as file:
         reader = csv_reader(file)  # kept until the file is closed, which it would complain of otherwise
@@ -52,7 +54,7 @@ def read_codes(path: Path) -> CodeFile:
 def parse_codes(body: bytes, name: str) -> CodeFile:
     """Read a CSV that is in memory; ``name`` is what errors call it.
 
-    :raises InvalidInput: when it is no CSV, or has too many rows.
+    :raises InvalidInput: when it is no CSV, has two columns of codes, or too many rows.
     """
     return _parsed(csv_reader(BytesIO(body)), Path(name))
 
@@ -60,7 +62,7 @@ def parse_codes(body: bytes, name: str) -> CodeFile:
 def _parsed(reader: Any, path: Path) -> CodeFile:  # Any: as csv_reader gives it
     try:
         return _read(path, ((reader.line_num, cells) for cells in reader))
-    except csv.Error as error:
+    except (csv.Error, BadLine) as error:
         raise InvalidInput(f"{path}:{reader.line_num}: {error}; nothing was imported") from None
 
 
@@ -69,8 +71,10 @@ def _read(path: Path, rows: Iterable[tuple[int, list[str]]]) -> CodeFile:
     place = 0
     first = True
     for number, cells in rows:
-        if first and COLUMN in _names(cells):
-            found.header, place = cells, _names(cells).index(COLUMN)
+        names = _names(cells) if first else []
+        if COLUMN in names:
+            demand_once(names, COLUMN)
+            found.header, place = cells, names.index(COLUMN)
         elif cells:
             _take(found, number, cells, place)
         first = False

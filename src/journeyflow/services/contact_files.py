@@ -131,7 +131,7 @@ class _CSV(ContactWriter):
 
     def finish(self) -> None:
         beside = [name for name in BESIDE if name in self._beside]
-        columns = sorted(name for name in self._attributes if name.strip() and name not in ("contact", "tags", *BESIDE))
+        columns = sorted(name for name in self._attributes if _is_column(name))
         text = TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["contact", "tags", *beside, *columns])
@@ -170,6 +170,11 @@ class _CSV(ContactWriter):
             "would read something else, or nothing; JSON Lines and Parquet keep it"
             for name, (count, key) in sorted(self._lost.items())
         ]
+
+
+def _is_column(name: str) -> bool:
+    """Whether a CSV with such a column gives the attribute back."""
+    return name != "" and name == name.strip() and name not in ("contact", "tags", *BESIDE)
 
 
 _LISTS: Final = frozenset({"tags", "$unsubscribed", "$suppressed"})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
+from codecs import utf_8_decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -67,6 +69,7 @@ def parsed(line: bytes) -> dict[str, JSON]:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        demand_text(line)
         raise BadLine(f"expected a JSON object: {error}") from None
     # Without so many brackets it can't be: most lines are looked at no further.
     if line.count(b"{") + line.count(b"[") > DEPTH_MAX and too_deep(data):
@@ -74,6 +77,27 @@ def parsed(line: bytes) -> dict[str, JSON]:
     if not isinstance(data, dict):
         raise BadLine.at("line", "a JSON object", data)
     return data
+
+
+_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def demand_text(line: bytes) -> None:
+    """See that a line can be one of JSON at all; the files of spreadsheets, for example, have none.
+
+    :raises BadLine: when it is no UTF-8, or has control characters, which JSON writes otherwise.
+    """
+    if not _is_utf_8(line) or _NO_TEXT.search(line) is not None:
+        shown = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        raise BadLine(f"{BadLine.at('line', 'text in UTF-8', shown)}; {SAVE_AS_UTF_8}")
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        utf_8_decode(line, "strict", False)  # a line that is too long may be cut inside a character
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 # Any: the type of csv.reader is private, and its name differs between versions of Python

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Final
 
@@ -31,7 +31,8 @@ STAND_INS: Final[tuple[JSON, ...]] = (
 )
 """What takes the place of a value that what is around it can't be without: the first that fits.
 
-A duration that is a name and a text as well, a number, a condition, a channel, a choice of messages, cases, arms.
+A duration that is a name, an id and a text as well, a number, a condition, a channel, a choice of messages, cases,
+arms.
 """
 _FALLING_BACK: Final = ("branch", "split", "wait_for")
 """Nodes whose ``next`` is a way only where another key gives none; that key may be what was taken out."""
@@ -52,6 +53,16 @@ class Pruned:
     removed: set[PathKeys] = field(default_factory=set)
     stands: dict[PathKeys, int] = field(default_factory=dict)
     model: BaseModel | None = None
+
+    def without_id(self) -> Pruned:
+        """The same where the id is another document's as well."""
+        return replace(self, stands={(self.source.kind,): 0, **self.stands})
+
+    def called(self, stand_in: str) -> BaseModel | None:
+        """What remains, by another id where its own is none."""
+        if self.model is None or (self.source.kind,) not in self.stands:
+            return self.model
+        return self.model.model_copy(update={self.source.kind: stand_in})
 
     def tells(self, found: Finding) -> bool:
         """Whether a finding is of the document as it was written, not of what was taken out, or stands in."""
@@ -125,7 +136,7 @@ class Pruned:
         return all(self._take_out(path, is_key) for path, is_key in places.items() if path not in around)
 
     def _take_out(self, path: PathKeys, is_key: bool = False) -> bool:
-        if not path or path[0] == self.source.kind or path == ("nodes",):
+        if not path or path == ("nodes",):
             return False
         if is_key:
             self.removed.add(path)

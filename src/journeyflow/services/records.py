@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from journeyflow.services.data_files import (
     SAVE_AS_UTF_8,
     TOO_DEEP,
     csv_reader,
+    demand_text,
     is_text,
     lines,
     opened,
@@ -68,7 +69,7 @@ class Records:
         """Read on.
 
         :raises InvalidInput: when the file can't be read.
-        :raises BrokenFile: when its header is wrong, or a quote in it never ends.
+        :raises BrokenFile: when its first line is no text, its header is wrong, or a quote in it never ends.
         """
         if is_parquet(self._path):
             return self._rows()
@@ -77,11 +78,21 @@ class Records:
         return self._cells() if as_csv else self._lines()
 
     def _lines(self) -> Iterator[Record]:
+        begun = False
         with opened(self._path) as file:
             for number, line in enumerate(lines(file), 1):
                 text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if text and not text.isspace():
+                    if not begun:
+                        self._demand_text(number, text)
+                        begun = True
                     yield Record(number, text, partial(self._of_line, text))
+
+    def _demand_text(self, number: int, line: bytes) -> None:
+        try:
+            demand_text(line)
+        except BadLine as error:
+            raise BrokenFile(self._path, number, str(error)) from None
 
     def _of_line(self, text: bytes) -> Object:
         return self._shape.of_line(parsed(text))
@@ -143,10 +154,11 @@ def object_in(data: Object, field: str) -> None:
 
 
 def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
-    """The names of the columns.
+    """The names of the columns, without the blanks around them.
 
     :raises BadLine: when one that is needed is missing, or a name is empty, comes twice, or is no UTF-8.
     """
+    names = [name.strip() for name in names]
     for number, name in enumerate(names, 1):
         if not is_text(name):
             raise BadLine(f"{BadLine.at(f'header, column {number}', 'UTF-8', readable(name))}; {SAVE_AS_UTF_8}")
@@ -154,11 +166,20 @@ def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
         if name not in names:
             raise BadLine(f"{BadLine.at('header', f'a column {name}', ','.join(names) or None)}{_other_sign(names)}")
     for number, name in enumerate(names, 1):
-        if not name.strip():
+        if not name:
             raise BadLine.at(f"header, column {number}", "a name", name)
-        if name in names[: number - 1]:
-            raise BadLine.at(f"header, column {number}", "each name once", name)
+        demand_once(names, name)
     return names
+
+
+def demand_once(names: Sequence[str], name: str) -> None:
+    """See that no two columns have that name.
+
+    :raises BadLine: when they do.
+    """
+    first, *more = (number for number, one in enumerate(names, 1) if one == name)
+    if more:
+        raise BadLine.at(f"header, columns {first} and {more[0]}", "each name once", name)
 
 
 def _other_sign(names: list[str]) -> str:

@@ -52,14 +52,13 @@ def validate(folder: Folder, kinds: Kinds) -> Validated:
     told = _told(folder.problems)
     first: dict[tuple[str, str], Source] = {}
     for source in folder.sources:
-        known = first.setdefault((source.kind, source.id), source)
-        if known is not source and source.id:
+        known = first.setdefault((source.kind, source.id), source) if source.id else source
+        if known is not source:
             result.problems.append(_doubled(source, known))
         found = _validated(source, kinds, told, result.problems)
         if not isinstance(found, ValidDocument):
             result.broken.append(source)
-        if known is source:
-            _keep(found, result)
+        _keep(found if known is source or found is None else judged_alone(found), result)
     result.problems.sort(key=lambda problem: problem.order)
     return result
 
@@ -95,6 +94,12 @@ def _keep(found: ValidDocument | Pruned | None, result: Validated) -> None:
         result.documents.append(found)
     elif found is not None:
         result.pruned.append(found)
+
+
+def judged_alone(found: ValidDocument | Pruned) -> Pruned:
+    """A document that comes after another with its id: nothing refers to it, what it refers to is judged."""
+    remains = Pruned(found.source, model=found.model) if isinstance(found, ValidDocument) else found
+    return remains.without_id()
 
 
 def _excess(data: JSON) -> str | None:

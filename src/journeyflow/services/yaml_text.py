@@ -93,13 +93,14 @@ class _Reader:
         try:
             yield from yaml.parse(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            raise self._unreadable(error, text.count("\n", 0, len(text) - 1)) from None
+            raise self._unreadable(error, text) from None
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             raise Unreadable(self._first_line, f"not YAML: {error}") from None
 
-    def _unreadable(self, error: yaml.MarkedYAMLError, last: int) -> Unreadable:
-        """``last`` is the text's last line: what is not closed is noticed only behind it."""
-        words = _in_plain_words(error.problem or "")
+    def _unreadable(self, error: yaml.MarkedYAMLError, text: str) -> Unreadable:
+        last = text.count("\n", 0, len(text) - 1)  # what is not closed is noticed only behind it
+        place = 0 if error.problem_mark is None else error.problem_mark.index
+        words = _in_plain_words(error.problem or "", text[place : place + 1])
         line = 0 if error.problem_mark is None else min(error.problem_mark.line, last)
         begun = line if error.context_mark is None else error.context_mark.line
         if begun != line and _CLOSED.search(error.context or ""):
@@ -230,9 +231,8 @@ _CLOSED: Final = re.compile(r"quoted|flow")
 """Contexts that something has to close."""
 
 _PLAIN_WORDS: Final = (
-    ("found character '\\t'", "a tab can't indent or stand here; use spaces"),
     ("found a tab character", "a tab can't indent; use spaces"),
-    ("that cannot start any token", "a value can't begin with this sign (a tab, %, @ or `); put it in quotes"),
+    ("that cannot start any token", "a value can't begin with this sign (%, @ or `); put it in quotes"),
     ("mapping values are not allowed", "a ': ' can't stand here; is the line indented too far, or the text unquoted?"),
     ("block sequence entries are not allowed", "a list can't begin here; put it on its own line, indented"),
     ("could not find expected ':'", "expected ':' after a key; is the line indented as it should be?"),
@@ -248,7 +248,10 @@ _PLAIN_WORDS: Final = (
 )  # fmt: skip
 
 
-def _in_plain_words(problem: str) -> str:
+def _in_plain_words(problem: str, sign: str) -> str:
+    """``sign`` is the character that the problem was met at."""
+    if sign == "\t" and "cannot start any token" in problem:
+        return "a tab can't indent or stand here; use spaces"
     for part, words in _PLAIN_WORDS:
         if part in problem:
             return words

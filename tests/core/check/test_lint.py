@@ -305,6 +305,11 @@ CODE = "m: {type: email, template: code}"
         (CODE, ["nodes.m.template"]),
         ("c: {type: coupon, pool: ten, next: m}\nm: {type: email, template: code}", []),
         (
+            "c: {type: coupon, pool: ten, next: end, on_empty: m}\nm: {type: email, template: code}",
+            ["nodes.m.template"],
+        ),
+        ("c: {type: coupon, pool: ten, next: m, on_empty: m}\nm: {type: email, template: code}", []),
+        (
             "c: {type: coupon, pool: ten, save_as: gift, next: m}\nm: {type: email, template: code}",
             ["nodes.m.template"],
         ),

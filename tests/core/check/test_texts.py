@@ -129,3 +129,41 @@ def test_a_part_that_is_wrong_does_not_hide_what_is_wrong_with_a_template() -> N
     layout = "{layout: shop, body: '{% if %}{{ content }}'}"
 
     assert ("template", "letter", "subject", "JF013") in found(template, layout)
+
+
+def test_every_unknown_id_of_a_template_and_its_liquid_errors_are_told_together() -> None:
+    template = """
+template: letter
+subject: '{% render "no-a" %}{% render "no-b" %}'
+preheader: '{% survey "taste" %}'
+layout: shopp
+body: |
+  {% survey "no-c" %}
+  {% if a %}{% survey "no-d" %}{% endif %} {% render "no-a" %} {{ a | nofilter }}
+text: '{% survey "no-c" %}{% include x %}'
+"""
+
+    assert sorted((path, code) for _, _, path, code in found(template, SURVEY)) == [
+        *[("body", "JF012")] * 3,
+        ("body", "JF013"),
+        ("layout", "JF012"),
+        ("preheader", "JF013"),
+        *[("subject", "JF012")] * 2,
+        ("text", "JF013"),
+    ]
+    assert "line 2: expected the id of a survey; there are taste" in messages(template, SURVEY)
+
+
+def test_what_a_part_names_and_is_not_there_hides_nothing_of_the_part_nor_of_its_template() -> None:
+    layout = '{layout: shop, body: \'{{ content }}{% survey "no-a" %}{% render "no-b" %}\'}'
+    template = "{template: letter, subject: x, format: mjml, layout: shop, body: '<mj-section></mj-section>'}"
+    asking = "{layout: shop, body: '{{ content }}{% survey \"no-a\" %}'}"
+
+    assert found(layout) == [("layout", "shop", "body", "JF012")] * 2
+    assert found(asking, template) == [("layout", "shop", "body", "JF012"), ("template", "letter", "layout", "JF013")]
+
+
+def test_what_a_short_message_can_not_show_is_told_once() -> None:
+    template = '{template: short, channel: sms, body: \'{% render "foot" %}{% survey "taste" %}\'}'
+
+    assert found(template) == [("template", "short", "body", "JF013")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +62,18 @@ class Subject:
             for name, node in self.journey.nodes.items()
             if isinstance(node, MessageNode) and name in self.graph.from_start
         }
+
+    @cached_property
+    def provided(self) -> Mapping[str, Set[str]]:
+        """The names under which something is kept in ``vars``, with the nodes that a run can come to afterwards."""
+        found: dict[str, set[str]] = {}
+        for node in self.journey.nodes.values():
+            saved = saves(node)
+            if saved is not None:
+                # Along on_empty there is no code, and nothing was kept.
+                ways = [target for path, target in node.exits() if target is not None and path != "on_empty"]
+                found.setdefault(saved, set()).update(*(self.graph.times_from(target) for target in ways))
+        return found
 
     def marketing(self) -> Iterator[tuple[str, MessageNode]]:
         """Those of the messages that are not transactional; none where nobody can tell."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from journeyflow.core.check.broken import Broken
 from journeyflow.core.check.finding import Finding, similar
 from journeyflow.core.documents import Documents, id_of, kind_of
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.template import Layout, Partial, Template
-from journeyflow.core.view import Renderer
+from journeyflow.core.view import Alone, Mention, Renderer
 
 Document = Template | Layout | Partial
 
@@ -33,62 +33,54 @@ class _Reader:
         self._layouts = {*documents.layouts, *broken.ids("layout")}
         self._partials = {*documents.partials, *broken.ids("partial")}
         self._surveys = {*documents.surveys, *broken.ids("survey")}
+        self._told: dict[tuple[str, str], Alone] = {}
         self._wrong: set[str] = set()
 
     def part(self, part: Layout | Partial) -> list[Finding]:
         """What is wrong with a layout or partial itself."""
-        found = [*self._references(part), *self._alone(part)]
+        found = [*self._references(part), *(_liquid(part, error) for error in self._alone(part).errors)]
         if isinstance(part, Partial) and not found:
             found.extend(self._circle(part))
         if found:
             self._wrong.add(f"{kind_of(part)}:{id_of(part)}")
-        return found
+        return [*found, *self._unknown(part, "survey", self._alone(part).surveys, self._surveys)]
 
     def template(self, template: Template) -> list[Finding]:
         """What is wrong with a template; where it is with a part of it, that part has said so.
 
-        A template that can't be put together is looked at text by text.
+        A template that can't be put together is looked at text by text alone.
         """
-        found = [*self._references(template)]
-        if found or not self._is_whole(template):
-            told = {one.path for one in found if one.code == "JF013"}
-            errors = (_liquid(template, error) for error in self._renderer.alone(template))
-            return [*found, *(one for one in errors if one.path not in told)]
+        errors = {error.part: error for error in self._alone(template).errors}
+        if self._is_whole(template):
+            for error in self._errors_together(template):
+                errors.setdefault(error.part, error)
+        surveys = self._unknown(template, "survey", self._alone(template).surveys, self._surveys)
+        return [*self._references(template), *surveys, *(_liquid(template, error) for error in errors.values())]
+
+    def _alone(self, document: Document) -> Alone:
+        of = (kind_of(document), id_of(document))
+        if of not in self._told:
+            self._told[of] = self._renderer.alone(document)
+        return self._told[of]
+
+    def _errors_together(self, template: Template) -> Sequence[TemplateError]:
         try:
-            needs = self._renderer.message(template, self._documents.parts).needs
+            self._renderer.message(template, self._documents.parts)
         except TemplateError as first:
-            return [_liquid(template, error) for error in (first, *first.others)]
-        surveys = [need.removeprefix("survey:") for need in needs if need.startswith("survey:")]
-        return [*self._unknown_surveys(template, surveys)]
+            return (first, *first.others)
+        return ()
 
     def _references(self, document: Document) -> Iterator[Finding]:
-        kind, id_ = kind_of(document), id_of(document)
         if isinstance(document, Template) and document.layout is not None and document.layout not in self._layouts:
             message = f"expected the id of a layout{similar(document.layout, self._layouts)}"
-            yield Finding(kind, id_, "layout", "JF012", message, document.layout)
-        try:
-            mentions = self._renderer.partials(document)
-        except TemplateError as error:
-            yield _liquid(document, error)
-            return
-        for path, line, partial in mentions:
-            if partial not in self._partials:
-                message = f"line {line}: expected the id of a partial{similar(partial, self._partials)}"
-                yield Finding(kind, id_, path, "JF012", message, partial, line)
+            yield Finding("template", document.template, "layout", "JF012", message, document.layout)
+        yield from self._unknown(document, "partial", self._alone(document).partials, self._partials)
 
-    def _alone(self, part: Layout | Partial) -> Iterator[Finding]:
-        try:
-            surveys = self._renderer.part(part)
-        except TemplateError as error:
-            yield _liquid(part, error)
-            return
-        yield from self._unknown_surveys(part, surveys)
-
-    def _unknown_surveys(self, document: Document, surveys: Iterable[str]) -> Iterator[Finding]:
-        for survey in surveys:
-            if survey not in self._surveys:
-                message = f"expected the id of a survey{similar(survey, self._surveys)}"
-                yield Finding(kind_of(document), id_of(document), "body", "JF012", message, survey)
+    def _unknown(self, document: Document, kind: str, named: Iterable[Mention], known: Set[str]) -> Iterator[Finding]:
+        for path, line, id_ in named:
+            if id_ not in known:
+                message = f"line {line}: expected the id of a {kind}{similar(id_, known)}"
+                yield Finding(kind_of(document), id_of(document), path, "JF012", message, id_, line)
 
     def _is_whole(self, template: Template) -> bool:
         """Whether every part that goes into the template is there, and right by itself."""
@@ -125,12 +117,7 @@ class _Reader:
                     ways.append((*way, id_))
 
     def _shown_by(self, document: Document | None) -> list[str]:
-        if document is None:
-            return []
-        try:
-            return [mention.id for mention in self._renderer.partials(document)]
-        except TemplateError:  # told of where it stands
-            return []
+        return [] if document is None else [mention.id for mention in self._alone(document).partials]
 
 
 def _liquid(document: Document, error: TemplateError) -> Finding:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from journeyflow.core.check.finding import Finding, closest
-from journeyflow.core.check.subject import Around, Subject, saves
+from journeyflow.core.check.subject import Around, Subject
 from journeyflow.core.errors import TemplateError
 from journeyflow.core.nodes.base import LIQUID_ROOTS
 from journeyflow.core.template import Template
@@ -24,15 +24,15 @@ def unknown_variables(subject: Subject) -> Iterator[Finding]:
     """JF108 in a journey: what is not saved before it is shown, and names that mean nothing."""
     for name, sent in subject.messages.items():
         for variable in _variables(subject.reads(sent)):
-            if not _saved_before(subject, name, variable):
-                message = f"shows vars.{variable}, which no node before it saves"
+            if name not in subject.provided.get(variable, ()):
+                message = f"shows vars.{variable}, which no node saves on the way to it"
                 yield subject.finding("JF108", f"nodes.{name}.template", f"the template {message}", sent.template or "")
     for name, node in subject.journey.nodes.items():
         for path, text in node.liquid():
             reads = _reads(subject.around.renderer, text)
             for variable in _variables(reads):
-                if not _saved_before(subject, name, variable):
-                    message = f"shows vars.{variable}, which no node before it saves"
+                if name not in subject.provided.get(variable, ()):
+                    message = f"shows vars.{variable}, which no node saves on the way to it"
                     yield subject.finding("JF108", f"nodes.{name}.{path}", message, text[:80])
             known = (*LIQUID_ROOTS, *OF_MESSAGES) if path == "text" else LIQUID_ROOTS
             for root in _unknown(reads, known):
@@ -61,11 +61,6 @@ def _variables(reads: Paths) -> list[str]:
 
 def _unknown(reads: Paths, known: Iterable[str]) -> list[str]:
     return sorted({path[0] for path in reads} - {*known})
-
-
-def _saved_before(subject: Subject, name: str, variable: str) -> bool:
-    savers = (saver for saver, node in subject.journey.nodes.items() if saves(node) == variable)
-    return any(name in subject.graph.after(saver) for saver in savers)
 
 
 def _hint(root: str, known: Iterable[str]) -> str:
