@@ -65,6 +65,25 @@ def test_a_change_is_told_by_its_meaning_and_by_whom_it_concerns(applied: Path) 
     assert "1 run stands at pause" in told
 
 
+def test_a_plan_says_that_archiving_ends_the_runs(applied: Path) -> None:
+    enrolled("ann")
+    enrolled("bob")
+    edit(applied / "welcome.yaml", "journey: welcome", "journey: welcome\nstatus: archived")
+
+    planned = done("plan", applied)
+
+    assert planned.splitlines() == [
+        "~ journey welcome",
+        "    status: added 'archived'",
+        "    2 runs stand at pause",
+        "    archiving is final: nobody enters any more, and 2 runs in flight exit",
+        "1 to be changed",
+    ]
+    assert done("apply", applied, "--dry-run") == planned
+    assert done("apply", applied).splitlines()[:-1] == planned.splitlines()[:-1]
+    assert "archiving" not in done("plan", applied)
+
+
 def test_a_journey_that_was_archived_by_hand_is_told_by_plan_and_apply(applied: Path) -> None:
     done("journeys", "archive", "welcome")
 
