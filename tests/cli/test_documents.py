@@ -147,10 +147,13 @@ def test_errors_of_the_folder_are_told_and_nothing_is_applied(applied: Path) -> 
     assert "JF012" in result.stderr
 
 
-def test_what_needs_a_document_that_only_the_installation_has_is_right(applied: Path) -> None:
+def test_a_folder_is_whole_by_itself_whatever_the_installation_has(applied: Path) -> None:
     (applied / "hello.md").unlink()
 
-    assert call("plan", applied).exit_code in (0, 1)
+    result = call("plan", applied)
+
+    assert result.exit_code == 1
+    assert "welcome.yaml:9: JF012 nodes.mail.template: expected the id of a template" in result.stderr
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------
