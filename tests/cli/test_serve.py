@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 from tests.cli.calls import Serving, call, data, done, serving
 
@@ -217,6 +218,21 @@ def test_short_keys_are_taken_and_told(flows: Path, monkeypatch: pytest.MonkeyPa
 
     assert told.count("JOURNEYFLOW_ADMIN_KEY has fewer than 16 characters and can be guessed") == 1
     assert "JOURNEYFLOW_WRITE_KEY has" not in told
+
+
+def test_what_is_warned_of_at_the_start_is_a_log_line_in_the_form_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "a")
+    monkeypatch.setenv("JOURNEYFLOW_LOG_FORMAT", "json")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        warning, error = call("serve", "--port", taken.getsockname()[1]).stderr.splitlines()
+
+    told = orjson.loads(warning)
+    assert (told["level"], told["event"][:44]) == ("warning", "JOURNEYFLOW_ADMIN_KEY has fewer than 16 char")
+    assert error.startswith("error: ")
 
 
 def test_a_key_is_revoked_where_the_settings_give_another(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
