@@ -54,6 +54,8 @@ def serve(
             stack.enter_context(sole_engine(own_database_file(settings), now()))
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
+        installation.keep_links()
+        warn_of_links(installation)
         if checked is not None:
             _apply(installation, checked)
         run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
@@ -72,8 +74,16 @@ def try_settings(settings: Settings) -> None:
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     for told in settings.guessable_keys():
         _warn(told)
-    if settings.base_url is None and not settings.email_url.get_secret_value().startswith("mailbox:"):
-        _warn(f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address")
+
+
+def warn_of_links(installation: Installation) -> None:
+    """Say at the start that mails go out whose links nobody can follow, where no setting says that it is meant so."""
+    from journeyflow.services.doctor import check_links
+
+    settings, found = installation.settings, check_links(installation.links)
+    sends = not settings.email_url.get_secret_value().startswith("mailbox:")
+    if sends and settings.base_url is None and found.verdict != "ok":
+        _warn(f"mails go out, but {found.text}")
 
 
 def _checked(folder: Path) -> Checked:
