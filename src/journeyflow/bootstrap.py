@@ -48,6 +48,8 @@ class Installation:
     clock: Clock
     signer: Signer
     codes: CodeFactory
+    links: str
+    """What links in messages begin with: as the settings say, else as the last server on this database did."""
 
     @cached_property
     def renderer(self) -> LiquidRenderer:
@@ -66,7 +68,7 @@ class Installation:
         """What messages say."""
         from journeyflow.services.letters import Letters
 
-        return Letters(self.renderer, self.signer, self.settings.links)
+        return Letters(self.renderer, self.signer, self.links)
 
     @cached_property
     def postmaster(self) -> Postmaster:
@@ -100,6 +102,12 @@ class Installation:
             for one in gone:
                 keys.revoke(connection, one.id, self.clock())
         return gone
+
+    def keep_links(self) -> None:
+        """Let links lead to where this process serves, also those of whoever has no base URL beside it."""
+        self.links = self.settings.links
+        with write(self.engine) as connection:
+            documents.set_setting(connection, documents.LINKS, self.links)
 
     def webhooks(self) -> WebhookChannel:
         """What makes calls, as the settings say.
@@ -173,7 +181,8 @@ def installation_on(engine: Engine, settings: Settings, clock: Clock) -> Install
     with write(engine) as connection:
         one_at_a_time(connection, FIRST_START)
         secret = _secret(connection, settings)
-    return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret))
+        links = None if settings.base_url is not None else documents.setting(connection, documents.LINKS)
+    return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret), links or settings.links)
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

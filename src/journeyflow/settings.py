@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="signs links in messages; else made on first start and kept in the database",
     )
-    base_url: str | None = Field(default=None, description="what links in messages begin with; else http://HOST:PORT")
+    base_url: str | None = Field(
+        default=None, description="what links in messages begin with; else http://HOST:PORT of serve"
+    )
     email_url: SecretStr = Field(
         default=SecretStr("mailbox://"),
         description="smtp://user:pass@host:587?tls=starttls, or mailbox:// (sends nothing)",
@@ -98,5 +100,5 @@ class Settings(BaseSettings):
 
     @property
     def links(self) -> str:
-        """What links in messages begin with, without a slash at the end."""
+        """What links in messages begin with where this process serves, without a slash at the end."""
         return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -180,6 +180,7 @@ def test_a_plan_says_what_applying_would_do_and_changes_nothing(busy_shop: Shop)
         ("template", "second", "added"),
     ]
     assert planned["changes"][0]["in_flight"] == {"pause": 1}
+    assert planned["changes"][0]["exiting"] is None
     assert admin.get("/v1/documents/template/second").status_code == 404
 
 
@@ -237,6 +238,20 @@ def test_a_plan_tells_what_applying_would_refuse(busy_shop: Shop) -> None:
     ]
     assert (refused.status_code, planned[0]["blocked"] in refused.json()["detail"]) == (409, True)
     assert admin.get("/v1/documents/journey/welcome").status_code == 200
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_a_plan_tells_how_many_runs_exit_because_their_journey_is_archived(busy_shop: Shop, runs: int) -> None:
+    admin = busy_shop.client("admin")
+    if runs:
+        busy_shop.identify("ann")
+        busy_shop.track("ann", "Signed Up")
+    archived = {"documents": [JOURNEY | {"status": "archived"}]}
+
+    (change,) = admin.post("/v1/documents:plan", json=archived).json()["changes"]
+
+    assert (change["in_flight"], change["exiting"]) == ({"pause": 1} if runs else {}, runs)
+    assert admin.post("/v1/documents:apply", json=archived).json()["changes"] == [change]
 
 
 def test_a_plan_tells_that_an_archived_journey_stays_so(busy_shop: Shop) -> None:

@@ -53,8 +53,11 @@ def test_files_whose_folder_was_not_given_are_told_apart_from_wrong_ids(flows: P
     hint = "only these files were looked at; where what they name is in others, give the whole folder"
 
     assert hint in call("check", flows / "welcome.yaml").stdout.splitlines()
+    for command in ("plan", "apply"):
+        assert call(command, flows / "welcome.yaml").stderr.splitlines()[-1] == hint
     (flows / "hello.md").unlink()
     assert hint not in call("check", flows).stdout.splitlines()
+    assert hint not in call("plan", flows).stderr.splitlines()
 
 
 def test_as_json_each_problem_has_its_parts(broken: Path) -> None:

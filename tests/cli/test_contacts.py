@@ -156,6 +156,10 @@ def test_without_a_database_the_error_says_where_one_comes_from() -> None:
     assert result.stderr.startswith("error: there is no database journeyflow.db; ")
 
 
+def test_the_help_of_forget_says_that_it_is_final_and_does_not_ask() -> None:
+    assert "at once: it does not ask, and can't be undone" in " ".join(done("contacts", "forget", "--help").split())
+
+
 def test_forgetting_has_happened_when_the_command_returns(applied: Path) -> None:
     enrolled("ann")
 

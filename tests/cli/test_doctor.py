@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from tests.cli.calls import call, done
 
+from journeyflow.bootstrap import open_installation
 from journeyflow.cli.doctor import shown
 from journeyflow.db import claims
 from journeyflow.db.store import open_engine, write
 from journeyflow.services.doctor import check_clock, check_links
+from journeyflow.settings import Settings
 
 
 def settings(told: str) -> dict[str, list[str]]:
@@ -203,3 +205,14 @@ def test_a_clock_apart_from_that_of_the_disk_is_wrong(workplace: Path) -> None:
 )
 def test_links_have_to_be_reachable_from_outside(links: str, verdict: str) -> None:
     assert check_links(links).verdict == verdict
+
+
+def test_links_are_those_of_the_server_on_the_database(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving = open_installation(Settings(base_url="https://shop.example/"))
+    serving.keep_links()
+    serving.engine.dispose()
+
+    assert "ok     links: begin with https://shop.example\n" in call("doctor").stdout
+    monkeypatch.setenv("JOURNEYFLOW_BASE_URL", "https://other.example")
+    told = call("doctor").stdout
+    assert (told.count("links: "), "begin with https://other.example" in told) == (1, True)

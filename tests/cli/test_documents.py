@@ -65,6 +65,25 @@ def test_a_change_is_told_by_its_meaning_and_by_whom_it_concerns(applied: Path) 
     assert "1 run stands at pause" in told
 
 
+def test_a_plan_says_that_archiving_ends_the_runs(applied: Path) -> None:
+    enrolled("ann")
+    enrolled("bob")
+    edit(applied / "welcome.yaml", "journey: welcome", "journey: welcome\nstatus: archived")
+
+    planned = done("plan", applied)
+
+    assert planned.splitlines() == [
+        "~ journey welcome",
+        "    status: added 'archived'",
+        "    2 runs stand at pause",
+        "    archiving is final: nobody enters any more, and 2 runs in flight exit",
+        "1 to be changed",
+    ]
+    assert done("apply", applied, "--dry-run") == planned
+    assert done("apply", applied).splitlines()[:-1] == planned.splitlines()[:-1]
+    assert "archiving" not in done("plan", applied)
+
+
 def test_a_journey_that_was_archived_by_hand_is_told_by_plan_and_apply(applied: Path) -> None:
     done("journeys", "archive", "welcome")
 
@@ -128,10 +147,13 @@ def test_errors_of_the_folder_are_told_and_nothing_is_applied(applied: Path) -> 
     assert "JF012" in result.stderr
 
 
-def test_what_needs_a_document_that_only_the_installation_has_is_right(applied: Path) -> None:
+def test_a_folder_is_whole_by_itself_whatever_the_installation_has(applied: Path) -> None:
     (applied / "hello.md").unlink()
 
-    assert call("plan", applied).exit_code in (0, 1)
+    result = call("plan", applied)
+
+    assert result.exit_code == 1
+    assert "welcome.yaml:9: JF012 nodes.mail.template: expected the id of a template" in result.stderr
 
 
 # --- journeys --------------------------------------------------------------------------------------------------------

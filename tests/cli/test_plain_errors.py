@@ -111,3 +111,18 @@ def test_of_what_a_command_is_given(flows: Path) -> None:
         result = call(*command)
         assert result.exit_code != 0
         demand_plain(result.output)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("keys", "create", "foo"), "'scope': 'foo' is not one of 'browser', 'write', 'read', 'admin'."),
+        (("serve", "--port", "x"), "'--port': expected a whole number"),
+        (("serve", "--port", "65536"), "'--port': expected a number of at most 65535"),
+    ],
+)
+def test_of_wrong_usage(command: tuple[str, ...], told: str) -> None:
+    result = call(*command)
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: Invalid value for {told}"

@@ -30,6 +30,16 @@ def test_the_contacts_of_a_segment_are_counted_and_listed(applied: Path) -> None
     assert sorted(done("segments", "contacts", "vip").split()) == ["ann", "cid"]
 
 
+def test_an_empty_segment_is_told_beside_the_answer(applied: Path) -> None:
+    (applied / "vip.yaml").write_text("segment: vip\nwhen: {tag: nobody}\n")
+    done("apply", applied)
+
+    told, silent = call("segments", "contacts", "vip"), call("segments", "contacts", "vip", "--json")
+
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "", "nobody is in segment vip\n")
+    assert (silent.exit_code, silent.stdout, silent.stderr) == (0, "", "")
+
+
 def test_a_segment_that_is_not_there_is_an_error(applied: Path) -> None:
     result = call("segments", "count", "vips")
 

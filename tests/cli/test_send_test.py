@@ -9,8 +9,10 @@ import pytest
 from tests.channels.mail_server import MailServer
 from tests.cli.calls import call, data, done
 
+from journeyflow.bootstrap import open_installation
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.check import check_folder
+from journeyflow.settings import Settings
 
 
 @pytest.fixture
@@ -56,6 +58,23 @@ def test_a_test_is_sent_through_the_mail_server_that_is_set(
     (mail,) = server.messages
     assert mail["Subject"] == "Hello Ann 3"
     assert data("contacts", "show", "ann", "--json")["tags"] == []
+
+
+def test_links_lead_to_the_server_on_the_database_where_no_setting_says_otherwise(
+    framed: Path, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done("apply", framed)
+    serving = open_installation(Settings(port=8014))
+    serving.keep_links()
+    serving.engine.dispose()
+    monkeypatch.setenv("JOURNEYFLOW_EMAIL_URL", f"smtp://127.0.0.1:{server.port}")
+
+    done("send-test", "hello", "--to", "me@example.com")
+    monkeypatch.setenv("JOURNEYFLOW_BASE_URL", "https://shop.example")
+    done("send-test", "hello", "--to", "me@example.com")
+
+    beginnings = [str(mail["List-Unsubscribe"]).partition("/u/")[0] for mail in server.messages]
+    assert beginnings == ["<http://127.0.0.1:8014", "<https://shop.example"]
 
 
 def test_a_mailbox_sends_nothing_and_says_so(framed: Path) -> None:

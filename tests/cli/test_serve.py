@@ -9,10 +9,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
+from pydantic import SecretStr
 from tests.cli.calls import Serving, call, data, done, serving
 
 from journeyflow.bootstrap import Installation, open_installation
+from journeyflow.cli.serve import warn_of_links
 from journeyflow.settings import Settings
 
 
@@ -41,6 +44,7 @@ def test_it_says_where_it_listens_and_shows_new_keys_once(flows: Path) -> None:
         assert server.stop() == 0
         assert server.process.stdout is not None
         assert server.process.stdout.read() == ""
+    assert f"only this machine or network reaches {server.address}; set JOURNEYFLOW_BASE_URL" in call("doctor").stdout
 
 
 def shown_in_vain(installation: Installation) -> dict[str, str]:
@@ -217,6 +221,40 @@ def test_short_keys_are_taken_and_told(flows: Path, monkeypatch: pytest.MonkeyPa
 
     assert told.count("JOURNEYFLOW_ADMIN_KEY has fewer than 16 characters and can be guessed") == 1
     assert "JOURNEYFLOW_WRITE_KEY has" not in told
+
+
+def test_what_is_warned_of_at_the_start_is_a_log_line_in_the_form_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JOURNEYFLOW_ADMIN_KEY", "a")
+    monkeypatch.setenv("JOURNEYFLOW_LOG_FORMAT", "json")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        warning, error = call("serve", "--port", taken.getsockname()[1]).stderr.splitlines()
+
+    told = orjson.loads(warning)
+    assert (told["level"], told["event"][:44]) == ("warning", "JOURNEYFLOW_ADMIN_KEY has fewer than 16 char")
+    assert error.startswith("error: ")
+
+
+def test_mails_whose_links_lead_nowhere_are_told_by_whoever_sends_them(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smtp = SecretStr("smtp://127.0.0.1:1")
+    worker = open_installation(Settings(email_url=smtp))
+    warn_of_links(worker)
+    server = open_installation(Settings(base_url="https://shop.example"))
+    server.keep_links()
+    beside = open_installation(Settings(email_url=smtp))
+    warn_of_links(beside)
+    for one in (worker, server, beside):
+        one.engine.dispose()
+
+    told = capsys.readouterr()
+    assert (told.out + told.err).count(
+        "mails go out, but only this machine or network reaches http://127.0.0.1:8000"
+    ) == 1
 
 
 def test_a_key_is_revoked_where_the_settings_give_another(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,15 @@ def test_only_its_owner_can_read_a_backup(engine: Engine, database: Path, tmp_pa
     assert (tmp_path / "backup.db").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_directory_that_is_not_there_is_named(engine: Engine, database: Path, tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "x.jf"
+
+    with pytest.raises(SystemFailure) as refused:
+        back_up(database, target)
+
+    assert str(refused.value) == f"{target} can't be written: the directory {target.parent} does not exist"
+
+
 def test_no_database_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nothing\.db"):
         back_up(tmp_path / "nothing.db", tmp_path / "backup.db")

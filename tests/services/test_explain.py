@@ -362,6 +362,14 @@ def test_rule_10_4_who_was_merged_is_explained_as_who_it_is(shop: Shop) -> None:
     ]
 
 
+def test_of_an_address_the_contacts_that_have_it_are_named(shop: Shop) -> None:
+    for key in ("cat", "ann"):
+        shop.identify(key, email="Cat@example.com")
+
+    with pytest.raises(NotFound, match=r"no contact 'cat@example.com'; that is the address of ann, cat$"):
+        story(shop, "cat@example.com")
+
+
 def test_a_contact_spelled_otherwise_is_suggested(shop: Shop) -> None:
     shop.identify("ann", name="Ann")
 

@@ -336,4 +336,5 @@ def _change(change: Change) -> Shape:
         "differences": [*change.differences],
         "in_flight": {**change.in_flight},
         "blocked": change.blocked,
+        "exiting": change.exiting,
     }

@@ -241,6 +241,9 @@ class Change(BaseModel):
     differences: list[str] = Field(description="`path: old → new`")
     in_flight: dict[str, int] = Field(description="how many runs stand at each node that changed or goes")
     blocked: str | None = Field(description="what has to be done before, where it can't be made as things stand")
+    exiting: int | None = Field(
+        description="how many runs exit because this archives their journey, which is final; null where it does not"
+    )
 
 
 class Changes(BaseModel):

@@ -42,16 +42,11 @@ def check(
     else:
         for problem in checked.problems:
             console.say(str(problem), "red" if problem.severity == "error" else "yellow")
-        if _is_partial(flows, checked):
-            console.say("only these files were looked at; where what they name is in others, give the whole folder")
+        if checked.advice is not None:
+            console.say(checked.advice)
         console.say(_summary(checked))
     if checked.errors:
         raise typer.Exit(1)
-
-
-def _is_partial(flows: Sequence[Path], checked: Checked) -> bool:
-    """Whether ids may be unknown only because files were given, not the folder that they belong to."""
-    return not any(path.is_dir() for path in flows) and any(one.code == "JF012" for one in checked.errors)
 
 
 def _summary(checked: Checked) -> str:

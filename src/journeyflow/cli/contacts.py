@@ -146,7 +146,7 @@ def happening(one: Answer) -> str:
 
 @app.command("forget")
 def forget(contact: Contact, server: Server = None, key: ApiKey = None, database_url: DatabaseUrl = None) -> None:
-    """Erase a contact, its trail and its messages included; there is no way back.
+    """Erase a contact, its trail and its messages included, at once: it does not ask, and can't be undone.
 
     What was said of its address (suppressed, unsubscribed from everything) stays with the address's hash.
     """

@@ -134,13 +134,14 @@ def _look(settings: Settings) -> list[Finding]:
 
     try:
         path = None if postgresql_url(settings.database_url) else path_of(settings.database_url)
-        found = checks.check_database(settings.database_url, path, now())
+        found = checks.check_database(settings.database_url, path, now(), settings.base_url)
     except JourneyflowError as error:
         path, found = None, [checks.Finding("wrong", "database", str(error))]
     directory = Path.cwd() if path is None or not path.parent.is_dir() else path.parent
     found.append(checks.check_clock(directory, now()))
     found.extend(_look_at_channels(settings))
-    found.append(checks.check_links(settings.links))
+    if not any(one.what == "links" for one in found):
+        found.append(checks.check_links(settings.links))
     return found
 
 

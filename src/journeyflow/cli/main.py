@@ -50,6 +50,9 @@ class Guarded(TyperGroup):
             console.complain(str(error) or type(error).__doc__ or type(error).__name__)
             code = SYSTEM_FAILED if isinstance(error, _SYSTEM) else FOUND_WRONG
             unexpected = None
+        except typer.BadParameter as error:
+            error.message = _plain(error)
+            raise
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -62,6 +65,16 @@ class Guarded(TyperGroup):
         elif unexpected is not None:
             console.warn("this is a fault of journeyflow; --debug (or JOURNEYFLOW_DEBUG=1) shows where")
         raise typer.Exit(code)
+
+
+def _plain(error: typer.BadParameter) -> str:
+    """What is wrong with the value of an option or argument; Typer has the words of Pydantic for it."""
+    from pydantic import ValidationError
+
+    from journeyflow.services.plain_words import plain_words
+
+    cause = error.__cause__
+    return plain_words(cause.errors()[0], None) if isinstance(cause, ValidationError) else error.message
 
 
 app = typer.Typer(

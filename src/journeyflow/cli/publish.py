@@ -78,9 +78,13 @@ def _tell(answer: Answer, as_json: bool, *, done: bool) -> None:
         console.say(f"{sign} {change['kind']} {change['id']}", colour)
         for difference in change["differences"]:
             console.say(f"    {difference}")
-        where = ", on older versions" if change["what"] == "changed" else ""
+        exiting = change["exiting"]
+        where = ", on older versions" if change["what"] == "changed" and exiting is None else ""
         for node, count in change["in_flight"].items():
             console.say(f"    {count:,} {'run stands' if count == 1 else 'runs stand'} at {node}{where}")
+        if exiting is not None:
+            runs = "1 run in flight exits" if exiting == 1 else f"{exiting:,} runs in flight exit"
+            console.say(f"    archiving is final: nobody enters any more, and {runs}", "red")
         if change["blocked"] is not None:
             console.say(f"    {change['blocked']}", "red")
     for note in answer["notes"]:

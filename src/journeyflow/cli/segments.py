@@ -49,9 +49,13 @@ def contacts(
     database_url: DatabaseUrl = None,
 ) -> None:  # fmt: skip
     """List the contacts that are in a segment, one key a line."""
+    found = False
     with reach(server, key, database_url) as client:
         for one in client.items(f"/v1/segments/{path_part(segment)}/contacts"):
+            found = True
             if as_json:
                 console.give(one)
             else:
                 console.say(one["contact"])
+    if not found and not as_json:
+        console.warn(f"nobody is in segment {segment}")

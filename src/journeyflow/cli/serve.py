@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
@@ -55,6 +54,8 @@ def serve(
             stack.enter_context(sole_engine(own_database_file(settings), now()))
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
+        installation.keep_links()
+        warn_of_links(installation)
         if checked is not None:
             _apply(installation, checked)
         run(installation, listener, engine=not no_engine, on_listening=lambda: announce(installation))
@@ -72,11 +73,17 @@ def try_settings(settings: Settings) -> None:
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     for told in settings.guessable_keys():
-        console.warn(told)
-    if settings.base_url is None and not settings.email_url.get_secret_value().startswith("mailbox:"):
-        console.warn(
-            f"mails go out, but their links begin with {settings.links}: set JOURNEYFLOW_BASE_URL to your address"
-        )
+        _warn(told)
+
+
+def warn_of_links(installation: Installation) -> None:
+    """Say at the start that mails go out whose links nobody can follow, where no setting says that it is meant so."""
+    from journeyflow.services.doctor import check_links
+
+    settings, found = installation.settings, check_links(installation.links)
+    sends = not settings.email_url.get_secret_value().startswith("mailbox:")
+    if sends and settings.base_url is None and found.verdict != "ok":
+        _warn(f"mails go out, but {found.text}")
 
 
 def _checked(folder: Path) -> Checked:
@@ -85,7 +92,7 @@ def _checked(folder: Path) -> Checked:
 
     checked = check_folder([folder], LiquidRenderer()).demand()
     for problem in checked.problems:
-        console.warn(str(problem))
+        _warn(str(problem))
     return checked
 
 
@@ -97,7 +104,14 @@ def _apply(installation: Installation, checked: Checked) -> None:
         apply(connection, checked.sources, False, installation.clock(), installation.renderer)
         told = notes(connection, checked.sources)
     for note in told:
-        console.warn(note)
+        _warn(note)
+
+
+def _warn(told: str) -> None:
+    """A log line: whoever reads those of a process that serves need not know another form."""
+    import structlog
+
+    structlog.get_logger().warning(told)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -140,4 +154,4 @@ def announce(installation: Installation) -> None:
         sys.stdout.flush()
     for one in installation.revoke_former_keys():
         what = f"an {one.scope} key" if one.scope == "admin" else f"a {one.scope} key"
-        console.warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives another one")
+        _warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives another one")

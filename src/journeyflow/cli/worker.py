@@ -11,7 +11,7 @@ import typer
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
-from journeyflow.cli.serve import address_of, bind, try_settings
+from journeyflow.cli.serve import address_of, bind, try_settings, warn_of_links
 
 Roles = Annotated[
     str,
@@ -53,4 +53,5 @@ def worker(
             sys.stdout.flush()
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
+        warn_of_links(installation)
         work(installation, chosen, probed_at)

@@ -66,6 +66,10 @@ def digest_of(document: dict[str, JSON]) -> str:
 _SETTING: Final = select(installation.c.value).where(installation.c.name == bindparam("of_name"))
 
 
+LINKS: Final = "links"
+"""The value of the installation that says what links in messages begin with, as the last server had it."""
+
+
 def setting(connection: Connection, name: str) -> str | None:
     """A value of the installation."""
     found: str | None = connection.scalar(_SETTING, {"of_name": name})

@@ -92,8 +92,10 @@ def _beside(target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileNotFoundError as error:
+        raise SystemFailure(f"{target} can't be written: the directory {target.parent} does not exist") from error
     except OSError as error:
-        raise SystemFailure(f"{part} can't be written: {error.strerror}") from error
+        raise SystemFailure(f"{target} can't be written: {error.strerror}") from error
     try:
         yield part
     except OSError as error:

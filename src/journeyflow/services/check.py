@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -22,18 +23,22 @@ from journeyflow.services.folder import nothing_in, read_folder
 from journeyflow.services.prune import Pruned
 from journeyflow.services.validate import ValidDocument, judged_alone, validate, validate_document
 
+PARTIAL: Final = "only these files were looked at; where what they name is in others, give the whole folder"
+
 
 @dataclass(slots=True)
 class Checked:
     """A set of documents that was checked: models to work with, sources as they were written, and the problems.
 
-    ``read`` is how many there are, those that are wrong by themselves included.
+    ``read`` is how many there are, those that are wrong by themselves included. ``advice`` is what there is to say of
+    the errors together.
     """
 
     documents: Documents = field(default_factory=Documents)
     sources: list[Source] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     read: int = 0
+    advice: str | None = None
 
     @property
     def errors(self) -> list[Problem]:
@@ -45,7 +50,7 @@ class Checked:
         :raises InvalidDocuments: with all problems, where something is.
         """
         if self.errors:
-            raise InvalidDocuments(self.problems)
+            raise InvalidDocuments(self.problems, self.advice)
         return self
 
 
@@ -61,6 +66,8 @@ def check_folder(paths: Sequence[Path], renderer: Renderer) -> Checked:
     broken = Broken.of(validated.broken, folder.lost - {(source.kind, source.id) for source in folder.sources})
     checked = _together(validated.documents, validated.pruned, validated.problems, [], broken, renderer)
     checked.read = len(folder.sources)
+    if not any(path.is_dir() for path in paths) and any(one.code == "JF012" for one in checked.errors):
+        checked.advice = PARTIAL
     return checked
 
 

@@ -46,8 +46,11 @@ class Finding:
 # --- database --------------------------------------------------------------------------------------------------------
 
 
-def check_database(url: str, path: Path | None, now: datetime) -> list[Finding]:
-    """Whether the database opens, is migrated and can be written, has room, and has an engine that keeps up."""
+def check_database(url: str, path: Path | None, now: datetime, base_url: str | None) -> list[Finding]:
+    """Whether the database opens, is migrated and can be written, has room, and has an engine that keeps up.
+
+    Also, without a base URL, about the links of the last server on it.
+    """
     if path is None and postgresql_url(url) is None:
         return [Finding("hint", "database", "it is in memory, and gone when its process ends")]
     if path is not None and not path.exists():
@@ -59,7 +62,7 @@ def check_database(url: str, path: Path | None, now: datetime) -> list[Finding]:
     except JourneyflowError as error:
         return [Finding("wrong", "database", str(error))]
     try:
-        found = _opened(engine, now)
+        found = _opened(engine, now, base_url)
         return [*found] if path is None else [*found, *_room(path), *_engine(path, now)]
     except JourneyflowError as error:
         return [Finding("wrong", "database", str(error))]
@@ -75,7 +78,7 @@ def _new_database(path: Path) -> Finding:
     return Finding("hint", "database", f"there is no {path} yet; journeyflow serve makes it")
 
 
-def _opened(engine: Engine, now: datetime) -> Iterator[Finding]:
+def _opened(engine: Engine, now: datetime, base_url: str | None) -> Iterator[Finding]:
     if not is_current(engine):
         with read(engine) as connection:
             check_origin(connection)
@@ -87,6 +90,9 @@ def _opened(engine: Engine, now: datetime) -> Iterator[Finding]:
     yield Finding("ok", "database", f"{name} opens, has the newest schema, can be written")
     with read(engine) as connection:
         yield from _inside(connection, now)
+        links = documents.setting(connection, documents.LINKS)
+        if base_url is None and links is not None:
+            yield check_links(links)
 
 
 def _inside(connection: Connection, now: datetime) -> Iterator[Finding]:

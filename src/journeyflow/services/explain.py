@@ -15,7 +15,7 @@ from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
 from journeyflow.core.local_time import zone
 from journeyflow.core.values import JSON, iso, parse_path
-from journeyflow.db import aliases, calls, contacts, documents, history, trail
+from journeyflow.db import aliases, calls, contacts, documents, history, holders, trail
 from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
@@ -101,7 +101,13 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
 
 def _no_contact(connection: Connection, key: str) -> str:
     similar = ", ".join(history.similar_contacts(connection, key, SIMILAR_MAX))
-    hint = f"there is {similar}" if similar else "nothing has come in for it; is the key spelled as in its events?"
+    having = ", ".join(holder for _, holder in holders.of(connection, "email", key)[:SIMILAR_MAX])
+    if similar:
+        hint = f"there is {similar}"
+    elif having:
+        hint = f"that is the address of {having}"
+    else:
+        hint = "nothing has come in for it; is the key spelled as in its events?"
     return f"there is no contact {key!r}; {hint}"
 
 

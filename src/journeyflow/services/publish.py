@@ -23,6 +23,7 @@ from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
 from journeyflow.db.store import one_at_a_time
 from journeyflow.services.check import check_data
+from journeyflow.services.difference import difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Change:
     """One document that is added, changed or removed.
 
     ``differences`` are ``path: old → new``; ``in_flight`` counts the runs that stand at each node that changed or goes.
-    ``blocked`` says what has to be done before, where it can't be made as things stand.
+    ``blocked`` says what has to be done before, where it can't be made as things stand. ``exiting`` is how many runs
+    exit because the change archives their journey, which is final; ``None`` where it archives none.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Change:
     differences: tuple[str, ...] = ()
     in_flight: dict[str, int] = field(default_factory=dict)
     blocked: str | None = None
+    exiting: int | None = None
 
 
 def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list[Change]:
@@ -131,12 +134,16 @@ def _other_workspace(id_: str) -> str:
 
 def _removed(connection: Connection, kind: str, id_: str) -> Change:
     """Runs in flight need their journey; archiving lets them leave."""
-    waiting = statistics.waiting(connection, id_) if kind == "journey" else {}
-    in_flight = {node: count for node, count in waiting.items() if count}
+    in_flight = _in_flight(connection, id_) if kind == "journey" else {}
     total = sum(in_flight.values())
     runs = f"{total:,} run{'' if total == 1 else 's'} in flight"
     blocked = f"needs archiving first: {runs} (status: archived)" if total else None
     return Change(kind, id_, "removed", (), in_flight, blocked)
+
+
+def _in_flight(connection: Connection, journey: str) -> dict[str, int]:
+    """How many runs stand at each node at which any do."""
+    return {node: count for node, count in statistics.waiting(connection, journey).items() if count}
 
 
 def _demand(changes: Iterable[Change]) -> None:
@@ -148,35 +155,21 @@ def _demand(changes: Iterable[Change]) -> None:
 
 def _changed(connection: Connection, before: StoredDocument, source: Source, blocked: str | None) -> Change:
     differences = tuple(difference(before.document, source.data))
-    in_flight: dict[str, int] = {}
-    if before.kind == "journey":
-        waiting = statistics.waiting(connection, before.id)
-        touched = {line.split(".")[1].split(":")[0] for line in differences if line.startswith("nodes.")}
-        in_flight = {node: count for node, count in waiting.items() if node in touched and count}
+    if before.kind != "journey":
+        return Change(source.kind, source.id, "changed", differences, blocked=blocked)
+    in_flight = _in_flight(connection, before.id)
+    if _archives(connection, source):
+        exiting = sum(in_flight.values())
+        return Change(source.kind, source.id, "changed", differences, in_flight, blocked, exiting)
+    touched = {line.split(".")[1].split(":")[0] for line in differences if line.startswith("nodes.")}
+    in_flight = {node: count for node, count in in_flight.items() if node in touched}
     return Change(source.kind, source.id, "changed", differences, in_flight, blocked)
 
 
-def difference(before: JSON, after: JSON, path: str = "") -> Iterable[str]:
-    """``path: old → new`` for each place where two documents differ, however they are laid out."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in dict.fromkeys([*before, *after]):
-            inner = f"{path}.{key}" if path else key
-            if key not in before:
-                yield f"{inner}: added {_short(after[key])}"
-            elif key not in after:
-                yield f"{inner}: removed {_short(before[key])}"
-            else:
-                yield from difference(before[key], after[key], inner)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from difference(old, new, f"{path}[{index}]")
-    elif before != after or isinstance(before, bool) != isinstance(after, bool):
-        yield f"{path}: {_short(before)} → {_short(after)}"
-
-
-def _short(value: JSON) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+def _archives(connection: Connection, source: Source) -> bool:
+    """Whether publishing a journey that is there ends it."""
+    row = documents.journey_rows(connection).get(source.id)
+    return source.data.get("status") == "archived" and row is not None and row.state != "archived"
 
 
 def apply(

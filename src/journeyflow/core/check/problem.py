@@ -164,10 +164,10 @@ def _cut(value: object) -> object:
 
 
 class InvalidDocuments(InvalidInput):
-    """Documents have errors; ``problems`` lists them all."""
+    """Documents have errors; ``problems`` lists them all, ``advice`` is what there is to say of them together."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], advice: str | None = None) -> None:
         count = sum(problem.severity == "error" for problem in problems)
-        listed = "\n".join(str(problem) for problem in problems)
+        listed = "\n".join([*map(str, problems), *([] if advice is None else [advice])])
         super().__init__(f"{count} error{'' if count == 1 else 's'} in the documents\n{listed}")
         self.problems = list(problems)
