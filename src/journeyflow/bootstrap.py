@@ -104,10 +104,13 @@ class Installation:
         return gone
 
     def keep_links(self) -> None:
-        """Let links lead to where this process serves, also those of whoever has no base URL beside it."""
+        """Let links lead to where this process serves, also those of whoever has no base URL beside it.
+
+        What was set once is not replaced by where somebody happens to serve for a while.
+        """
         self.links = self.settings.links
         with write(self.engine) as connection:
-            documents.set_setting(connection, documents.LINKS, self.links)
+            documents.keep_links(connection, self.links, given=self.settings.base_url is not None)
 
     def webhooks(self) -> WebhookChannel:
         """What makes calls, as the settings say.
@@ -181,7 +184,7 @@ def installation_on(engine: Engine, settings: Settings, clock: Clock) -> Install
     with write(engine) as connection:
         one_at_a_time(connection, FIRST_START)
         secret = _secret(connection, settings)
-        links = None if settings.base_url is not None else documents.setting(connection, documents.LINKS)
+        links = None if settings.base_url is not None else documents.links(connection)
     return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret), links or settings.links)
 
 

@@ -212,6 +212,10 @@ def test_links_are_those_of_the_server_on_the_database(workplace: Path, monkeypa
     serving.keep_links()
     serving.engine.dispose()
 
+    passing = open_installation(Settings(port=8123))  # somebody who has a look, and no such setting
+    passing.keep_links()
+    passing.engine.dispose()
+
     assert "ok     links: begin with https://shop.example\n" in call("doctor").stdout
     monkeypatch.setenv("JOURNEYFLOW_BASE_URL", "https://other.example")
     told = call("doctor").stdout

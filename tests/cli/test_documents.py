@@ -291,14 +291,20 @@ REFUSED: Final = (
 )
 
 
+def alter(kind: str, version: int = 1, **changed: object) -> None:
+    """Make a stored document one that only another release would have taken."""
+    with closing(sqlite3.connect("journeyflow.db")) as connection, connection:
+        where = "WHERE kind = ? AND version = ?"
+        text = connection.execute(f"SELECT document FROM documents {where}", (kind, version)).fetchone()[0]
+        document = orjson.loads(text) | changed
+        values = orjson.dumps(document).decode(), digest_of(document), kind, version
+        connection.execute(f"UPDATE documents SET document = ?, digest = ? {where}", values)
+
+
 @pytest.fixture
 def taken_by_another(applied: Path) -> Path:
     """An installation with a workspace that this release would not have taken."""
-    with closing(sqlite3.connect("journeyflow.db")) as connection, connection:
-        text = connection.execute("SELECT document FROM documents WHERE kind = 'workspace'").fetchone()[0]
-        document = orjson.loads(text) | {"topics": TWICE}
-        values = orjson.dumps(document).decode(), digest_of(document)
-        connection.execute("UPDATE documents SET document = ?, digest = ? WHERE kind = 'workspace'", values)
+    alter("workspace", topics=TWICE)
     return applied
 
 
@@ -326,3 +332,24 @@ def test_the_corrected_document_takes_its_place(taken_by_another: Path, argument
     assert done("apply", taken_by_another, *arguments).splitlines()[-1] == "1 changed"
 
     assert done("send-test", "hello", "--to", "a@b.example") == "not sent to a@b.example, but would be: Hello\n"
+
+
+def test_a_template_that_does_not_compile_any_more_is_named(applied: Path) -> None:
+    alter("template", body="{{ x | nofilter }}")
+
+    result = call("worker")
+
+    assert result.exit_code == 3
+    assert "error: the template hello, version 1, is stored in this installation and refused by" in result.stderr
+    assert "unknown filter 'nofilter'" in result.stderr
+
+
+def test_a_version_that_is_current_no_longer_keeps_nobody_from_working(applied: Path) -> None:
+    enrolled("ann")
+    edit(applied / "welcome.yaml", "for: 2d", "for: 3d")
+    done("apply", applied)
+    alter("journey", colour="red")
+
+    assert done("send-test", "hello", "--to", "a@b.example") == "not sent to a@b.example, but would be: Hello\n"
+    enrolled("bob")  # ann, who is on that version, is none of bob's business
+    assert "welcome" in done("contacts", "show", "bob")

@@ -186,6 +186,7 @@ def test_rule_5_8_who_unsubscribes_before_an_address_is_known_is_not_written_to_
 
 def test_rule_5_8_a_topic_that_there_is_none_of_is_kept_and_told() -> None:
     world = a_world().track("ann", "Unsubscribed", topic="offres").track("ann", "Unsubscribed", topic="news")
+    world.track("ann", "Unsubscribed", topic="former", message="from a link of an old mail")
 
     assert world.alerts() == ["contact ann: Unsubscribed names the topic 'offres'; there are offers, news"]
     assert next_message(world) == QUEUED

@@ -43,6 +43,7 @@ from journeyflow.core.errors import (
     Overloaded,
     SystemFailure,
     TemplateError,
+    UnknownForm,
 )
 from journeyflow.services.plain_words import plain_words
 
@@ -101,6 +102,7 @@ STATUS: Final[Mapping[type[JourneyflowError], HTTPStatus]] = {
     Busy: HTTPStatus.TOO_MANY_REQUESTS,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     SystemFailure: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnknownForm: HTTPStatus.SERVICE_UNAVAILABLE,
     JourneyflowError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Class → status; the nearest class up the tree counts."""

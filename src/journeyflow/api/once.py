@@ -29,6 +29,8 @@ from journeyflow.db.store import read, write
 
 log = structlog.get_logger()
 
+EXPECTING: Final = ("If-Match", "If-None-Match")
+"""Headers that make another request of the same one."""
 NAME: Final = "Idempotency-Key"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KEPT_MAX: Final = 50
@@ -64,8 +66,8 @@ async def token_of(request: Request) -> Token | None:
     if not name:
         return None
     body = await request.body()
-    expected = [request.headers.get(one, "") for one in ("If-Match", "If-None-Match")]
-    target = f"{request.method} {request.url.path}?{request.url.query} {' '.join(expected)}"
+    expected = [f" {name}: {request.headers[name]}" for name in EXPECTING if name in request.headers]
+    target = f"{request.method} {request.url.path}?{request.url.query}{''.join(expected)}"
     return await run_in_threadpool(Token.of, name, target, body)
 
 

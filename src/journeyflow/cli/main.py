@@ -32,11 +32,11 @@ from journeyflow.cli import (
     simulate,
     worker,
 )
-from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure, Unavailable
+from journeyflow.core.errors import JourneyflowError, Overloaded, SystemFailure, Unavailable, UnknownForm
 
 FOUND_WRONG = 1
 SYSTEM_FAILED = 3
-_SYSTEM = (SystemFailure, Overloaded, Unavailable)
+_SYSTEM = (SystemFailure, UnknownForm, Overloaded, Unavailable)
 
 
 class Guarded(TyperGroup):

@@ -92,6 +92,8 @@ def _read_flows(installation: Installation) -> None:
     """
     with read(installation.engine) as connection:
         installation.cache.current(connection)
+    for told in installation.cache.refused:
+        log.warning("runs on a former version are set aside when their turn comes", reason=told)
 
 
 def bounds(settings: Settings) -> Bounds:

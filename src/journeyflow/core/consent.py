@@ -70,9 +70,12 @@ def _consent(decision: Decision, event: Event, given: bool) -> Turned:
 
 
 def _tell_unknown(decision: Decision, event: Event, topic: str) -> None:
-    """The word is kept, for a topic that may come; but whoever misspelled one has to hear of it."""
+    """The word is kept, for a topic that may come; but whoever misspelled one has to hear of it.
+
+    What comes from the link of a message was spelled right when that went out.
+    """
     known = [one.id for one in decision.library.workspace.topics]
-    if known and topic not in known:
+    if known and topic not in known and "message" not in event.properties:
         decision.effects.alerts.append(
             f"contact {decision.contact.key}: {event.name} names the topic {topic!r}; there are {', '.join(known)}"
         )

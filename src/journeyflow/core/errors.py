@@ -15,8 +15,8 @@ JourneyflowError
 ├── DeliveryError         a channel could not hand a message over
 │   ├── Refused           for good: never try again
 │   └── Unavailable       not now: try again
+├── UnknownForm           what is stored was published by a release that takes what this one refuses
 └── SystemFailure         database away, disk full, a second engine on one database
-    └── UnknownForm       what is stored was published by a release that takes what this one refuses
 """
 
 from __future__ import annotations
@@ -115,5 +115,5 @@ class SystemFailure(JourneyflowError):
     """The system, not what it was given, failed."""
 
 
-class UnknownForm(SystemFailure):
+class UnknownForm(JourneyflowError):
     """A stored document was taken by another release; this one refuses it."""

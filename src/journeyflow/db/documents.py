@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, delete, ex
 
 from journeyflow.core.check.problem import path_text
 from journeyflow.core.documents import KINDS, Documents
-from journeyflow.core.errors import UnknownForm
+from journeyflow.core.errors import TemplateError, UnknownForm
 from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Parts, Template
@@ -66,10 +66,6 @@ def digest_of(document: dict[str, JSON]) -> str:
 _SETTING: Final = select(installation.c.value).where(installation.c.name == bindparam("of_name"))
 
 
-LINKS: Final = "links"
-"""The value of the installation that says what links in messages begin with, as the last server had it."""
-
-
 def setting(connection: Connection, name: str) -> str | None:
     """A value of the installation."""
     found: str | None = connection.scalar(_SETTING, {"of_name": name})
@@ -79,6 +75,20 @@ def setting(connection: Connection, name: str) -> str | None:
 def set_setting(connection: Connection, name: str, value: str) -> None:
     """Keep a value of the installation."""
     bulk.put(connection, installation, [(name, value)])
+
+
+_LINKS_GIVEN: Final = "links_given"
+_LINKS_SERVED: Final = "links_served"
+
+
+def links(connection: Connection) -> str | None:
+    """What links in messages begin with: as the last server that was told so had it, else as the last one had it."""
+    return setting(connection, _LINKS_GIVEN) or setting(connection, _LINKS_SERVED)
+
+
+def keep_links(connection: Connection, beginning: str, *, given: bool) -> None:
+    """Keep what links begin with; ``given`` is whether somebody set it, or it is just where a server listens."""
+    set_setting(connection, _LINKS_GIVEN if given else _LINKS_SERVED, beginning)
 
 
 def epoch(connection: Connection) -> int:
@@ -167,10 +177,14 @@ def model_of(stored: StoredDocument) -> Model:
     except ValidationError as refused:
         first = refused.errors(include_url=False)[0]
         place = path_text(tuple(first["loc"])) or stored.kind
-        raise UnknownForm(
-            f"the {stored.kind} {stored.id}, version {stored.version}, is stored in this installation and refused by "
-            f"this release: {place}: {first['msg']}; apply it corrected, or go back to the release that took it"
-        ) from refused
+        raise _unknown(stored.kind, stored.id, stored.version, f"{place}: {first['msg']}") from refused
+
+
+def _unknown(kind: str, id_: str, version: int, cause: str) -> UnknownForm:
+    return UnknownForm(
+        f"the {kind} {id_}, version {version}, is stored in this installation and refused by this release: {cause}; "
+        "apply it corrected, or go back to the release that took it"
+    )
 
 
 def journey_of(stored: StoredDocument) -> Journey:
@@ -267,6 +281,21 @@ def arm_again(connection: Connection, journey: str, triggers: Collection[str], a
 # --- flows -----------------------------------------------------------------------------------------------------------
 
 
+class Versions(dict[tuple[str, int], Published]):
+    """Published versions of journeys, by id and number, current or not.
+
+    Of those that are current no longer a release may refuse some that an earlier one took; ``refused`` says why. Asking
+    for one raises that, so that its runs are set aside and all others go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: dict[tuple[str, int], UnknownForm] = {}
+
+    def __missing__(self, key: tuple[str, int]) -> Published:
+        raise self.refused.get(key) or KeyError(key)
+
+
 class FlowsCache:
     """The flows of the last epoch seen; parsed and compiled documents are kept from one epoch to the next."""
 
@@ -276,6 +305,8 @@ class FlowsCache:
         self._flows: Flows | None = None
         self._models: dict[tuple[str, str, int], Model] = {}
         self._templates: dict[tuple[str, int], StoredTemplate] = {}
+        self.refused: list[str] = []
+        """Why versions of journeys that are current no longer can't be understood."""
 
     def current(self, connection: Connection) -> Flows:
         """The flows as they are published now."""
@@ -291,7 +322,7 @@ class FlowsCache:
         newest_rows = newest(connection)
         in_use = {(one.kind, one.id): one for one in _newest_published(rows, newest_rows)}
         states = journey_rows(connection)
-        published = {(row.id, row.version): self._published(row) for row in rows if row.kind == "journey"}
+        published = self._versions([row for row in rows if row.kind == "journey"], states)
         current = {
             row.id: published[row.id, row.version] for row in states.values() if (row.id, row.version) in published
         }
@@ -300,10 +331,20 @@ class FlowsCache:
         stand = {row.id: row.state for row in states.values()}
         return Flows(library, current, published, stand, armed, _resumptions(connection))
 
-    def _published(self, row: StoredDocument) -> Published:
-        model = self._model(row)
-        assert isinstance(model, Journey)
-        return Published(model, row.version)
+    def _versions(self, rows: Collection[StoredDocument], states: Mapping[str, JourneyRow]) -> Versions:
+        found = Versions()
+        for row in rows:
+            try:
+                model = self._model(row)
+            except UnknownForm as refused:
+                if row.id in states and states[row.id].version == row.version:
+                    raise
+                found.refused[row.id, row.version] = refused
+            else:
+                assert isinstance(model, Journey)
+                found[row.id, row.version] = Published(model, row.version)
+        self.refused = [str(one) for one in found.refused.values()]
+        return found
 
     def _model(self, row: StoredDocument) -> Model:
         key = (row.kind, row.id, row.version)
@@ -323,7 +364,10 @@ class FlowsCache:
         key = (template.template, versions[f"template:{template.template}"])
         kept = self._templates.get(key)
         if kept is None or any(versions.get(name) != version for name, version in kept.parts.items()):
-            compiled = self._renderer.message(template, parts)
+            try:
+                compiled = self._renderer.message(template, parts)
+            except TemplateError as refused:
+                raise _unknown("template", *key, str(refused)) from refused
             used = {name: versions[name] for name in compiled.needs if name in versions}
             kept = self._templates[key] = StoredTemplate(key[1], compiled, template.tracking, used)
         return kept

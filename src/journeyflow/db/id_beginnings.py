@@ -21,5 +21,9 @@ def beginning(table: Table) -> ColumnElement[str]:
 
 
 def has_id(table: Table, id_: str) -> ColumnElement[bool]:
-    """Whether a row has this id, found by way of the index."""
-    return (beginning(table) == id_[:_LENGTH]) & (table.c.id == id_)
+    """Whether a row has this id, found by way of the index.
+
+    SQLite puts a value that ``id = ?`` demands wherever ``id`` stands, and then finds no index of what is left; so the
+    value is asked for as a range.
+    """
+    return (beginning(table) == id_[:_LENGTH]) & (table.c.id >= id_) & (table.c.id <= id_)

@@ -90,7 +90,7 @@ def _opened(engine: Engine, now: datetime, base_url: str | None) -> Iterator[Fin
     yield Finding("ok", "database", f"{name} opens, has the newest schema, can be written")
     with read(engine) as connection:
         yield from _inside(connection, now)
-        links = documents.setting(connection, documents.LINKS)
+        links = documents.links(connection)
         if base_url is None and links is not None:
             yield check_links(links)
 

@@ -168,7 +168,9 @@ def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
     for number, name in enumerate(names, 1):
         if not name:
             raise BadLine.at(f"header, column {number}", "a name", name)
-        demand_once(names, name)
+    if len(set(names)) < len(names):
+        for name in names:
+            demand_once(names, name)
     return names
 
 
