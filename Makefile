@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp ## start journeyflow on SQLite with the flows folder (FLO
 	@$(BIN)/journeyflow serve --flows $(FLOWS) $(ARGS)
 
 test: $(VENV)/dev.stamp chromium ## run all tests (ARGS="-k rule_4_3")
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 # From Debian's packages, where that is possible; where not, the tests that look at pages are skipped.
 chromium:
