@@ -47,6 +47,8 @@ def due_at(round_: int) -> datetime:
 def prepare(url: str, waiting: int, due: int, rounds: int) -> None:
     """Make tables in which so many runs wait, of which ``due`` are due in each round."""
     make_tables(url)
+    with connect(url) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
     engine = open_engine(url)
     publish(engine)
     engine.dispose()

@@ -11,7 +11,7 @@ own, as a turn of the engine is, under the lock of a claim group, on a connectio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import psycopg
 
 from benchmarks.five_node_start_postgresql import compete, options_of
 from benchmarks.floors.five_node_rows import DAY, ENTERING, WAKING, Row, Rows, entering, waking
+from benchmarks.workers import Stages
 
 Cursor = psycopg.Cursor[Any]  # Any: rows of any shape
 
@@ -169,17 +170,21 @@ def turns(connection: psycopg.Connection[Any], turn: Turn, group: tuple[int, int
             moved = turn(cursor, group, claimed[0], batch) if claimed else 0
 
 
-def work(batch: int, url: str, number: int) -> Iterator[None]:
+@contextmanager
+def work(batch: int, url: str, number: int) -> Iterator[Stages]:
     """Both passes: everybody enters, everybody wakes. Each worker begins with another group."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute(SETTINGS)
         firsts = [shard for (shard,) in connection.execute(GROUPS)]
         groups = list(zip(firsts, [*(first - 1 for first in firsts[1:]), SHARDS - 1], strict=True))
         place = number * 4 % len(groups)
-        for turn in (enter, wake):
-            yield
-            for group in [*groups[place:], *groups[:place]]:
-                turns(connection, turn, group, batch)
+        in_order = [*groups[place:], *groups[:place]]
+        yield [partial(_pass, connection, turn, in_order, batch) for turn in (enter, wake)]
+
+
+def _pass(connection: psycopg.Connection[Any], turn: Turn, in_order: Sequence[tuple[int, int]], batch: int) -> None:
+    for group in in_order:
+        turns(connection, turn, group, batch)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import psycopg
 
 from benchmarks.floors.lean_sqlite import ACTIVE, BRANCH, END, ENDED, ENTER, MAIL, SECOND_MAIL, TAG, WAIT
 from benchmarks.postgresql import connect, database, settle
-from benchmarks.workers import play
+from benchmarks.workers import Stages, play
 
 SCHEMA: Final = """
     CREATE TABLE contact (id bigint PRIMARY KEY, vip boolean NOT NULL);
@@ -94,17 +94,23 @@ def turn(cursor: psycopg.Cursor[Any], batch: int) -> int:  # Any: rows of any sh
     return len(due)
 
 
-def work(batch: int, url: str, number: int) -> Iterator[None]:
+@contextmanager
+def work(batch: int, url: str, number: int) -> Iterator[Stages]:
     """Let everybody in, and move them until nobody is left."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
-        yield
-        if number == 0:
-            connection.execute(ENROL)
-        yield
-        left = True
-        while left:
-            with connection.transaction(), connection.cursor(binary=True) as cursor:
-                left = turn(cursor, batch) > 0 or cursor.execute(LEFT).fetchone() is not None
+        yield [partial(_enrol, connection, number), partial(_move, connection, batch)]
+
+
+def _enrol(connection: psycopg.Connection[Any], number: int) -> None:
+    if number == 0:
+        connection.execute(ENROL)
+
+
+def _move(connection: psycopg.Connection[Any], batch: int) -> None:
+    left = True
+    while left:
+        with connection.transaction(), connection.cursor(binary=True) as cursor:
+            left = turn(cursor, batch) > 0 or cursor.execute(LEFT).fetchone() is not None
 
 
 def main() -> None:

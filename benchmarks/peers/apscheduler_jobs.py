@@ -9,7 +9,9 @@ What comes before the wait is done when the contact enters. A job leaves nothing
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Semaphore
 from typing import Final
 
@@ -28,6 +30,7 @@ from benchmarks.peers.shop import (
     remember,
     sqlalchemy_url,
 )
+from benchmarks.workers import Stages
 
 THREADS: Final = 20
 SECONDS_MAX: Final = 600.0
@@ -54,7 +57,8 @@ def wake(url: str, contact: str) -> None:
     _ended.release()
 
 
-def work(url: str, contacts: int) -> Iterator[None]:
+@contextmanager
+def work(url: str, contacts: int) -> Iterator[Stages]:
     """Let everybody in, and wait until the last job is done."""
     address = sqlalchemy_url(url)
     scheduler = BackgroundScheduler(
@@ -64,7 +68,16 @@ def work(url: str, contacts: int) -> Iterator[None]:
         timezone=UTC,
     )
     scheduler.start()
-    yield
+    yield [partial(lead, scheduler, address, contacts)]
+    scheduler.shutdown()
+    _engines.pop(address).dispose()
+
+
+def lead(scheduler: BackgroundScheduler, address: str, contacts: int) -> None:
+    """Everybody through the journey.
+
+    :raises RuntimeError: when a job does not run.
+    """
     for contact in keys(contacts):
         with _shop(address).begin() as connection:
             queue_message(connection, contact, "hello")
@@ -74,8 +87,6 @@ def work(url: str, contacts: int) -> Iterator[None]:
     for _ in range(contacts):
         if not _ended.acquire(timeout=SECONDS_MAX):
             raise RuntimeError("a job did not run")
-    scheduler.shutdown()
-    _engines.pop(address).dispose()
 
 
 if __name__ == "__main__":

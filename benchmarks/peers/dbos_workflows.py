@@ -9,6 +9,7 @@ transaction that the step is done; the wait is a durable sleep; the queue starts
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dbos import DBOS, DBOSConfig, SQLAlchemyDatasource
 
@@ -21,13 +22,15 @@ from benchmarks.peers.shop import (
     read_vip,
     sqlalchemy_url,
 )
+from benchmarks.workers import Stages
 
 QUEUE = "journeys"
 POLLED_SECONDS = 0.1
 """It looks for new workflows ten times as often as it would by itself, so that it does not stand idle."""
 
 
-def work(url: str, contacts: int) -> Iterator[None]:
+@contextmanager
+def work(url: str, contacts: int) -> Iterator[Stages]:
     """A workflow for each contact, until all have ended."""
     config: DBOSConfig = {
         "name": "five-node",
@@ -60,10 +63,13 @@ def work(url: str, contacts: int) -> Iterator[None]:
 
     DBOS.launch()
     DBOS.register_queue(QUEUE, polling_interval_sec=POLLED_SECONDS)
-    yield
-    handles = [DBOS.enqueue_workflow(QUEUE, journey, contact) for contact in keys(contacts)]
-    for handle in handles:
-        handle.get_result()
+
+    def lead() -> None:
+        handles = [DBOS.enqueue_workflow(QUEUE, journey, contact) for contact in keys(contacts)]
+        for handle in handles:
+            handle.get_result()
+
+    yield [lead]
     DBOS.destroy()
 
 

@@ -6,7 +6,8 @@ enter → e-mail → wait → branch on vip → tag or e-mail → end
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from sqlalchemy import Connection, make_url, text
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.measure import Cost
 from benchmarks.postgresql import connect, database, settle
-from benchmarks.workers import play
+from benchmarks.workers import Stages, play
 
 WAIT_SECONDS: Final = 0.1
 """Three days take too long; a shorter wait is less work for whoever looks regularly whether it is over."""
@@ -34,8 +35,8 @@ PUT_CONTACTS: Final = """
     FROM generate_series(0, {last}) AS i, LATERAL (SELECT 'customer-' || lpad(i::text, 6, '0') AS key) AS named"""
 TABLES: Final = ("contact", "outbox", "tag", "step")
 
-Work = Callable[[str, int], Iterator[None]]
-"""(URL of the database, how many contacts): the first ``yield`` comes when it is ready, what follows is measured."""
+Work = Callable[[str, int], AbstractContextManager[Stages]]
+"""(URL of the database, how many contacts): what is measured is the stages, not getting ready and closing."""
 
 
 def keys(contacts: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 from benchmarks import five_node_engine_postgresql as engine
@@ -29,9 +28,8 @@ def contents(make: Callable[[str], None]) -> dict[str, str]:
 def enter(url: str) -> None:
     start.prepare(url, WAITING)
     engine.prepare_engine(url)
-    with closing(engine.work(100, url, 0)) as stages:
-        next(stages)  # it is ready
-        next(stages)  # everybody has entered
+    with engine.work(100, url, 0) as (everybody_enters, _):
+        everybody_enters()
 
 
 def test_runs_that_wait_are_those_that_the_engine_leaves_waiting() -> None:
