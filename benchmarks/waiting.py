@@ -28,8 +28,9 @@ HELD_MOST: Final = 2.0
 BATCH: Final = 200
 """Small, so that there are many turns, each of which may meet what the others left behind."""
 LOOK_AT_ALL: Final = """
-    SELECT pg_prewarm(oid) FROM pg_class
-    WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace ORDER BY relkind DESC"""
+    SELECT sum(length(get_raw_page(relname, block)))
+    FROM pg_class, generate_series(0, pg_relation_size(oid) / current_setting('block_size')::int - 1) AS block
+    WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"""
 FEW, LOTS, HELD = "few wait", "many wait", "many, snapshot held"
 
 

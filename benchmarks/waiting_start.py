@@ -48,7 +48,7 @@ def prepare(url: str, waiting: int, due: int, rounds: int) -> None:
     """Make tables in which so many runs wait, of which ``due`` are due in each round."""
     make_tables(url)
     with connect(url) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pageinspect")
     engine = open_engine(url)
     publish(engine)
     engine.dispose()
