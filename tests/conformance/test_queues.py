@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Engine, select
 
 from journeyflow.core.contact import Contact
+from journeyflow.core.effects import Call
 from journeyflow.core.errors import JourneyflowError
 from journeyflow.core.identity import SHARDS
 from journeyflow.core.inputs import Event, Merge
-from journeyflow.db import bulk, claims, inbox, tables, tasks, timers
+from journeyflow.db import bulk, calls, claims, inbox, tables, tasks, timers
 from journeyflow.db.claims import WHOLE, Claim, Group
 from journeyflow.db.contacts import contact_row
 from journeyflow.db.inbox import Arrived, Awaited
@@ -241,3 +242,40 @@ def visited(engine: Engine, group: Group) -> list[str]:
         found.extend(part.contacts)
         last = part.last
     return sorted(found)
+
+
+# --- calls of webhooks -----------------------------------------------------------------------------------------------
+
+
+def call_of(contact: str, number: int) -> Call:
+    url, until = "https://shop.example/hook", NOW + 60 * SECOND
+    return Call(
+        f"{contact}-{number}",
+        contact,
+        "walk",
+        1,
+        "run",
+        "tell",
+        number,
+        "POST",
+        url,
+        {},
+        None,
+        True,
+        True,
+        NOW,
+        until,
+        {},
+    )
+
+
+def test_calls_of_one_instant_are_taken_in_the_order_in_which_they_were_queued(engine: Engine) -> None:
+    queued = [call_of(person, number) for number in (2, 0, 1) for person in PEOPLE]
+    with write(engine) as connection:
+        calls.queue(connection, queued)
+
+    with write(engine) as connection:
+        taken = calls.claim(connection, NOW, NOW + SECOND, len(queued) - 1)
+        rest = calls.claim(connection, NOW, NOW + SECOND, len(queued))
+
+    assert [one.id for one in [*taken, *rest]] == [one.id for one in queued]

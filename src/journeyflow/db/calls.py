@@ -122,7 +122,7 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
     They are ``sending`` until ``finish``. ``status`` in the result is what it was before: ``sending`` marks a call that
     may have been made already.
     """
-    taken = [_call(row) for row in leases.take_due(connection, calls, calls.c.due_at <= to_micros(now), limit)]
+    taken = [_call(row) for row in leases.take_due(connection, calls, to_micros(now), limit)]
     for call in taken:
         connection.execute(
             update(calls)

@@ -136,8 +136,8 @@ def claim(
 
 
 def _due(connection: Connection, channel: str, now: datetime, limit: int) -> list[StoredMessage]:
-    due = (messages.c.channel == channel) & (messages.c.due_at <= to_micros(now))
-    return [from_row(row) for row in leases.take_due(connection, messages, due, limit)]
+    taken = leases.take_due(connection, messages, to_micros(now), limit, of=messages.c.channel == channel)
+    return [from_row(row) for row in taken]
 
 
 def count_due(connection: Connection, channel: str, now: datetime, most: int) -> int:
