@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["sqlite", "postgresql"], help="else five_node on both, fairness on SQLite")
     parser.add_argument("--peer-contacts", type=int, default=300, help="contacts of the peers in the comparison")
     parser.add_argument("--waiting", type=int, default=500_000, help="runs that wait")
-    parser.add_argument("--memory", default="1GB", help="shared_buffers of the server on which runs wait")
+    parser.add_argument("--memory", default="2GB", help="shared_buffers of the server on which runs wait")
     parser.add_argument("--few", type=int, default=50_000, help="runs that wait beside which these are measured")
     parser.add_argument("--due", type=int, default=4_000, help="so many of them are due in each round")
     parser.add_argument("--events", type=_events, help="of the simulation: JSON Lines, .gz; of chaos: how many")
