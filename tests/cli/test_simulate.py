@@ -77,6 +77,17 @@ def test_members_of_events_that_nobody_reads_are_told_once(flows: Path, workplac
     ]
 
 
+def test_of_very_many_members_that_nobody_reads_it_is_said_that_there_are_more(flows: Path, workplace: Path) -> None:
+    more = {f"zzz-{number:02}": 1 for number in range(12)}
+    line = {"contact": "ann", "event": "Signed Up", "occurred_at": "2026-03-02T10:00:00Z", **more}
+    (workplace / "events.jsonl").write_bytes(orjson.dumps(line))
+
+    told = call("simulate", flows, "--events", "events.jsonl").stderr.splitlines()
+
+    assert told[-2].startswith("events.jsonl:1: zzz-09 is not read")
+    assert told[-1] == "members of other names are not read either"
+
+
 def test_who_was_refused_is_told_though_nobody_entered(flows: Path, events: Path) -> None:
     only = (flows / "welcome.yaml").read_text() + "enter_if: {tag: nobody}\n"
     (flows / "welcome.yaml").write_text(only)

@@ -183,3 +183,14 @@ def test_a_name_that_is_not_much_like_another_is_not_taken_for_it() -> None:
     (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
 
     assert problem.message == "expected the id of a template; there are review-1"
+
+
+def test_a_list_of_what_there_is_says_how_much_more_there_is() -> None:
+    document = "{journey: call, start: it, nodes: {it: {type: email, template: zzz}}}"
+    known = [("template", {"template": f"t-{number:02}", "subject": "x", "body": "x"}) for number in range(20)]
+
+    (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
+
+    assert problem.message == (
+        "expected the id of a template; there are t-00, t-01, t-02, t-03, t-04, t-05, t-06, t-07, and 12 more"
+    )
