@@ -363,6 +363,8 @@ def test_of_a_former_version_it_is_said_that_only_a_release_helps(applied: Path)
     with running("worker") as worker:
         warning = next(line for line in worker.process.stderr or () if "former version" in line)
 
-    assert "the journey welcome, version 1, is stored in this installation and refused by this release: colour:" in warning
+    assert (
+        "the journey welcome, version 1, is stored in this installation and refused by this release: colour:" in warning
+    )
     assert "contacts in runs on it are set aside until a release takes it" in warning
     assert "corrected" not in warning

@@ -203,3 +203,24 @@ def test_all_files_of_events_are_read(flows: Path, workplace: Path) -> None:
 
     assert result.stdout.startswith("2 events, 2 contacts, ")
     assert "a.jsonl, b.jsonl" in (workplace / "report.html").read_text()
+
+
+def test_all_files_of_contacts_are_read(flows: Path, workplace: Path) -> None:
+    for name, contact in (("a.csv", "ann"), ("b.csv", "bob")):
+        (workplace / name).write_text(f"contact,name\n{contact},X\n")
+    both = ("--contacts", "a.csv", "--contacts", "b.csv", "--from", "2026-03-02")
+
+    result = call("simulate", flows, *both, "--report", "report.html")
+
+    assert result.stdout.startswith("0 events, 2 contacts, ")
+    assert "a.csv, b.csv" in (workplace / "report.html").read_text()
+
+
+def test_a_contact_stands_in_one_of_the_files(flows: Path, workplace: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (workplace / name).write_text("contact\nann\n")
+
+    result = call("simulate", flows, "--contacts", "a.csv", "--contacts", "b.csv")
+
+    assert result.exit_code == 1
+    assert 'b.csv:2: contact: expected each contact once, found "ann"' in result.stderr

@@ -187,7 +187,8 @@ def test_a_name_that_is_not_much_like_another_is_not_taken_for_it() -> None:
 
 def test_a_list_of_what_there_is_says_how_much_more_there_is() -> None:
     document = "{journey: call, start: it, nodes: {it: {type: email, template: zzz}}}"
-    known = [("template", {"template": f"t-{number:02}", "subject": "x", "body": "x"}) for number in range(20)]
+    template = "{template: t-%02d, subject: x, body: x}"
+    known = [("template", yaml.safe_load(template % number)) for number in range(20)]
 
     (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
 

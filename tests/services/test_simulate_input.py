@@ -22,7 +22,8 @@ LINE = b'{"contact":"ann","event":"Came","occurred_at":"2026-03-02T10:00:00Z"}\n
 
 
 def read(events: Path | None, contacts: Path | None = None, start: datetime | None = None) -> Timeline:
-    return read_timeline([] if events is None else [events], contacts, start, "Europe/Warsaw")
+    of_events, of_contacts = ([] if path is None else [path] for path in (events, contacts))
+    return read_timeline(of_events, of_contacts, start, "Europe/Warsaw")
 
 
 def read_bytes(folder: Path, content: bytes, name: str = "events.jsonl") -> Timeline:
@@ -109,7 +110,7 @@ def test_several_files_of_events_are_one_history_in_the_given_order(tmp_path: Pa
     second.write_bytes(LINE.replace(b"Came", b"Went") + LINE.replace(b"T10", b"T09").replace(b"Came", b"Woke"))
 
     def names(*paths: Path) -> list[str]:
-        items = (item for _, _, item in read_timeline(paths, None, None, "UTC").arrivals)
+        items = (item for _, _, item in read_timeline(paths, [], None, "UTC").arrivals)
         return [item.name for item in items if isinstance(item, Event)]
 
     assert names(first, second) == ["Woke", "Came", "Went"]

@@ -172,7 +172,10 @@ _DURATION_SCHEMA: Final[dict[str, Any]] = {  # Any: JSON Schema is free-form
     "type": "string",
     "description": "90s, 45m, 1h30m, 3d, 2w or ISO 8601 such as P3DT12H",
     "minLength": 2,
-    "pattern": r"^-?(([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?|P([0-9]+W)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9.]+S)?)?)$",
+    "pattern": (
+        r"^-?(([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
+        r"|P([0-9]+W)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9.]+S)?)?)$"
+    ),
 }
 SignedDuration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Duration = Annotated[

@@ -55,7 +55,7 @@ def simulate(
     documents: Documents,
     renderer: Renderer,
     events: Sequence[Path],
-    contacts: Path | None,
+    contacts: Sequence[Path],
     *,
     journeys: Sequence[str] = (),
     start: datetime | None = None,

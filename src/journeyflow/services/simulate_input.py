@@ -73,17 +73,19 @@ def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Inp
     return found
 
 
-def read_timeline(events: Sequence[Path], contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
+def read_timeline(events: Sequence[Path], contacts: Sequence[Path], start: datetime | None, timezone: str) -> Timeline:
     """Read the files; ``start`` is ``--from``, ``timezone`` the workspace's, for instants without an offset.
 
-    Several files of events are one history; of what comes at one instant the file that is named first is the first.
+    Several files of one kind are read as one; of what comes at one instant the file that is named first is the first.
     Events before ``start`` are history. Without ``start`` the clock starts at the first event.
 
     :raises InvalidInput: naming every line that can't be taken, with its field and what was expected; or the file that
         can't be read.
     """
     errors = LineErrors()
-    known = {} if contacts is None else _read_contacts(contacts, timezone, errors)
+    known: dict[str, ContactLine] = {}
+    for path in contacts:
+        _read_contacts(path, timezone, known, errors)
     own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
     zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
     reader, unknown = EventReader(zone(timezone), zones), UnknownMembers()
@@ -152,8 +154,7 @@ def _read_events(
 # --- contacts --------------------------------------------------------------------------------------------------------
 
 
-def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, ContactLine]:
-    found: dict[str, ContactLine] = {}
+def _read_contacts(path: Path, timezone: str, found: dict[str, ContactLine], errors: LineErrors) -> None:
     with errors.noting_broken(path):
         for number, _, read in Records(path, CONTACTS):
             with errors.noting(path, number):
@@ -161,4 +162,3 @@ def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, C
                 if line.contact in found:
                     raise BadLine.at("contact", "each contact once", line.contact)
                 found[line.contact] = line
-    return found
