@@ -50,6 +50,8 @@ class Installation:
     codes: CodeFactory
     links: str
     """What links in messages begin with: as the settings say, else as the last server on this database did."""
+    follows_servers: bool
+    """Whether links go along when such a server has another address."""
 
     @cached_property
     def renderer(self) -> LiquidRenderer:
@@ -68,7 +70,7 @@ class Installation:
         """What messages say."""
         from journeyflow.services.letters import Letters
 
-        return Letters(self.renderer, self.signer, self.links)
+        return Letters(self.renderer, self.signer, self.links, follows_servers=self.follows_servers)
 
     @cached_property
     def postmaster(self) -> Postmaster:
@@ -108,7 +110,7 @@ class Installation:
 
         What was set once is not replaced by where somebody happens to serve for a while.
         """
-        self.links = self.settings.links
+        self.links, self.follows_servers = self.settings.links, False
         with write(self.engine) as connection:
             documents.keep_links(connection, self.links, given=self.settings.base_url is not None)
 
@@ -184,8 +186,9 @@ def installation_on(engine: Engine, settings: Settings, clock: Clock) -> Install
     with write(engine) as connection:
         one_at_a_time(connection, FIRST_START)
         secret = _secret(connection, settings)
-        links = None if settings.base_url is not None else documents.links(connection)
-    return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret), links or settings.links)
+        follows = settings.base_url is None
+        links = documents.links(connection) if follows else None
+    return Installation(settings, engine, clock, Signer(secret), CodeFactory(secret), links or settings.links, follows)
 
 
 def _secret(connection: Connection, settings: Settings) -> bytes:

@@ -137,6 +137,13 @@ def test_what_is_wrong_with_a_contact_is_told_with_its_field(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_where_many_parts_are_wrong_the_summary_says_how_many_more(shop: Shop) -> None:
+    answer = shop.client("admin").post("/v1/contacts", json={"contact": "ann", **{f"x{n}": 1 for n in range(5)}})
+
+    assert len(answer.json()["errors"]) == 5
+    assert answer.json()["detail"].endswith("; and 2 more")
+
+
 def test_a_body_that_is_no_json_or_says_so_is_told(shop: Shop) -> None:
     admin = shop.client("admin")
     broken = admin.post("/v1/contacts", content=b'{"contact": ', headers={"Content-Type": "application/json"})

@@ -254,6 +254,37 @@ def test_a_plan_tells_how_many_runs_exit_because_their_journey_is_archived(busy_
     assert admin.post("/v1/documents:apply", json=archived).json()["changes"] == [change]
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_rule_8_1_an_archived_journey_stays_so_when_it_was_removed(busy_shop: Shop, by_hand: bool) -> None:
+    admin, given = busy_shop.client("admin"), {"documents": [JOURNEY]}
+    if by_hand:
+        admin.post("/v1/journeys/welcome/archive")
+    else:
+        busy_shop.publish(JOURNEY | {"status": "archived"})
+    admin.post("/v1/documents:apply", json={"documents": [WORKSPACE, TEMPLATE], "prune": True})
+    assert admin.get("/v1/journeys/welcome").status_code == 404
+
+    (planned,) = admin.post("/v1/documents:plan", json=given).json()["changes"]
+    refused = [
+        admin.post("/v1/documents:apply", json=given),
+        admin.request("PUT", "/v1/documents/journey/welcome", json=JOURNEY),
+        admin.request("PUT", "/v1/documents/journey/welcome", json=JOURNEY | {"status": "draft"}),
+    ]
+
+    assert planned["blocked"].startswith("it is archived, and stays so; give the new one another id")
+    assert [(one.status_code, planned["blocked"] in one.json()["detail"]) for one in refused] == [(409, True)] * 3
+    again = admin.request("PUT", "/v1/documents/journey/welcome", json=JOURNEY | {"status": "archived"})
+    assert (again.status_code, admin.get("/v1/journeys/welcome").json()["status"]) == (201, "archived")
+
+
+def test_a_journey_that_was_removed_and_not_archived_may_come_back(busy_shop: Shop) -> None:
+    admin = busy_shop.client("admin")
+    admin.request("DELETE", "/v1/documents/journey/welcome")
+
+    assert admin.request("PUT", "/v1/documents/journey/welcome", json=JOURNEY).status_code == 201
+    assert admin.get("/v1/journeys/welcome").json()["status"] == "live"
+
+
 def test_a_plan_tells_that_an_archived_journey_stays_so(busy_shop: Shop) -> None:
     busy_shop.publish(JOURNEY | {"status": "archived"})
 

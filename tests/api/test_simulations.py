@@ -132,6 +132,7 @@ def test_drafts_and_archived_journeys_do_not_run(busy_shop: Shop) -> None:
         ({"journeys": ["nope"]}, 404, "there is no journey nope"),
         ({"documents": [{"journey": "x", "start": "a", "nodes": {}}]}, 422, "error"),
         ({"from": "yesterday"}, 400, "from: expected an instant"),
+        ({"from": "2026-03-02", "until": "2026-03-01"}, 400, "until: expected an end of the clock that is not before"),
         ({"contacts": ANN}, 400, "contacts: expected only beside events"),
         ({"sample": 0}, 422, "sample"),
         ({"speed": "fast"}, 422, "speed"),
@@ -146,16 +147,26 @@ def test_what_cannot_be_simulated_is_a_problem_at_once(
     assert told in answer.json()["detail"]
 
 
-def test_a_line_that_cannot_be_taken_fails_the_simulation_and_says_why(busy_shop: Shop) -> None:
-    lines = [*SIGNED_UP, {"contact": "ann", "event": "Came"}]
+def test_lines_that_cannot_be_taken_are_refused_at_once_with_their_places(busy_shop: Shop) -> None:
+    lines = [*SIGNED_UP, {"contact": "ann", "event": "Came"}, {**SIGNED_UP[0], "event": "$merge"}]
+    people = [*ANN, {"contact": "bob", "tags": 5}, ANN[0]]
 
-    found = finished(busy_shop, begin(busy_shop.client("read"), events=lines))
+    answer = begin(busy_shop.client("read"), events=lines, contacts=people)
 
-    assert (found["status"], found["result"], found["report"]) == ("failed", None, None)
-    assert "events.jsonl:4: occurred_at: expected an instant" in found["error"]
-    answer = busy_shop.client("read").get(f"/v1/simulations/{found['id']}/report")
-    assert answer.status_code == 409
-    assert answer.json()["detail"].endswith("is failed; there is a report when it is done")
+    assert answer.status_code == 422
+    assert [(one["field"], one["detail"].partition(", found")[0]) for one in answer.json()["errors"]] == [
+        ("contacts[1]", "tags: expected a list of texts"),
+        ("contacts[2]", "contact: expected each contact once"),
+        ("events[3]", "occurred_at: expected an instant in ISO 8601 such as 2026-03-02T10:00:00Z"),
+        ("events[4]", "properties.into: expected text of 1 to 255 characters"),
+    ]
+    assert busy_shop.client("read").get("/v1/simulations").json()["items"] == []
+
+
+def test_of_very_many_lines_it_is_said_how_many_more(busy_shop: Shop) -> None:
+    told = begin(busy_shop.client("read"), events=[{"contact": "ann"}] * 103).json()["errors"]
+
+    assert (len(told), told[100]) == (101, {"field": "body", "detail": "3 more lines can't be taken"})
 
 
 def test_too_much_history_is_refused_with_a_way_out(busy_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +179,10 @@ def test_too_much_history_is_refused_with_a_way_out(busy_shop: Shop, monkeypatch
     assert found["error"] == (
         "more than 1 events: ask for a smaller sample of contacts, or simulate with the command line"
     )
+    assert (found["status"], found["result"], found["report"]) == ("failed", None, None)
+    answer = busy_shop.client("read").get(f"/v1/simulations/{found['id']}/report")
+    assert answer.status_code == 409
+    assert answer.json()["detail"].endswith("is failed; there is a report when it is done")
 
 
 def test_one_runs_at_a_time(busy_shop: Shop) -> None:

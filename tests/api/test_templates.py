@@ -229,4 +229,6 @@ def test_an_sms_is_shown_and_sent_by_its_own_channel(posting: Shop, server: Mail
     sent = admin.post("/v1/templates/short/send-test", json={"to": "+48123456789", "contact": "ann"}).json()
     assert (shown["text"], shown["html"], shown["subject"]) == ("Hello Ann", "", "")
     assert (sent["channel"], sent["subject"], server.messages) == ("mailbox", "Hello Ann", [])
-    assert admin.post("/v1/templates/short/send-test", json={"to": "me@shop.example"}).status_code == 400
+    assert admin.post("/v1/templates/short/send-test", json={"to": "me@shop.example"}).json()["detail"] == (
+        'to: expected a telephone number such as +48 123 456 789, found "me@shop.example"'
+    )

@@ -35,6 +35,15 @@ def test_codes_of_a_csv_are_put_into_a_pool(applied: Path) -> None:
     assert data("coupons", "show", "spring", "--json")["left"] == 3
 
 
+def test_a_quote_that_never_ends_is_told_with_its_line(applied: Path) -> None:
+    Path("codes.csv").write_text('SPRING-1\n"SPRING-2\nSPRING-3\n')
+
+    result = call("coupons", "import", "spring", "codes.csv")
+
+    told = "error: codes.csv:2: the quote that begins here never ends; nothing was imported\n"
+    assert (result.exit_code, result.stderr) == (1, told)
+
+
 def test_a_header_names_the_column(applied: Path) -> None:
     with gzip.open("codes.csv.gz", "wt") as file:
         file.write('id,Code,note\n1,"A-1",x\n2,A-2,\n')

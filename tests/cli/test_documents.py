@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 import pytest
 from tests.api.shop import DATABASE, DOCUMENTS, open_shop
-from tests.cli.calls import call, data, done, enrolled, make_contact
+from tests.cli.calls import call, data, done, enrolled, make_contact, running
 
 from journeyflow.db.documents import digest_of
 
@@ -353,3 +353,18 @@ def test_a_version_that_is_current_no_longer_keeps_nobody_from_working(applied: 
     assert done("send-test", "hello", "--to", "a@b.example") == "not sent to a@b.example, but would be: Hello\n"
     enrolled("bob")  # ann, who is on that version, is none of bob's business
     assert "welcome" in done("contacts", "show", "bob")
+
+
+def test_of_a_former_version_it_is_said_that_only_a_release_helps(applied: Path) -> None:
+    edit(applied / "welcome.yaml", "for: 2d", "for: 3d")
+    done("apply", applied)
+    alter("journey", colour="red")
+
+    with running("worker") as worker:
+        warning = next(line for line in worker.process.stderr or () if "former version" in line)
+
+    assert (
+        "the journey welcome, version 1, is stored in this installation and refused by this release: colour:" in warning
+    )
+    assert "contacts in runs on it are set aside until a release takes it" in warning
+    assert "corrected" not in warning

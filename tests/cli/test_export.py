@@ -28,7 +28,7 @@ PEOPLE: Final = [
         "unsubscribed": ["email"],
         "suppressed": ["sms"],
     },
-    {"contact": "bob", "created_at": "2025-06-01T00:00:00.000000Z", "attributes": {}, "tags": []},
+    {"contact": "bob", "created_at": "2025-06-01T00:00:00.000000Z", "attributes": {"note": " as is"}, "tags": []},
     {"contact": "v-1", "created_at": "2025-06-01T00:00:00.000000Z", "attributes": {}, "tags": [], "anonymous": True},
 ]
 
@@ -103,7 +103,7 @@ def test_a_visitor_that_was_exported_is_merged_and_who_was_forgotten_is_gone(peo
         (bob,) = exported("-", *to)
         assert server.stop() == 0
 
-    assert (bob["contact"], bob["attributes"]) == ("bob", {"plan": "x"})
+    assert (bob["contact"], bob["attributes"]) == ("bob", {"note": " as is", "plan": "x"})
 
 
 def test_a_no_is_not_undone_by_an_older_export(people: Path) -> None:

@@ -92,6 +92,8 @@ def test_a_mailbox_sends_nothing_and_says_so(framed: Path) -> None:
         (("hello", "--to", "me@example.com", "--contact", "nobody"), 1, "there is no contact 'nobody'"),
         (("hello", "--to", "me@example.com", "--values", "[1]"), 1, "--values: expected a JSON object"),
         (("hello", "--to", "me@example.com", "--values", "{"), 1, "--values: expected JSON"),
+        (("hello", "--to", "me"), 1, 'to: expected an e-mail address such as ann@example.com, found "me"'),
+        (("hello", "--to", ""), 1, 'to: expected an e-mail address such as ann@example.com, found ""'),
         (("hello",), 2, "--to"),
     ],
 )

@@ -77,6 +77,17 @@ def test_members_of_events_that_nobody_reads_are_told_once(flows: Path, workplac
     ]
 
 
+def test_of_very_many_members_that_nobody_reads_it_is_said_that_there_are_more(flows: Path, workplace: Path) -> None:
+    more = {f"zzz-{number:02}": 1 for number in range(12)}
+    line = {"contact": "ann", "event": "Signed Up", "occurred_at": "2026-03-02T10:00:00Z", **more}
+    (workplace / "events.jsonl").write_bytes(orjson.dumps(line))
+
+    told = call("simulate", flows, "--events", "events.jsonl").stderr.splitlines()
+
+    assert told[-2].startswith("events.jsonl:1: zzz-09 is not read")
+    assert told[-1] == "members of other names are not read either"
+
+
 def test_who_was_refused_is_told_though_nobody_entered(flows: Path, events: Path) -> None:
     only = (flows / "welcome.yaml").read_text() + "enter_if: {tag: nobody}\n"
     (flows / "welcome.yaml").write_text(only)
@@ -192,3 +203,24 @@ def test_all_files_of_events_are_read(flows: Path, workplace: Path) -> None:
 
     assert result.stdout.startswith("2 events, 2 contacts, ")
     assert "a.jsonl, b.jsonl" in (workplace / "report.html").read_text()
+
+
+def test_all_files_of_contacts_are_read(flows: Path, workplace: Path) -> None:
+    for name, contact in (("a.csv", "ann"), ("b.csv", "bob")):
+        (workplace / name).write_text(f"contact,name\n{contact},X\n")
+    both = ("--contacts", "a.csv", "--contacts", "b.csv", "--from", "2026-03-02")
+
+    result = call("simulate", flows, *both, "--report", "report.html")
+
+    assert result.stdout.startswith("0 events, 2 contacts, ")
+    assert "a.csv, b.csv" in (workplace / "report.html").read_text()
+
+
+def test_a_contact_stands_in_one_of_the_files(flows: Path, workplace: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (workplace / name).write_text("contact\nann\n")
+
+    result = call("simulate", flows, "--contacts", "a.csv", "--contacts", "b.csv")
+
+    assert result.exit_code == 1
+    assert 'b.csv:2: contact: expected each contact once, found "ann"' in result.stderr

@@ -31,7 +31,7 @@ def test_the_trail_is_the_golden_one(case: GoldenCase, tmp_path: Path) -> None:
         documents,
         renderer,
         [tmp_path / "events.jsonl"],
-        tmp_path / "contacts.csv",
+        [tmp_path / "contacts.csv"],
         journeys=case.journeys,
         until=case.until,
         on_trail=lambda record: lines.append(trail_line(record)),

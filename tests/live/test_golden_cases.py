@@ -25,7 +25,7 @@ def timeline_of(case: GoldenCase, directory: Path, timezone: str) -> Timeline:
     """The inputs of a case, by way of the files that ``simulate`` reads."""
     write_events(directory / "events.jsonl", case.events)
     write_contacts(directory / "contacts.csv", case.contacts)
-    return read_timeline([directory / "events.jsonl"], directory / "contacts.csv", None, timezone)
+    return read_timeline([directory / "events.jsonl"], [directory / "contacts.csv"], None, timezone)
 
 
 def in_order_of_the_file(timeline: Timeline) -> list[tuple[str, Input]]:

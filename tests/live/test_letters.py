@@ -55,6 +55,19 @@ def plain(mail: EmailMessage) -> str:
     return str(part.get_content()).replace("\r\n", "\n")
 
 
+def test_links_go_along_when_a_server_gets_another_address(room: PostRoom) -> None:
+    for address in ("https://old.example", "https://new.example"):
+        with write(room.world.engine) as connection:
+            documents.keep_links(connection, address, given=True)
+        room.track("ann", "Signed Up")
+        room.deliver()
+        room.track("ann", "Left")
+
+    beginnings = [str(mail["List-Unsubscribe"]).partition("/u/")[0] for mail in room.mails]
+    assert beginnings == ["<https://old.example", "<https://new.example"]
+    assert "https://new.example/s/" in plain(room.mails[1])
+
+
 # --- versions --------------------------------------------------------------------------------------------------------
 
 

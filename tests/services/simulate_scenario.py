@@ -131,7 +131,7 @@ def run(
         documents(flows),
         FakeRenderer(),
         [write_events(folder, events)],
-        None if contacts is None else write_contacts(folder, contacts),
+        [] if contacts is None else [write_contacts(folder, contacts)],
         on_trail=trail.append,
         **options,
     )

@@ -183,3 +183,46 @@ def test_a_name_that_is_not_much_like_another_is_not_taken_for_it() -> None:
     (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
 
     assert problem.message == "expected the id of a template; there are review-1"
+
+
+def test_a_list_of_what_there_is_says_how_much_more_there_is() -> None:
+    document = "{journey: call, start: it, nodes: {it: {type: email, template: zzz}}}"
+    template = "{template: t-%02d, subject: x, body: x}"
+    known = [("template", yaml.safe_load(template % number)) for number in range(20)]
+
+    (problem,) = check_data([yaml.safe_load(document)], known, LiquidRenderer()).errors
+
+    assert problem.message == (
+        "expected the id of a template; there are t-00, t-01, t-02, t-03, t-04, t-05, t-06, t-07, and 12 more"
+    )
+
+
+@pytest.mark.parametrize("again", ["shop", "other"])
+def test_a_second_workspace_that_is_wrong_hides_no_unknown_topic(again: str) -> None:
+    first: JSON = {"workspace": "shop", "topics": [{"id": "offers", "name": "Offers"}]}
+    second: JSON = {"workspace": again, "topics": "none"}
+    asking: JSON = {"segment": "gold", "when": {"topic": "news"}}
+
+    told = [(one.file, one.code, one.path) for one in check_data([first, second, asking], [], LiquidRenderer()).errors]
+
+    assert told == [
+        ("documents[1]", "JF006", "topics"),
+        ("documents[1]", "JF007", "workspace"),
+        ("documents[2]", "JF012", "when.topic"),
+    ]
+
+
+@pytest.mark.parametrize("again", ["shop", "other"])
+def test_of_a_folder_the_same(tmp_path: Path, again: str) -> None:
+    found = told(
+        tmp_path,
+        a_yaml="workspace: shop\ntopics: [{id: offers, name: Offers}]\n",
+        b_yaml=f"workspace: {again}\ntopics: none\n",
+        c_yaml="segment: gold\nwhen: {topic: news}\n",
+    )
+
+    assert found == [
+        ("b.yaml", "JF007", "workspace"),
+        ("b.yaml", "JF006", "topics"),
+        ("c.yaml", "JF012", "when.topic"),
+    ]

@@ -370,6 +370,14 @@ def test_of_an_address_the_contacts_that_have_it_are_named(shop: Shop) -> None:
         story(shop, "cat@example.com")
 
 
+def test_of_an_address_that_many_have_it_is_said_how_many_more_have_it(shop: Shop) -> None:
+    for number in range(7):
+        shop.identify(f"cat-{number}", email="cat@example.com")
+
+    with pytest.raises(NotFound, match=r"address of cat-0, cat-1, cat-2, cat-3, cat-4, and 2 more$"):
+        story(shop, "cat@example.com")
+
+
 def test_a_contact_spelled_otherwise_is_suggested(shop: Shop) -> None:
     shop.identify("ann", name="Ann")
 

@@ -19,7 +19,7 @@ AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 def events(path: Path) -> list[Event]:
-    arrivals = read_timeline([path], None, None, "Europe/Warsaw").arrivals
+    arrivals = read_timeline([path], [], None, "Europe/Warsaw").arrivals
     return [item for _, _, item in arrivals if isinstance(item, Event)]
 
 

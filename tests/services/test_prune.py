@@ -166,6 +166,23 @@ def test_a_missing_start_hides_nothing_and_no_warning_is_given(tmp_path: Path) -
     assert places(tmp_path, "journey: a\nnodes:\n" + nodes) == [("JF005", "start"), ("JF010", "nodes.b.next")]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "wrong"),
+    [
+        ("", ("JF005", "nodes")),
+        ("nodes: []\n", ("JF006", "nodes")),
+        ("nodes: {}\n", ("JF006", "nodes")),
+        ("nodes: {end: {type: end}}\n", ("JF006", "nodes.end")),
+    ],
+)
+def test_missing_or_wrong_nodes_hide_nothing_else(tmp_path: Path, nodes: str, wrong: tuple[str, str]) -> None:
+    rest = "triggers: [{type: segment, entered: gold}]\nexit_on: [{event: Left, where: {segment: silver}}]\n"
+
+    found = places(tmp_path, f"journey: a\n{rest}start: b\n{nodes}")
+
+    assert found == sorted([("JF012", "exit_on[0].where.segment"), ("JF012", "triggers[0].entered"), wrong])
+
+
 def test_a_document_that_is_right_is_not_judged_by_what_remains_of_another(tmp_path: Path) -> None:
     node = "  a: {type: sms, template: short}\n"
 

@@ -77,11 +77,11 @@ def made(tmp_path: Path) -> tuple[str, dict[str, Any]]:  # Any: the JSON object 
         found_documents,
         FakeRenderer(),
         [write_events(tmp_path, events)],
-        write_contacts(tmp_path, CONTACTS),
+        [write_contacts(tmp_path, CONTACTS)],
         until=datetime(2026, 3, 7, 14, tzinfo=UTC),
         counts=counts,
     )
-    given = Given("flows", ["events.jsonl"], "contacts.csv", (), None, datetime(2026, 3, 7, 14, tzinfo=UTC), 7)
+    given = Given("flows", ["events.jsonl"], ["contacts.csv"], (), None, datetime(2026, 3, 7, 14, tzinfo=UTC), 7)
     return write_report(found_documents, found, counts, given), found.summary()
 
 
@@ -227,9 +227,9 @@ def test_a_journey_that_nobody_entered_takes_little_room(page: Tag) -> None:
 
 def test_nothing_at_all_is_a_page_too(tmp_path: Path) -> None:
     empty, counts = documents(FLOWS), ReportCounts(UTC)
-    found = simulate(empty, FakeRenderer(), [write_events(tmp_path, [])], None, counts=counts)
+    found = simulate(empty, FakeRenderer(), [write_events(tmp_path, [])], [], counts=counts)
 
-    page = read_page(write_report(empty, found, counts, Given("flows", ["events.jsonl"], None)))
+    page = read_page(write_report(empty, found, counts, Given("flows", ["events.jsonl"], [])))
 
     assert "No message was sent, and none was skipped." in page.text
 
@@ -243,9 +243,9 @@ def test_of_many_journeys_the_smallest_share_a_colour(tmp_path: Path) -> None:
     events = [event(f"c{n}", f"E{n}", "03-02 10:00") for n in range(10)]
     contacts = write_contacts(tmp_path, "contact,email\n" + "".join(f"c{n},c{n}@example.com\n" for n in range(10)))
     counts = ReportCounts(UTC)
-    found = simulate(many, FakeRenderer(), [write_events(tmp_path, events)], contacts, counts=counts)
+    found = simulate(many, FakeRenderer(), [write_events(tmp_path, events)], [contacts], counts=counts)
 
-    page = read_page(write_report(many, found, counts, Given("flows", ["events.jsonl"], "contacts.csv")))
+    page = read_page(write_report(many, found, counts, Given("flows", ["events.jsonl"], ["contacts.csv"])))
 
     legend = next(one for one in page.all("ul") if one.attributes.get("class") == "legend")
     assert [one.text for one in legend.all("li")] == [*(f"j{n} 1" for n in range(7)), "others 3"]
@@ -270,10 +270,10 @@ def test_rule_3_4_who_was_held_out_is_shown_beside_who_was_not(tmp_path: Path) -
     flows, counts = documents(HELD), ReportCounts(UTC)
     events = [event(f"c{n}", "Go", "03-02 10:00") for n in range(40)]
     events += [event(f"c{n}", "Bought", "03-02 11:00", properties={"total": 2.5}) for n in range(40)]
-    found = simulate(flows, FakeRenderer(), [write_events(tmp_path, events)], None, counts=counts)
+    found = simulate(flows, FakeRenderer(), [write_events(tmp_path, events)], [], counts=counts)
     numbers = found.journeys["held"]
 
-    page = read_page(write_report(flows, found, counts, Given("flows", ["events.jsonl"], None)))
+    page = read_page(write_report(flows, found, counts, Given("flows", ["events.jsonl"], [])))
 
     assert numbers.entered + numbers.holdout == 40
     assert tables(page)["Conversions"] == [

@@ -109,7 +109,7 @@ def test_loops_are_counted_as_often_as_they_are_walked_and_runs_once(tmp_path: P
         event("bob", "Stop", "03-02 11:30"),
     ]
 
-    simulate(read(FLOWS), FakeRenderer(), [write_events(tmp_path, events)], None, on_trail=trail.append, counts=counts)
+    simulate(read(FLOWS), FakeRenderer(), [write_events(tmp_path, events)], [], on_trail=trail.append, counts=counts)
 
     edges = {edge[1:]: number for edge, number in counts.passages.edges.items()}
     assert edges == {

@@ -22,7 +22,8 @@ LINE = b'{"contact":"ann","event":"Came","occurred_at":"2026-03-02T10:00:00Z"}\n
 
 
 def read(events: Path | None, contacts: Path | None = None, start: datetime | None = None) -> Timeline:
-    return read_timeline([] if events is None else [events], contacts, start, "Europe/Warsaw")
+    of_events, of_contacts = ([] if path is None else [path] for path in (events, contacts))
+    return read_timeline(of_events, of_contacts, start, "Europe/Warsaw")
 
 
 def read_bytes(folder: Path, content: bytes, name: str = "events.jsonl") -> Timeline:
@@ -109,7 +110,7 @@ def test_several_files_of_events_are_one_history_in_the_given_order(tmp_path: Pa
     second.write_bytes(LINE.replace(b"Came", b"Went") + LINE.replace(b"T10", b"T09").replace(b"Came", b"Woke"))
 
     def names(*paths: Path) -> list[str]:
-        items = (item for _, _, item in read_timeline(paths, None, None, "UTC").arrivals)
+        items = (item for _, _, item in read_timeline(paths, [], None, "UTC").arrivals)
         return [item.name for item in items if isinstance(item, Event)]
 
     assert names(first, second) == ["Woke", "Came", "Went"]
@@ -240,6 +241,18 @@ def test_a_file_that_is_no_text_is_told_of_once(tmp_path: Path, content: bytes) 
     assert told.startswith("events.jsonl:2: line: expected text in UTF-8, found ")
 
 
+@pytest.mark.parametrize("before", [b"", LINE])
+def test_a_control_character_is_told_with_its_place(tmp_path: Path, before: bytes) -> None:
+    number = before.count(b"\n") + 1
+
+    _, told = complaint(tmp_path, before + '{"contact": "Zoë'.encode() + b'\x0b", "event": "Came"}\n')
+
+    assert told == (
+        f"events.jsonl:{number}: line, character 17: expected no control characters, found U+000B, "
+        "which JSON writes \\u000b"
+    )
+
+
 def test_the_end_of_a_line_that_is_too_long_may_lie_inside_a_character(tmp_path: Path) -> None:
     _, told = complaint(tmp_path, b'{"contact": "' + "é".encode() * 600_000 + b'"}\n')
 
@@ -310,7 +323,8 @@ def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
         ("[1", "[1"),
         ("truely", "truely"),
         ("2026-03-02", "2026-03-02"),
-        (" spaced ", " spaced "),
+        (" spaced out", "spaced out"),
+        ('" spaced "', " spaced "),
         ('"""quoted"""', '"quoted"'),
     ],
 )
@@ -365,7 +379,7 @@ def test_created_at_is_local_to_the_contact(tmp_path: Path) -> None:
         ("contact,age\n,5\n", "contacts.csv:2: contact: expected text of 1 to 255 characters, found nothing"),
         ("contact\nann\n\nbob\nann\n", 'contacts.csv:5: contact: expected each contact once, found "ann"'),
         ('contact,note\nann,"two\nlines"\nbob\n', "contacts.csv:4: expected 2 cells as in the header, found 1"),
-        ('contact,note\nann,"open\n', "contacts.csv:2: unexpected end of data"),
+        ('contact,note\nann,"open\n', "contacts.csv:2: the quote that begins here never ends"),
         (
             "contact,created_at\nann,soon\n",
             'contacts.csv:2: created_at: expected an instant in ISO 8601 such as 2026-03-02T10:00:00Z, found "soon"',

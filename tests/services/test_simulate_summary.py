@@ -305,3 +305,13 @@ body: Hello
         "sms": {"queued": 2, "skipped": {"frequency_cap": 1}},
     }
     assert found.most_messages == ("ann", 5)
+
+
+def test_alerts_beyond_the_first_hundred_are_counted(tmp_path: Path) -> None:
+    flows = "workspace: shop\ntopics: [{id: offers, name: Offers}]\n"
+    events = [event(f"c{n:03}", "Unsubscribed", "03-02 10:00", properties={"topic": "offres"}) for n in range(103)]
+
+    told = run(tmp_path, flows, events).simulation.alerts
+
+    assert told[0].startswith("contact c000: Unsubscribed names the topic 'offres'")
+    assert (len(told), told[-1]) == (101, "and 3 more")

@@ -112,6 +112,14 @@ def test_a_right_document_is_given_as_its_model_beside_its_source() -> None:
             "steep: 3 days",
             'a.yaml:2: JF006 steep: expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H (got "3 days")',
         ),
+        *(
+            (
+                f"steep: {text}",
+                "a.yaml:2: JF006 steep: expected each unit of a duration once, the longer before the shorter, "
+                f'such as 1h30m (got "{text}")',
+            )
+            for text in ("1h1h", "5m1h", "1w30m2d")
+        ),
         ("served: 9", 'a.yaml:2: JF006 served: expected a time of day such as "09:00" (got 9)'),
         ("leaves: 5", "a.yaml:2: JF006 leaves: expected text or a list (got 5)"),
         ("leaves: [green, 5]", "a.yaml:2: JF006 leaves[1]: expected text; put it in quotes (got 5)"),

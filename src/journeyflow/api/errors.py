@@ -28,7 +28,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeyflow.api.pages import is_page, sorry
-from journeyflow.core.check.problem import InvalidDocuments, path_text
+from journeyflow.core.check.problem import InvalidDocuments, first_of, path_text
 from journeyflow.core.check.problem import Problem as DocumentProblem
 from journeyflow.core.errors import (
     Behind,
@@ -50,6 +50,8 @@ from journeyflow.services.plain_words import plain_words
 log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
+SUMMED_UP_MAX: Final = 3
+"""So many of the parts that are wrong are named in `detail`; all are in `errors`."""
 
 
 class TooLarge(InvalidInput):
@@ -253,7 +255,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     parts = [ProblemPart(field=_field(one["loc"]), detail=plain_words(one, None)) for one in error.errors()]
-    detail = "; ".join(f"{part.field}: {part.detail}" for part in parts[:3])
+    detail = "; ".join(first_of([f"{part.field}: {part.detail}" for part in parts], SUMMED_UP_MAX))
     return answer(request, Problem(title=status.phrase, status=status, detail=detail, errors=parts))
 
 

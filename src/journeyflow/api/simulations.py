@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
@@ -23,6 +24,8 @@ from journeyflow.db.store import read
 from journeyflow.services.check import check_data
 from journeyflow.services.contacts import Shape
 from journeyflow.services.report import POLICY
+from journeyflow.services.simulate_errors import TOLD_MAX
+from journeyflow.services.simulate_input import wrong_lines
 from journeyflow.services.simulation_files import CONTACTS_MAX, EVENTS_MAX, Order
 from journeyflow.services.simulations import Simulated
 
@@ -134,7 +137,9 @@ def _order(here: Context, body: SimulationOrder) -> Order:
     for name in body.journeys:
         if name not in known:
             raise NotFound(f"there is no journey {name}, neither published nor among the documents of the request")
-    local = zone((checked.documents.workspace or DEFAULT).timezone)
+    timezone = (checked.documents.workspace or DEFAULT).timezone
+    _demand_lines(body, timezone)
+    local = zone(timezone)
     edited = [id_ for kind, id_ in given if kind == "journey"]
     times = []
     for field, text in (("from", body.from_), ("until", body.until)):
@@ -142,16 +147,33 @@ def _order(here: Context, body: SimulationOrder) -> Order:
         if text is not None and at is None:
             raise InvalidEvent(field, "expected an instant in ISO 8601 such as 2026-03-02T10:00:00Z")
         times.append(at)
+    start, until = times
+    if start is not None and until is not None and until < start:
+        raise InvalidEvent("until", "expected an end of the clock that is not before its start")
     return Order(
         documents=[*given.values(), *kept],
         journeys=body.journeys or edited or sorted(known),
         events=body.events,
         contacts=body.contacts,
-        start=times[0],
-        until=times[1],
+        start=start,
+        until=until,
         seed=body.seed,
         sample=body.sample,
     )
+
+
+def _demand_lines(body: SimulationOrder, timezone: str) -> None:
+    """See that the lines of the request can be simulated, which is cheap, before a process is started for them."""
+    wrong = [*wrong_lines(body.events or (), body.contacts, timezone)]
+    told: list[tuple[tuple[str | int, ...], str]] = [
+        (("body", which, place), str(error)) for which, place, error in wrong[:TOLD_MAX]
+    ]
+    if len(wrong) > TOLD_MAX:
+        told.append((("body",), f"{len(wrong) - TOLD_MAX:,} more lines can't be taken"))
+    if told:
+        raise RequestValidationError(
+            [{"type": "value_error", "loc": place, "input": None, "ctx": {"error": why}} for place, why in told]
+        )
 
 
 def _shape(one: Simulated) -> Shape:

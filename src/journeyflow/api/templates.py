@@ -53,7 +53,7 @@ class SampleValues(Body):
 class TestMessage(Body):
     """To whom a template is to be sent, and what it is to be filled in with."""
 
-    to: str = Field(min_length=3, max_length=4_096, description="an address of the template's channel")
+    to: str = Field(max_length=4_096, description="an address of the template's channel")
     contact: ContactKey | None = None
     values: Values
 

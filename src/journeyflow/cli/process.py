@@ -93,7 +93,7 @@ def _read_flows(installation: Installation) -> None:
     with read(installation.engine) as connection:
         installation.cache.current(connection)
     for told in installation.cache.refused:
-        log.warning("runs on a former version are set aside when their turn comes", reason=told)
+        log.warning("a former version of a journey is refused", reason=told)
 
 
 def bounds(settings: Settings) -> Bounds:

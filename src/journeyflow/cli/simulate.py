@@ -26,7 +26,10 @@ Events = Annotated[
     ),
 ]
 Contacts = Annotated[
-    Path | None, typer.Option(help="CSV or JSON Lines, plain or gzip; Parquet; events make contacts too.")
+    list[Path] | None,
+    typer.Option(
+        help="CSV or JSON Lines, plain or gzip; Parquet; events make contacts too. May come often.", show_default=False
+    ),
 ]
 Journeys = Annotated[list[str] | None, typer.Option("--journey", metavar="ID", help="Only this one; may come often.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Earlier events are history.")]
@@ -60,7 +63,7 @@ def simulate(
     from journeyflow.services.simulate import choose
     from journeyflow.services.simulate import simulate as run
 
-    if not events and contacts is None:
+    if not events and not contacts:
         raise typer.BadParameter("expected --events or --contacts: without them nothing happens")
     _demand_instants(from_, until)
     renderer = LiquidRenderer()
@@ -77,7 +80,7 @@ def simulate(
             documents,
             renderer,
             events or (),
-            contacts,
+            contacts or (),
             start=start,
             until=end,
             seed=seed,
@@ -86,9 +89,7 @@ def simulate(
             counts=counts,
         )
         if page is not None and counts is not None:
-            given = Given(
-                flows.name, [path.name for path in events or ()], _named(contacts), journey or (), start, end, seed
-            )
+            given = Given(flows.name, _names(events), _names(contacts), journey or (), start, end, seed)
             page.write(write_report(documents, found, counts, given).encode())
     for told in (*found.notes, *found.alerts):
         console.warn(told)
@@ -105,8 +106,8 @@ def _demand_instants(*texts: str | None) -> None:
             parse_time(text)
 
 
-def _named(path: Path | None) -> str | None:
-    return None if path is None else path.name
+def _names(paths: list[Path] | None) -> list[str]:
+    return [path.name for path in paths or ()]
 
 
 @contextmanager

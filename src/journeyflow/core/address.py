@@ -11,6 +11,12 @@ from journeyflow.core.workspace import Channel
 
 ATTRIBUTES: Final[Mapping[Channel, str]] = {"email": "email", "sms": "phone", "push": "push_token"}
 """The attribute of a contact that holds its address, by channel."""
+KINDS: Final[Mapping[Channel, str]] = {
+    "email": "an e-mail address such as ann@example.com",
+    "sms": "a telephone number such as +48 123 456 789",
+    "push": "a push token",
+}
+"""What an address of each channel is."""
 _EMAIL: Final = re.compile(r"[^\s<>,;]+@[^\s<>,;@]+")
 _PHONE: Final = re.compile(r"\+?[0-9]{3,15}")
 _PHONE_SIGNS: Final = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]")

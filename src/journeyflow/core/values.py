@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -94,18 +95,19 @@ _ISO: Final = re.compile(
     r"(-)?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,6}))?S)?)?"
 )
 _LONGEST: Final = timedelta(days=36_500)
+_EXPECTED_DURATION: Final = "expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H"
 
 
 def parse_duration(text: str) -> timedelta:
     """Read ``90s``, ``1h30m``, ``-3d`` or ISO 8601 (``P3DT12H``); a day is 24 hours.
 
-    :raises InvalidValue: when it is neither, or longer than 100 years.
+    :raises InvalidValue: when it is neither, names a unit twice or after a shorter one, or is longer than 100 years.
     """
     seconds = _short_seconds(text)
     if seconds is None:
         seconds = _iso_seconds(text)
     if seconds is None:
-        raise InvalidValue("expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H")
+        raise InvalidValue(_EXPECTED_DURATION)
     if abs(seconds) > _LONGEST.total_seconds():
         raise InvalidValue("expected a duration of at most 100 years")
     return timedelta(seconds=seconds)
@@ -115,7 +117,10 @@ def _short_seconds(text: str) -> float | None:
     match = _SHORT.fullmatch(text)
     if match is None:
         return None
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in _SHORT_PART.findall(match[2]))
+    parts = [(int(number), _UNITS[unit]) for number, unit in _SHORT_PART.findall(match[2])]
+    if any(before <= after for (_, before), (_, after) in pairwise(parts)):
+        raise InvalidValue("expected each unit of a duration once, the longer before the shorter, such as 1h30m")
+    seconds = sum(number * length for number, length in parts)
     return -seconds if match[1] else seconds
 
 
@@ -144,7 +149,7 @@ def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
-        raise ValueError("expected a duration such as 90s, 45m, 1h30m, 3d, 2w or P3DT12H")
+        raise ValueError(_EXPECTED_DURATION)
     try:
         return parse_duration(value)
     except InvalidValue as error:
@@ -166,7 +171,11 @@ def _positive(value: timedelta) -> timedelta:
 _DURATION_SCHEMA: Final[dict[str, Any]] = {  # Any: JSON Schema is free-form
     "type": "string",
     "description": "90s, 45m, 1h30m, 3d, 2w or ISO 8601 such as P3DT12H",
-    "pattern": r"^-?(([0-9]+[wdhms])+|P([0-9]+W)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9.]+S)?)?)$",
+    "minLength": 2,
+    "pattern": (
+        r"^-?(([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
+        r"|P([0-9]+W)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9.]+S)?)?)$"
+    ),
 }
 SignedDuration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Duration = Annotated[

@@ -167,9 +167,17 @@ def add(
     return StoredDocument(kind, id_, number, status, at, digest, document)
 
 
-def model_of(stored: StoredDocument) -> Model:
+_CORRECT: Final = "apply it corrected, or go back to the release that took it"
+_WAIT: Final = (
+    "contacts in runs on it are set aside until a release takes it, as the one that published it does: what is applied "
+    "never takes the place of a former version"
+)
+
+
+def model_of(stored: StoredDocument, remedy: str = _CORRECT) -> Model:
     """A stored document as it was understood when it was published.
 
+    :param remedy: what to do where it can't be.
     :raises UnknownForm: when this release refuses what an earlier one took; names the document and the place.
     """
     try:
@@ -177,13 +185,13 @@ def model_of(stored: StoredDocument) -> Model:
     except ValidationError as refused:
         first = refused.errors(include_url=False)[0]
         place = path_text(tuple(first["loc"])) or stored.kind
-        raise _unknown(stored.kind, stored.id, stored.version, f"{place}: {first['msg']}") from refused
+        raise _unknown(stored.kind, stored.id, stored.version, f"{place}: {first['msg']}", remedy) from refused
 
 
-def _unknown(kind: str, id_: str, version: int, cause: str) -> UnknownForm:
+def _unknown(kind: str, id_: str, version: int, cause: str, remedy: str) -> UnknownForm:
     return UnknownForm(
         f"the {kind} {id_}, version {version}, is stored in this installation and refused by this release: {cause}; "
-        "apply it corrected, or go back to the release that took it"
+        f"{remedy}"
     )
 
 
@@ -334,10 +342,11 @@ class FlowsCache:
     def _versions(self, rows: Collection[StoredDocument], states: Mapping[str, JourneyRow]) -> Versions:
         found = Versions()
         for row in rows:
+            is_current = row.id in states and states[row.id].version == row.version
             try:
-                model = self._model(row)
+                model = self._model(row, _CORRECT if is_current else _WAIT)
             except UnknownForm as refused:
-                if row.id in states and states[row.id].version == row.version:
+                if is_current:
                     raise
                 found.refused[row.id, row.version] = refused
             else:
@@ -346,10 +355,10 @@ class FlowsCache:
         self.refused = [str(one) for one in found.refused.values()]
         return found
 
-    def _model(self, row: StoredDocument) -> Model:
+    def _model(self, row: StoredDocument, remedy: str = _CORRECT) -> Model:
         key = (row.kind, row.id, row.version)
         if key not in self._models:
-            self._models[key] = model_of(row)
+            self._models[key] = model_of(row, remedy)
         return self._models[key]
 
     def _library(self, rows: Collection[StoredDocument]) -> Library:
@@ -367,7 +376,7 @@ class FlowsCache:
             try:
                 compiled = self._renderer.message(template, parts)
             except TemplateError as refused:
-                raise _unknown("template", *key, str(refused)) from refused
+                raise _unknown("template", *key, str(refused), _CORRECT) from refused
             used = {name: versions[name] for name in compiled.needs if name in versions}
             kept = self._templates[key] = StoredTemplate(key[1], compiled, template.tracking, used)
         return kept

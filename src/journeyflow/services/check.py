@@ -21,7 +21,7 @@ from journeyflow.core.values import JSON, Model
 from journeyflow.core.view import Renderer
 from journeyflow.services.folder import nothing_in, read_folder
 from journeyflow.services.prune import Pruned
-from journeyflow.services.validate import ValidDocument, judged_alone, validate, validate_document
+from journeyflow.services.validate import ValidDocument, doubled, judged_alone, validate, validate_document
 
 PARTIAL: Final = "only these files were looked at; where what they name is in others, give the whole folder"
 
@@ -84,24 +84,25 @@ def check_data(
     pruned: list[Pruned] = []
     problems: list[Problem] = []
     given: dict[tuple[str, str], Source] = {}
+    names: set[tuple[str, str]] = set()
     given_documents = [*data]
     for index, one in enumerate(given_documents):
         validated = validate_document(one, KINDS, f"documents[{index}]")
         problems.extend(validated.problems)
-        broken.extend(validated.broken)
         for source in [*validated.broken, *(found.source for found in validated.documents)]:
-            first = given.setdefault((source.kind, source.id), source) if source.id else source
+            names.add((source.kind, source.id))
+            first = given.setdefault(source.name, source) if source.name else source
             if first is source:
                 documents.extend(validated.documents)
+                broken.extend(validated.broken)
                 pruned.extend(validated.pruned)
             else:
-                message = f"the {first.kind} {first.id!r} is also in {first.file}"
-                problems.append(source.problem("JF007", (first.kind,), message))
+                problems.append(doubled(source, first))
                 pruned.extend([*map(judged_alone, validated.documents), *map(judged_alone, validated.pruned)])
     around: list[Model] = []
     for kind, document in known:
         id_ = str(document[kind])
-        if (kind, id_) not in given:
+        if (kind, id_) not in names:
             try:
                 around.append(KINDS[kind].model_validate(document))
             except ValidationError:  # an earlier release took it
@@ -137,9 +138,6 @@ def _together(
     models = [one.model for one in documents if isinstance(one.model, Model)]
     together = Documents.of([*models, *around])
     sources = {(one.source.kind, one.source.id): one.source for one in documents}
-    workspaces = [one.source for one in documents if one.source.kind == "workspace"]
-    for extra in workspaces[1:]:
-        problems.append(extra.problem("JF007", ("workspace",), "one installation is one workspace, this is another"))
     wrong = [*findings(together, renderer, broken)]
     right = set() if errors_only else sources.keys() - {(found.kind, found.id) for found in wrong}
     doubtful = warnings(Around(together, broken, renderer), right)

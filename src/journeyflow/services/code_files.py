@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from journeyflow.core.coupon_pool import CODE_LENGTH_MAX, is_code
 from journeyflow.core.errors import InvalidInput
-from journeyflow.services.data_files import csv_reader, opened
+from journeyflow.services.csv_files import CSVRows
+from journeyflow.services.data_files import opened
 from journeyflow.services.imports import Rejected
 from journeyflow.services.records import demand_once
-from journeyflow.services.simulate_errors import BadLine
+from journeyflow.services.simulate_errors import BadLine, BrokenFile
 
 CODES_MAX: Final = 1_000_000
 """So many codes are taken at once, because they share a transaction."""
@@ -47,8 +47,8 @@ def read_codes(path: Path) -> CodeFile:
     :raises InvalidInput: when the file can't be read, has two columns of codes, or too many rows.
     """
     with opened(path) as file:
-        reader = csv_reader(file)  # kept until the file is closed, which it would complain of otherwise
-        return _parsed(reader, path)
+        rows = CSVRows(file, path)
+        return _parsed(rows, path)
 
 
 def parse_codes(body: bytes, name: str) -> CodeFile:
@@ -56,14 +56,17 @@ def parse_codes(body: bytes, name: str) -> CodeFile:
 
     :raises InvalidInput: when it is no CSV, has two columns of codes, or too many rows.
     """
-    return _parsed(csv_reader(BytesIO(body)), Path(name))
+    path = Path(name)
+    return _parsed(CSVRows(BytesIO(body), path), path)
 
 
-def _parsed(reader: Any, path: Path) -> CodeFile:  # Any: as csv_reader gives it
+def _parsed(rows: CSVRows, path: Path) -> CodeFile:
     try:
-        return _read(path, ((reader.line_num, cells) for cells in reader))
-    except (csv.Error, BadLine) as error:
-        raise InvalidInput(f"{path}:{reader.line_num}: {error}; nothing was imported") from None
+        return _read(path, rows)
+    except BrokenFile as error:
+        raise InvalidInput(f"{error}; nothing was imported") from None
+    except BadLine as error:
+        raise InvalidInput(f"{path}:1: {error}; nothing was imported") from None
 
 
 def _read(path: Path, rows: Iterable[tuple[int, list[str]]]) -> CodeFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import sys
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ import orjson
 from journeyflow.core.errors import InvalidInput, SystemFailure
 from journeyflow.core.values import JSON
 from journeyflow.services.contact_lines import BESIDE, read_cell, split
+from journeyflow.services.csv_files import csv_line
 from journeyflow.services.parquet_files import pyarrow_for
 from journeyflow.services.records import JSON_SUFFIXES
 
@@ -133,11 +133,10 @@ class _CSV(ContactWriter):
         beside = [name for name in BESIDE if name in self._beside]
         columns = sorted(name for name in self._attributes if _is_column(name))
         text = TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["contact", "tags", *beside, *columns])
+        text.write(csv_line(["contact", "tags", *beside, *columns]))
         self._waiting.seek(0)
         for line in self._waiting:
-            rows.writerow(self._row(orjson.loads(line), beside, columns))
+            text.write(csv_line(self._row(orjson.loads(line), beside, columns)))
         text.detach()
 
     def _row(self, contact: Contact, beside: list[str], columns: list[str]) -> list[str]:

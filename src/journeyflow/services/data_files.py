@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import zlib
@@ -11,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -79,7 +77,8 @@ def parsed(line: bytes) -> dict[str, JSON]:
     return data
 
 
-_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_OBJECT: Final = re.compile(rb'\s*{\s*"')
 
 
 def demand_text(line: bytes) -> None:
@@ -87,9 +86,14 @@ def demand_text(line: bytes) -> None:
 
     :raises BadLine: when it is no UTF-8, or has control characters, which JSON writes otherwise.
     """
-    if not _is_utf_8(line) or _NO_TEXT.search(line) is not None:
+    control = _CONTROL.search(line)
+    if not _is_utf_8(line) or (control is not None and _OBJECT.match(line) is None):
         shown = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
         raise BadLine(f"{BadLine.at('line', 'text in UTF-8', shown)}; {SAVE_AS_UTF_8}")
+    if control is not None:
+        place, code = len(line[: control.start()].decode()) + 1, ord(control[0])
+        written = f"U+{code:04X}, which JSON writes \\u{code:04x}"
+        raise BadLine(f"line, character {place}: expected no control characters, found {written}")
 
 
 def _is_utf_8(line: bytes) -> bool:
@@ -98,13 +102,6 @@ def _is_utf_8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# Any: the type of csv.reader is private, and its name differs between versions of Python
-def csv_reader(file: IO[bytes]) -> Any:
-    """Rows of cells; what is no UTF-8 comes as half surrogates, so that the error can name its line."""
-    text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    return csv.reader(text, strict=True)
 
 
 def is_text(cell: str) -> bool:

@@ -102,6 +102,8 @@ class Postmaster:
         rates = self._rates(flows)
         room = {channel: 0 if places is None else places.free.get(channel, 0) for channel in rates}
         claimed = outbox.claim(connection, now, now + LEASE, limit, room)
+        if claimed:
+            self._letters.follow_servers(connection)
         people = contacts.load(connection, {message.contact for message in claimed}, now)
         known = memory.read_addresses(connection, {address_hash(one.channel, one.to or "") for one in claimed})
         ready: list[Ready] = []

@@ -102,14 +102,17 @@ class UnknownMembers:
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}
+        self._more = False
 
     def look(self, data: Mapping[str, JSON], place: str) -> None:
         """Note what is not read of a record."""
         if data.keys() <= FIELDS:
             return
-        for name in sorted(data.keys() - FIELDS):
-            if name in self._places or len(self._places) < UNKNOWN_MAX:
-                self._places.setdefault(printable(name[:NAME_LENGTH_MAX]), place)
+        for name in sorted(printable(name[:NAME_LENGTH_MAX]) for name in data.keys() - FIELDS):
+            if len(self._places) < UNKNOWN_MAX:
+                self._places.setdefault(name, place)
+            elif name not in self._places:
+                self._more = True
 
     def drop(self, data: dict[str, JSON], place: str) -> None:
         """Note what is not read of a record, and take it away."""
@@ -120,12 +123,13 @@ class UnknownMembers:
     def notes(self) -> Sequence[str]:
         """A sentence for each."""
         known = ", ".join(sorted(FIELDS))
-        return [
+        told = [
             f"{place}: {name} is not read; did you mean {meant}?"
             if (meant := closest(name, FIELDS)) is not None
             else f"{place}: {name} is not read; an event has {known}"
             for name, place in self._places.items()
         ]
+        return [*told, "members of other names are not read either"] if self._more else told
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

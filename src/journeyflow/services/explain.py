@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from journeyflow.core.check.problem import first_of
 from journeyflow.core.contact import Contact
 from journeyflow.core.effects import TrailRecord
 from journeyflow.core.errors import NotFound
@@ -101,7 +102,7 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
 
 def _no_contact(connection: Connection, key: str) -> str:
     similar = ", ".join(history.similar_contacts(connection, key, SIMILAR_MAX))
-    having = ", ".join(holder for _, holder in holders.of(connection, "email", key)[:SIMILAR_MAX])
+    having = ", ".join(first_of([holder for _, holder in holders.of(connection, "email", key)], SIMILAR_MAX))
     if similar:
         hint = f"there is {similar}"
     elif having:

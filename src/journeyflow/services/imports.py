@@ -6,7 +6,6 @@ can't is told with its reason and kept beside the file, to be corrected and impo
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import orjson
 from journeyflow.core.errors import InvalidInput, SystemFailure
 from journeyflow.core.values import JSON
 from journeyflow.services.contact_lines import CONTACTS
+from journeyflow.services.csv_files import csv_line
 from journeyflow.services.event_lines import EVENTS
 from journeyflow.services.records import Records, Shape, written
 from journeyflow.services.simulate_errors import BadLine, BrokenFile
@@ -111,8 +111,8 @@ def write_rejected(found: WithRejected) -> Path | None:
             if found.header is None:
                 file.writelines(_rejected_lines(found.rejected))
             else:
-                rows = ([one.number, one.reason, *one.written] for one in found.rejected)
-                csv.writer(file).writerows([["line", "reason", *found.header], *rows])
+                rows = ([str(one.number), one.reason, *one.written] for one in found.rejected)
+                file.writelines(map(csv_line, [["line", "reason", *found.header], *rows]))
     except OSError as error:
         raise SystemFailure(f"{target} can't be written: {error.strerror}") from error
     return target

@@ -14,6 +14,7 @@ from journeyflow.core.flows import Flows
 from journeyflow.core.survey import Survey
 from journeyflow.core.template import NO_PARTS, Template
 from journeyflow.core.values import JSON, Model, to_micros
+from journeyflow.db.documents import links as links_of_servers
 from journeyflow.db.outbox import StoredMessage
 from journeyflow.db.tables import documents
 from journeyflow.rendering.message import CompiledEmail, RenderedEmail
@@ -39,11 +40,18 @@ class Letter(NamedTuple):
 class Letters:
     """Fills messages in. Versions never change, so that what was compiled once is kept."""
 
-    def __init__(self, renderer: LiquidRenderer, signer: Signer, base: str) -> None:
+    def __init__(self, renderer: LiquidRenderer, signer: Signer, base: str, *, follows_servers: bool) -> None:
+        """:param base: what links begin with; with ``follows_servers`` until :meth:`follow_servers` finds another."""
         self._renderer = renderer
         self._signer = signer
         self._base = base
+        self._follows_servers = follows_servers
         self._kept: dict[Needs, Letter] = {}
+
+    def follow_servers(self, connection: Connection) -> None:
+        """Before a batch of messages: a server may have been started meanwhile, and have another address."""
+        if self._follows_servers:
+            self._base = links_of_servers(connection) or self._base
 
     def links(self, passage: Passage) -> MessageLinks:
         """The links of a message."""

@@ -11,7 +11,8 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from journeyflow.channels.base import Email, Outgoing, ShortMessage
-from journeyflow.core.address import reachable
+from journeyflow.core.address import KINDS, reachable
+from journeyflow.core.check.problem import shortened
 from journeyflow.core.contact import Contact
 from journeyflow.core.errors import InvalidEvent, NotFound, Refused
 from journeyflow.core.flows import Flows
@@ -86,7 +87,7 @@ class Previews:
         channel = copy.letter.template.channel
         address = reachable(to, channel)
         if address is None:
-            raise InvalidEvent("to", f"expected an address for {channel}, found {to[:100]!r}")
+            raise InvalidEvent("to", f"expected {KINDS[channel]}, found {shortened(to)}")
         if channel == "email":
             return _email(copy, address, now)
         text = copy.finished(tracked=False).text

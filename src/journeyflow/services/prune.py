@@ -36,6 +36,7 @@ arms.
 """
 _FALLING_BACK: Final = ("branch", "split", "wait_for")
 """Nodes whose ``next`` is a way only where another key gives none; that key may be what was taken out."""
+_NODES: Final[PathKeys] = ("nodes",)
 _OTHER_WAYS: Final = ("arms", "cases", "else", "on_timeout")
 _TOLD: Final = frozenset({"JF010", "JF011", "JF012", "JF013", "JF014", "JF020", "JF021"})
 """What is wrong whatever else the document says; the others may be so for what was taken out alone."""
@@ -71,7 +72,7 @@ class Pruned:
         if found.code == "JF013" and found.kind == "template":
             # Whether MJML is whole, and fits its layout, is for the layout to say, which may be what was taken out.
             return found.path != "layout" and getattr(self.model, "format", None) != "mjml"
-        if found.code == "JF010" and ("nodes", found.value) in self.removed:
+        if found.code == "JF010" and (_NODES in self.stands or (*_NODES, found.value) in self.removed):
             return False
         try:
             return self._is_written(self._written(parse_path(found.path)))
@@ -136,7 +137,7 @@ class Pruned:
         return all(self._take_out(path, is_key) for path, is_key in places.items() if path not in around)
 
     def _take_out(self, path: PathKeys, is_key: bool = False) -> bool:
-        if not path or path == ("nodes",):
+        if not path:
             return False
         if is_key:
             self.removed.add(path)
@@ -159,6 +160,8 @@ class Pruned:
         return self._stand_ins(path)[self.stands[path]]
 
     def _stand_ins(self, path: PathKeys) -> Sequence[JSON]:
+        if path == _NODES and self.source.kind == "journey":
+            return ({"nobody-knows": {"type": "end"}},)
         if not self._is_node(path):
             return STAND_INS
         node = self._node(path)

@@ -116,13 +116,21 @@ def _obstacle(connection: Connection, source: Source, gone: Set[tuple[str, str]]
     if kind == "workspace":
         others = [one.id for one in documents.newest(connection, kind) if one.id != id_ and (kind, one.id) not in gone]
         return _other_workspace(others[0]) if others else None
-    row = documents.journey_rows(connection).get(id_) if kind == "journey" else None
-    if row is not None and row.state == "archived" and source.data.get("status") != "archived":
+    if kind == "journey" and source.data.get("status") != "archived" and _is_archived(connection, id_):
         return (
             "it is archived, and stays so; give the new one another id, or say status: archived to change "
             "no more than its text"
         )
     return None
+
+
+def _is_archived(connection: Connection, journey: str) -> bool:
+    """Whether a journey is archived, or was when it was removed: nothing leads back from there (rule 8.1)."""
+    row = documents.journey_rows(connection).get(journey)
+    if row is not None:
+        return row.state == "archived"
+    last = documents.versions(connection, "journey", journey, limit=1)
+    return bool(last) and last[0].document.get("status") == "archived"
 
 
 def _other_workspace(id_: str) -> str:
@@ -338,7 +346,9 @@ def _holds(node: JSON) -> bool:
 
 
 def _remove(connection: Connection, kind: str, id_: str, now: datetime) -> None:
-    last = documents.versions(connection, kind, id_)[0]
-    documents.add(connection, kind, id_, last.document, "removed", now)
+    document = documents.versions(connection, kind, id_, limit=1)[0].document
+    if kind == "journey" and _is_archived(connection, id_):
+        document = {**document, "status": "archived"}  # also one that was archived by hand
+    documents.add(connection, kind, id_, document, "removed", now)
     if kind == "journey":
         documents.remove_journey(connection, id_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +11,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from journeyflow.core.values import JSON, too_deep
+from journeyflow.services.csv_files import CSVRows
 from journeyflow.services.data_files import (
     SAVE_AS_UTF_8,
     TOO_DEEP,
-    csv_reader,
     demand_text,
     is_text,
     lines,
@@ -69,7 +68,8 @@ class Records:
         """Read on.
 
         :raises InvalidInput: when the file can't be read.
-        :raises BrokenFile: when its first line is no text, its header is wrong, or a quote in it never ends.
+        :raises BrokenFile: when its first line is no text, its header is wrong, or a quote in it never ends, or in the
+            wrong place.
         """
         if is_parquet(self._path):
             return self._rows()
@@ -99,18 +99,16 @@ class Records:
 
     def _cells(self) -> Iterator[Record]:
         with opened(self._path) as file:
-            reader = csv_reader(file)
+            kept = CSVRows(file, self._path)
+            rows_read = iter(kept)
+            _, names = next(rows_read, (1, []))
             try:
-                header = self.header = read_header(next(reader, []), self._shape.needed)
-                number = reader.line_num + 1
-                for cells in reader:
-                    if cells:
-                        yield Record(number, cells, partial(self._of_cells, header, cells))
-                    number = reader.line_num + 1
-            except csv.Error as error:
-                raise BrokenFile(self._path, reader.line_num, str(error)) from None
+                header = self.header = read_header(names, self._shape.needed)
             except BadLine as error:
                 raise BrokenFile(self._path, 1, str(error)) from None
+            for number, cells in rows_read:
+                if cells:
+                    yield Record(number, cells, partial(self._of_cells, header, cells))
 
     def _of_cells(self, header: list[str], cells: list[str]) -> Object:
         return self._shape.of_cells(by_column(header, cells))

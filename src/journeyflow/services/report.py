@@ -51,7 +51,7 @@ class Given:
 
     flows: str
     events: Sequence[str]
-    contacts: str | None
+    contacts: Sequence[str]
     journeys: Sequence[str] = ()
     start: datetime | None = None
     until: datetime | None = None
@@ -243,7 +243,7 @@ def _parameters(found: Simulation, given: Given) -> Html:
     pairs: list[tuple[str, str | int]] = [
         ("flows", given.flows),
         ("events", ", ".join(given.events) or "none"),
-        ("contacts", given.contacts or "none; events make contacts"),
+        ("contacts", ", ".join(given.contacts) or "none; events make contacts"),
         ("journeys", ", ".join(given.journeys) or "all of the folder"),
         ("clock from", f"{iso(found.start)}, {'as asked' if given.start else 'the first event'}"),
         ("clock to", f"{iso(found.end)}, {'as asked' if given.until else 'the last thing that happened'}"),

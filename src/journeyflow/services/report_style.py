@@ -46,7 +46,7 @@ table { border-collapse: collapse; width: 100%; font-size: .94rem; font-variant-
 caption { text-align: left; font-weight: 600; padding: .7rem .9rem .35rem; }
 caption small { display: block; font-weight: 400; }
 th, td { text-align: left; padding: .4rem .9rem; border-top: 1px solid var(--line); vertical-align: top; }
-tbody th { font-weight: 400; overflow-wrap: anywhere; min-width: 7rem; }
+tbody th { font-weight: 400; overflow-wrap: break-word; min-width: 7rem; max-width: min(20rem, 50vw); }
 thead th { color: var(--faint); font-weight: 600; font-size: .86rem; white-space: nowrap; }
 thead th, thead td { border-top: 0; }
 .number { text-align: right; white-space: nowrap; }

@@ -31,6 +31,7 @@ from journeyflow.core.values import EPOCH
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.services.report_counts import ReportCounts
+from journeyflow.services.simulate_errors import Told
 from journeyflow.services.simulate_holders import Holders
 from journeyflow.services.simulate_input import Timeline, read_timeline, timeline
 from journeyflow.services.simulate_memory import SimulationMemory
@@ -54,7 +55,7 @@ def simulate(
     documents: Documents,
     renderer: Renderer,
     events: Sequence[Path],
-    contacts: Path | None,
+    contacts: Sequence[Path],
     *,
     journeys: Sequence[str] = (),
     start: datetime | None = None,
@@ -169,7 +170,7 @@ class Simulator(OnePlace):
         self._replies = 0
         self._events = 0
         self._last = inputs.start
-        self._alerts: list[str] = []
+        self._alerts = Told(ALERTS_MAX)
         self._on_trail = on_trail
         self._on_message = on_message
         self._on_call = on_call
@@ -337,8 +338,8 @@ class Simulator(OnePlace):
                     self._on_call(call)
         if effects.allocations:
             self._tally.allocate(effects.allocations)
-        if effects.alerts:
-            self._alerts.extend(effects.alerts[: ALERTS_MAX - len(self._alerts)])
+        for alert in effects.alerts:
+            self._alerts.add(alert)
         for settled in self._settled:
             if settled:
                 settled.clear()
@@ -359,10 +360,8 @@ class Simulator(OnePlace):
             self._replied = moment
             if self._replies <= REPLIES_MAX:
                 self._coming.append((*moment, Reply(call.queued_at, call.run, call.node, call.visit, 200, call.sample)))
-            elif self._replies == REPLIES_MAX + 1 and len(self._alerts) < ALERTS_MAX:
-                self._alerts.append(
-                    f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come"
-                )
+            elif self._replies == REPLIES_MAX + 1:
+                self._alerts.add(f"contact {call.contact}: {REPLIES_MAX} webhook replies at one instant; no more come")
 
     def _result(self, end: datetime) -> Simulation:
         counted = self._effects.statistics
@@ -380,5 +379,5 @@ class Simulator(OnePlace):
             coupons=self._tally.pools(),
             busiest_day=self._tally.busiest_day(),
             most_messages=self._tally.most_messages(),
-            alerts=self._alerts,
+            alerts=self._alerts.sentences(),
         )

@@ -31,18 +31,35 @@ class BrokenFile(InvalidInput):
         self.reason = reason
 
 
+class Told:
+    """What there is to tell, however much it is: keeps the first ``most`` sentences and counts the others."""
+
+    def __init__(self, most: int) -> None:
+        self.count = 0
+        self._most = most
+        self._first: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        """One more."""
+        self.count += 1
+        if self.count <= self._most:
+            self._first.append(sentence)
+
+    def sentences(self) -> list[str]:
+        """The first, and how many more there are."""
+        more = self.count - self._most
+        return [*self._first, f"and {more:,} more"] if more > 0 else [*self._first]
+
+
 class LineErrors:
-    """Keeps the first :data:`TOLD_MAX` errors and counts the others."""
+    """Tells of the first :data:`TOLD_MAX` errors and counts the others."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._told: list[str] = []
+        self._told = Told(TOLD_MAX)
 
     def add(self, file: Path, line: int, error: BadLine) -> None:
         """Note what is wrong with a line (counted from 1)."""
-        self._count += 1
-        if self._count <= TOLD_MAX:
-            self._told.append(f"{file}:{line}: {error}")
+        self._told.add(f"{file}:{line}: {error}")
 
     @contextmanager
     def noting(self, file: Path, line: int) -> Iterator[None]:
@@ -65,8 +82,8 @@ class LineErrors:
 
         :raises InvalidInput: one line that says how many, then one for each error.
         """
-        if self._count == 0:
+        count = self._told.count
+        if count == 0:
             return
-        heading = "1 line can't be taken" if self._count == 1 else f"{self._count:,} lines can't be taken"
-        more = [f"and {self._count - TOLD_MAX:,} more"] if self._count > TOLD_MAX else []
-        raise InvalidInput("\n".join([heading, *self._told, *more]))
+        heading = "1 line can't be taken" if count == 1 else f"{count:,} lines can't be taken"
+        raise InvalidInput("\n".join([heading, *self._told.sentences()]))

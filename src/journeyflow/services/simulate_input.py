@@ -5,7 +5,7 @@ Both files may be large, so each line is turned at once into the input that it s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -18,7 +18,7 @@ from journeyflow.core.local_time import zone
 from journeyflow.core.values import EPOCH
 from journeyflow.services.contact_lines import CONTACTS, ContactLine, read_contact
 from journeyflow.services.event_lines import EVENTS, EventReader, UnknownMembers
-from journeyflow.services.records import Records
+from journeyflow.services.records import Object, Records
 from journeyflow.services.simulate_errors import BadLine, LineErrors
 
 NO_EVENTS: Final = "there are no events, and the first one starts the clock; --from gives another start"
@@ -73,20 +73,20 @@ def _together(arrivals: Sequence[Arrival]) -> dict[datetime, list[tuple[str, Inp
     return found
 
 
-def read_timeline(events: Sequence[Path], contacts: Path | None, start: datetime | None, timezone: str) -> Timeline:
+def read_timeline(events: Sequence[Path], contacts: Sequence[Path], start: datetime | None, timezone: str) -> Timeline:
     """Read the files; ``start`` is ``--from``, ``timezone`` the workspace's, for instants without an offset.
 
-    Several files of events are one history; of what comes at one instant the file that is named first is the first.
+    Several files of one kind are read as one; of what comes at one instant the file that is named first is the first.
     Events before ``start`` are history. Without ``start`` the clock starts at the first event.
 
     :raises InvalidInput: naming every line that can't be taken, with its field and what was expected; or the file that
         can't be read.
     """
     errors = LineErrors()
-    known = {} if contacts is None else _read_contacts(contacts, timezone, errors)
-    own_zones = ((key, row.attributes.get("timezone")) for key, row in known.items())
-    zones = {key: zone(name, timezone) for key, name in own_zones if isinstance(name, str)}
-    reader, unknown = EventReader(zone(timezone), zones), UnknownMembers()
+    known: dict[str, ContactLine] = {}
+    for path in contacts:
+        _read_contacts(path, timezone, known, errors)
+    reader, unknown = _event_reader(known, timezone), UnknownMembers()
     arrivals = [one for path in events for one in _read_events(path, reader, start, unknown, errors)]
     errors.finish()
     instants = [at for at, _, _ in arrivals]
@@ -96,6 +96,30 @@ def read_timeline(events: Sequence[Path], contacts: Path | None, start: datetime
     everything.sort(key=itemgetter(0, 1))
     notes = [*unknown.notes(), *([] if start or instants else [NO_EVENTS])]
     return Timeline(begun, max(instants, default=begun), everything, together, tuple(notes))
+
+
+def wrong_lines(
+    events: Iterable[Object], contacts: Iterable[Object], timezone: str
+) -> Iterator[tuple[str, int, BadLine]]:
+    """Why lines that are at hand could not be read from files: of which list, which one (from 0), and what is wrong."""
+    known: dict[str, ContactLine] = {}
+    for place, data in enumerate(contacts):
+        try:
+            _know(CONTACTS.of_line(data), timezone, known)
+        except BadLine as error:
+            yield "contacts", place, error
+    reader = _event_reader(known, timezone)
+    for place, data in enumerate(events):
+        try:
+            line = reader.read(EVENTS.of_line(data))
+            line.as_input(line.received_at, imported=False)
+        except BadLine as error:
+            yield "events", place, error
+
+
+def _event_reader(known: Mapping[str, ContactLine], timezone: str) -> EventReader:
+    own = ((key, row.attributes.get("timezone")) for key, row in known.items())
+    return EventReader(zone(timezone), {key: zone(name, timezone) for key, name in own if isinstance(name, str)})
 
 
 def _latest(rows: Mapping[str, ContactLine]) -> datetime:
@@ -152,13 +176,15 @@ def _read_events(
 # --- contacts --------------------------------------------------------------------------------------------------------
 
 
-def _read_contacts(path: Path, timezone: str, errors: LineErrors) -> dict[str, ContactLine]:
-    found: dict[str, ContactLine] = {}
+def _read_contacts(path: Path, timezone: str, found: dict[str, ContactLine], errors: LineErrors) -> None:
     with errors.noting_broken(path):
         for number, _, read in Records(path, CONTACTS):
             with errors.noting(path, number):
-                line = read_contact(read(), timezone)
-                if line.contact in found:
-                    raise BadLine.at("contact", "each contact once", line.contact)
-                found[line.contact] = line
-    return found
+                _know(read(), timezone, found)
+
+
+def _know(data: Object, timezone: str, found: dict[str, ContactLine]) -> None:
+    line = read_contact(data, timezone)
+    if line.contact in found:
+        raise BadLine.at("contact", "each contact once", line.contact)
+    found[line.contact] = line

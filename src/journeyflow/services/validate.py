@@ -34,7 +34,8 @@ class ValidDocument:
 class Validated:
     """The documents that are right, the problems of all others in order of file and line, and those others.
 
-    ``pruned`` is what remains of those others, as far as it can be judged.
+    ``broken`` has none that comes after another of its name: nothing refers to it. ``pruned`` is what remains of what
+    is wrong or doubled, as far as it can be judged.
     """
 
     documents: list[ValidDocument] = field(default_factory=list)
@@ -46,17 +47,17 @@ class Validated:
 def validate(folder: Folder, kinds: Kinds) -> Validated:
     """Every document of a folder; the folder's own problems are among the result's.
 
-    Of documents with one kind and id the first is taken, the others are problems.
+    Of documents of one name the first is taken, the others are problems.
     """
     result = Validated([], list(folder.problems))
     told = _told(folder.problems)
     first: dict[tuple[str, str], Source] = {}
     for source in folder.sources:
-        known = first.setdefault((source.kind, source.id), source) if source.id else source
+        known = first.setdefault(source.name, source) if source.name else source
         if known is not source:
-            result.problems.append(_doubled(source, known))
+            result.problems.append(doubled(source, known))
         found = _validated(source, kinds, told, result.problems)
-        if not isinstance(found, ValidDocument):
+        if known is source and not isinstance(found, ValidDocument):
             result.broken.append(source)
         _keep(found if known is source or found is None else judged_alone(found), result)
     result.problems.sort(key=lambda problem: problem.order)
@@ -97,7 +98,7 @@ def _keep(found: ValidDocument | Pruned | None, result: Validated) -> None:
 
 
 def judged_alone(found: ValidDocument | Pruned) -> Pruned:
-    """A document that comes after another with its id: nothing refers to it, what it refers to is judged."""
+    """A document that comes after another of its name: nothing refers to it, what it refers to is judged."""
     remains = Pruned(found.source, model=found.model) if isinstance(found, ValidDocument) else found
     return remains.without_id()
 
@@ -119,10 +120,15 @@ def _excess(data: JSON) -> str | None:
     return TOO_DEEP if level else None
 
 
-def _doubled(source: Source, known: Source) -> Problem:
+def doubled(source: Source, known: Source) -> Problem:
+    """A document comes after another of its name."""
     line = known.line_of((known.kind,))
     other = f"{known.file}:{line}" if line else known.file
-    return source.problem("JF007", (source.kind,), f"the {source.kind} {source.id!r} is also in {other}")
+    if source.id != known.id:
+        message = f"one installation is one workspace, and there is one in {other}"
+    else:
+        message = f"the {source.kind} {source.id!r} is also in {other}"
+    return source.problem("JF007", (source.kind,), message)
 
 
 Places = Set[tuple[str, int, str]]

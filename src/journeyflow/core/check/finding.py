@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from journeyflow.core.check.problem import first_of
+
 NAME_LENGTH_MAX: Final = 64
+NAMES_MAX: Final = 8
+"""So many names are offered where none is like the one that was wanted."""
 CLOSENESS_MIN: Final = 0.65
 """Of 1, how alike names are of which one may have been meant: ``tga`` and ``tag``; not ``vip-1`` and ``review-1``."""
 
@@ -38,7 +42,7 @@ def similar(wanted: str, known: Iterable[str]) -> str:
     meant = closest(wanted, names)
     if meant is not None:
         return f"; did you mean {meant}?"
-    return f"; there are {', '.join(sorted(names)[:8])}" if names else "; there are none"
+    return f"; there are {', '.join(first_of(sorted(names), NAMES_MAX))}" if names else "; there are none"
 
 
 def unknown_id(kind: str, id_: str, path: str, wanted_kind: str, target: str, known: Iterable[str]) -> Finding:

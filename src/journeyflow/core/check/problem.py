@@ -159,6 +159,12 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode-escape").decode("ascii") for sign in text)
 
 
+def first_of(told: Sequence[str], most: int) -> list[str]:
+    """The first ``most`` of a list and how many more there are: no list is cut without a word."""
+    more = len(told) - most
+    return [*told[:most], f"and {more:,} more"] if more > 0 else [*told]
+
+
 def _cut(value: object) -> object:
     return value[: VALUE_LENGTH_MAX + 1] if isinstance(value, str) else value
 

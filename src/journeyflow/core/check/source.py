@@ -26,6 +26,13 @@ class Source:
     positions: Mapping[PathKeys, int] = field(default_factory=dict)
     blocks: Mapping[PathKeys, int] = field(default_factory=dict)
 
+    @property
+    def name(self) -> tuple[str, str] | None:
+        """What no second document may be: a kind and an id, or the one workspace; ``None`` where there is no id."""
+        if self.kind == "workspace":
+            return (self.kind, "")
+        return (self.kind, self.id) if self.id else None
+
     def line_in(self, path: str, line: int | None) -> int:
         """Where the ``line``-th line (from 1) of the text at that path stands, else the line of that path."""
         first = self.blocks.get(_keys(path))
