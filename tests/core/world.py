@@ -20,7 +20,7 @@ from journeyflow.core.contact import Contact, Run
 from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
-from journeyflow.core.flows import Flows, JourneyState, Published, ResumeMode, Resumption
+from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
@@ -37,6 +37,7 @@ from journeyflow.core.inputs import (
     SetTopics,
     Wake,
 )
+from journeyflow.core.instructions import Instruction, Migration, ResumeMode, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.meeting import Item, Joining, OnePlace, meet
 from journeyflow.core.overview import overview
@@ -112,7 +113,7 @@ class World(OnePlace):
         self.states: dict[str, JourneyState] = dict.fromkeys(self.current, "live")
         self.armed: dict[tuple[str, str], datetime] = {}
         self.paused: dict[str, datetime] = {}
-        self.resumptions: dict[str, list[Resumption]] = {}
+        self.instructions: dict[str, list[Instruction]] = {}
         self._arm()
         self.flows = self._flows()
         self.memory = WorldMemory()
@@ -313,17 +314,38 @@ class World(OnePlace):
         paused_at = self.paused.pop(journey, self.now)
         if paused_at < self.now:
             end = Resumption(journey, self.now, paused_at, mode, parse_duration(over))
-            self.resumptions.setdefault(journey, []).append(end)
+            self._ask(end)
         self.flows = self._flows()
         return self
+
+    def migrate(self, journey: str, **places: str | None) -> World:
+        """Every run goes to the newest version at once; ``None`` lets runs leave that stand there."""
+        self.begin_migration(journey, **places)
+        return self._look_again()
+
+    def begin_migration(self, journey: str, **places: str | None) -> World:
+        """A contact's runs go to the newest version when something touches it."""
+        self.settle()
+        asked = Migration(journey, self.now, self.current[journey].version, places)
+        self._ask(asked)
+        self.flows = self._flows()
+        return self
+
+    def asked_now(self, journey: str) -> bool:
+        """Whether something was asked of all runs of a journey at this very instant."""
+        return any(one.at == self.now for one in self.instructions.get(journey, ()))
+
+    def _ask(self, one: Instruction) -> None:
+        assert not self.asked_now(one.journey), "each has an instant of its own"
+        self.instructions.setdefault(one.journey, []).append(one)
 
     def archive(self, journey: str) -> World:
         return self._set_state(journey, "archived")
 
-    def publish(self, document: str) -> World:
+    def publish(self, document: str | Journey) -> World:
         """The next version of a journey."""
         self.settle()
-        (journey,) = read(document)
+        (journey,) = _models([document])
         assert isinstance(journey, Journey)
         version = self.current[journey.journey].version + 1 if journey.journey in self.current else 1
         published = Published(journey, version)
@@ -344,9 +366,9 @@ class World(OnePlace):
         return self.settle()
 
     def _flows(self) -> Flows:
-        resumptions = {journey: list(ends) for journey, ends in self.resumptions.items()}
+        instructions = {journey: list(asked) for journey, asked in self.instructions.items()}
         return Flows(
-            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), resumptions
+            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), instructions
         )
 
     def _arm(self) -> None:

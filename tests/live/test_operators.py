@@ -17,8 +17,8 @@ from tests.live.test_random import AFTERMATH, WHOLE, fewer, installed
 from tests.live.world import START, LiveWorld, comparable
 
 from journeyflow.core.errors import Conflict
-from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Event, Input
+from journeyflow.core.instructions import ResumeMode
 from journeyflow.db import claims, inbox, tables, tasks
 from journeyflow.db.store import read, write
 from journeyflow.services import operate
@@ -84,7 +84,7 @@ def test_the_size_of_turns_changes_nothing_in_what_operators_do(
             balance(world)
             with read(world.engine) as connection:
                 assert tasks.is_empty(connection)
-                assert not connection.scalar(select(func.count()).select_from(tables.resumptions))
+                assert not connection.scalar(select(func.count()).select_from(tables.instructions))
 
         assert comparable(one.trail()) == comparable(other.trail())
 
