@@ -14,7 +14,7 @@ def totals(connection: Connection, journey: str) -> dict[Statistic, int]:
     rows = connection.execute(
         select(*columns, func.sum(statistics.c.count)).where(statistics.c.journey == journey).group_by(*columns)
     )
-    return {Statistic(journey_, version, node, kind): count for journey_, version, node, kind, count in rows}
+    return {Statistic(journey_, version, node, kind): int(count) for journey_, version, node, kind, count in rows}
 
 
 def standing(connection: Connection, journey: str) -> dict[tuple[int, str], int]:
