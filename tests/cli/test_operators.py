@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from tests.api.shop import DATABASE, DOCUMENTS, JOURNEY, open_shop
 from tests.cli.calls import call, done
 
 HERE = ("--database-url", DATABASE)
+OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 @pytest.fixture
@@ -85,6 +87,7 @@ def renamed(run: str) -> str:
 
 def test_rule_8_4_a_dry_run_shows_who_would_go_where(renamed: str) -> None:
     told = done("journeys", "migrate", "welcome", *SOMEWHERE, "--map", "pause = rest", "--dry-run", *HERE)
+    lacking = call("journeys", "migrate", "welcome", "--dry-run", *HERE).stderr
 
     assert told.splitlines() == [
         "VERSION  NODE   TO    RUNS",
@@ -92,6 +95,9 @@ def test_rule_8_4_a_dry_run_shows_who_would_go_where(renamed: str) -> None:
         "",
         "1 run of welcome would go to version 2",
     ]
+    page = OPERATING.read_text()
+    assert indent(told, "    ") in page
+    assert indent(lacking, "    ") in page
     assert json.loads(done("runs", "show", renamed, "--json", *HERE))["version"] == 1
 
 

@@ -13,11 +13,11 @@ from textwrap import dedent, indent
 from typing import NamedTuple
 
 from tests.core.audit import audit
+from tests.core.world_memory import WorldMemory
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.check.references import findings
 from journeyflow.core.contact import Contact, Run
-from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
 from journeyflow.core.flows import Flows, JourneyState, Published
@@ -44,7 +44,6 @@ from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.folder import read_content
-from journeyflow.services.simulate_memory import SimulationMemory
 
 RENDERER = LiquidRenderer()
 MONDAY_NINE = "2026-03-02T09:00Z"
@@ -52,44 +51,6 @@ LETTER = "{template: letter, subject: Hello, body: 'Dear {{ contact.first_name }
 
 Step = tuple[str, ...]
 """A trail record in a few words, such as ``("waiting", "pause", "2026-03-02T10:00Z")``."""
-
-
-class _Anything(set[str]):
-    """Every name of an event: journeys published later may ask for any of them."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-class WorldMemory(SimulationMemory):
-    """What a simulation remembers, with an outbox that messages stay in and pools that can run out."""
-
-    def __init__(self) -> None:
-        super().__init__(_Anything(), seed=0)
-        self.outbox: set[str] = set()
-        self.empty: set[str] = set()
-        self.asked: list[str] = []
-        """The identities for which a fresh code was asked."""
-        self.effects = Effects()
-
-    def still_queued(self, contact: str, message: str) -> bool:
-        fresh = any(one.id == message and one.status == "queued" for one in self.effects.messages)
-        return fresh or message in self.outbox
-
-    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
-        self.asked.append(identity)
-        return None if pool.coupon_pool in self.empty else super().coupon_code(pool, contact, identity)
-
-    def keep(self, effects: Effects) -> None:
-        super().keep(effects)
-        self.outbox.update(message.id for message in effects.messages if message.status == "queued")
-        for contact, message in effects.withdrawn:
-            self.forget(contact, message)
-
-    def forget(self, contact: str, message: str) -> None:
-        """That message is not sent any more, nor remembered as one that was."""
-        self.outbox.discard(message)
-        self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
 class Merged(NamedTuple):
