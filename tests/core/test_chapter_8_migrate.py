@@ -103,6 +103,15 @@ def test_rule_8_4_a_wait_whose_new_length_is_over_goes_on_at_once() -> None:
 
     assert steps(world) == [("moved", "pause"), ("resumed", "pause", "timer"), ("ran", "mark"), ("completed",)]
     assert world.times("completed") == ["2026-03-04T09:00Z"]
+
+
+def test_rule_8_4_a_wait_that_is_over_in_the_new_version_is_not_late_for_that() -> None:
+    world = World(waiting("5d")).track("ann", "Go").after("2d").publish(waiting("1d")).begin_migration("walk")
+
+    world.contacts["ann"].timer_at = world.now  # a task comes by, and nothing has happened
+    world.settle()
+
+    assert world.times("completed") == ["2026-03-04T09:00Z"]
     assert "due" not in world.details("resumed")[0]
 
 
@@ -360,6 +369,19 @@ def test_rule_8_4_a_run_that_has_its_place_in_a_spread_keeps_it() -> None:
 
     assert steps(world) == [("moved", "mail"), ("waiting", "mail", short(place), "paused")]
     assert world.after("3h").times("completed") == [short(place)]
+
+
+def test_rule_8_4_a_run_in_a_spread_whose_new_date_is_past_goes_on_at_its_place() -> None:
+    world = held().resume("walk", "over", "2h").after("1s")
+    place = world.run().due_at
+    assert place is not None
+    late = "pause: {type: wait, until: {date: '2026-03-03T12:00Z'}, on_past: late, next: mark}"
+
+    world.publish(journey(f"{late}\nlate: {{type: tag, add: [late]}}")).migrate("walk")
+
+    assert steps(world)[1:] == [("skipped", "pause", "past"), ("waiting", "late", short(place), "paused")]
+    assert world.after("3h").times("completed") == [short(place)]
+    assert world.contact().tags == ["late"]
 
 
 def test_rule_8_4_a_node_on_hold_in_the_newest_version_holds_who_goes_there() -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from journeyflow.core.errors import InvalidMap
-from journeyflow.core.places import Crowd, Versions
+from journeyflow.core.places import Crowd, OlderVersions
 
 NODES = {1: ["pause", "mail", "old"], 2: ["pause", "mail", "other"], 3: ["pause", "mail", "new"]}
 
 
-def versions(*awaited: int, **standing: int) -> Versions:
+def versions(*awaited: int, **standing: int) -> OlderVersions:
     """Three versions; ``v1_pause=2`` says that two runs stand at ``pause`` in the first."""
     found = {(int(name[1]), name[3:]): count for name, count in standing.items()}
-    return Versions(NODES, 3, found, awaited)
+    return OlderVersions(NODES, 3, found, awaited)
 
 
-def refused(these: Versions, **given: str) -> dict[str, str]:
+def refused(these: OlderVersions, **given: str) -> dict[str, str]:
     with pytest.raises(InvalidMap) as error:
         these.places(given)
     return error.value.parts
@@ -74,10 +74,10 @@ def test_what_is_wrong_and_what_is_missing_is_told_together() -> None:
 
 
 def test_a_node_that_is_called_exit_is_not_mistaken_for_leaving() -> None:
-    these = Versions({1: ["exit", "old"], 2: ["exit"]}, 2, {(1, "exit"): 3, (1, "old"): 1})
+    these = OlderVersions({1: ["exit", "old"], 2: ["exit"]}, 2, {(1, "exit"): 3, (1, "old"): 1})
 
     assert "not clear which is meant" in refused(these, old="exit")["map.old"]
-    named = Versions({1: ["exit"], 2: ["exit"]}, 2, {(1, "exit"): 3})
+    named = OlderVersions({1: ["exit"], 2: ["exit"]}, 2, {(1, "exit"): 3})
     assert named.crowds(named.places({})) == [Crowd(1, "exit", "exit", 3)]
 
 

@@ -20,8 +20,8 @@ class Crowd(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
-    """The published versions of a journey: their nodes, the number of the newest, and where runs stand.
+class OlderVersions:
+    """The older versions of a journey beside its newest: the nodes of all of them, and where runs stand.
 
     ``awaited`` are versions that runs are on their way to, though none may stand there yet.
     """

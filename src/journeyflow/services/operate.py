@@ -1,4 +1,4 @@
-"""The life of a journey under an operator's hands: pausing, going on, archiving (rules 8.1 to 8.4)."""
+"""The life of a journey under an operator's hands: pausing, going on, archiving, migrating (rules 8.1 to 8.4)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from journeyflow.core.errors import Conflict, NotFound
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.instructions import Migration, ResumeMode, Resumption
-from journeyflow.core.places import Crowd, Versions
+from journeyflow.core.places import Crowd, OlderVersions
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.db import claims, documents, pauses, runs, statistics, tasks
 from journeyflow.db.documents import JourneyRow
@@ -163,7 +163,7 @@ def migrate(
     return Migrated(row, versions.crowds(places))
 
 
-def _published(connection: Connection, row: JourneyRow) -> Versions:
+def _published(connection: Connection, row: JourneyRow) -> OlderVersions:
     nodes: dict[int, list[str]] = {}
     for stored in documents.versions(connection, "journey", row.id):
         found = stored.document.get("nodes")
@@ -171,4 +171,4 @@ def _published(connection: Connection, row: JourneyRow) -> Versions:
             nodes[stored.version] = [*found]
     pending = documents.pending_instructions(connection).get(row.id, [])
     awaited = {one.version for one in pending if isinstance(one, Migration)}
-    return Versions(nodes, row.version, statistics.standing(connection, row.id), awaited)
+    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), awaited)
