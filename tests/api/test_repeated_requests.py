@@ -38,6 +38,7 @@ REQUESTS: dict[tuple[str, str], JSONObject | None] = {
     ("post", "/v1/journeys/{id}/pause"): {"entries": True},
     ("post", "/v1/journeys/{id}/resume"): {"mode": "now"},
     ("post", "/v1/journeys/{id}/archive"): None,
+    ("post", "/v1/journeys/{id}/migrate"): {"dry_run": False},
     ("post", "/v1/journeys/{id}/enroll"): {"contact": "ann"},
     ("post", "/v1/runs/{id}/remove"): None,
     ("post", "/v1/runs/{id}/move"): {"node": "label"},

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from tests.core.world import MONDAY_NINE, RENDERER, WorldMemory, instant
+from tests.core.world import MONDAY_NINE, RENDERER, instant
+from tests.core.world_memory import WorldMemory
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.conditions import Because, Condition

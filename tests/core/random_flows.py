@@ -392,6 +392,25 @@ def _reply(world: World, contact: str, error: str | None) -> object:
     return world.reply(contact, called[-1].node, body={"n": 1}, error=error) if called else None
 
 
+def _resume(world: World, journey: str) -> object:
+    return None if world.states[journey] == "archived" or world.asked_now(journey) else world.resume(journey)
+
+
+def _anew(journey: Journey, leaving: bool, at_once: bool) -> Happening:
+    """A version with other nodes, to which the runs of those before go: where it has no place, to its start, or out."""
+
+    def do(world: World) -> object:
+        name = journey.journey
+        if world.settle().states[name] == "archived" or world.asked_now(name):
+            return None
+        older = {node for (id_, _), one in world.versions.items() if id_ == name for node in one.journey.nodes}
+        places = dict.fromkeys(older - journey.nodes.keys(), None if leaving else journey.start)
+        world.publish(journey)
+        return world.migrate(name, **places) if at_once else world.begin_migration(name, **places)
+
+    return Happening("0s", None, f"migrate leaving={leaving} at_once={at_once} to {journey!r}", do)
+
+
 def _by_hand(what: str, contact: str, journey: str) -> Happening:
     def remove(world: World) -> object:
         found = world.runs(contact, journey)
@@ -402,7 +421,7 @@ def _by_hand(what: str, contact: str, journey: str) -> Happening:
         "remove": remove,
         "pause": lambda world: world.pause(journey),
         "pause entries": lambda world: world.pause_entries(journey),
-        "resume": lambda world: world.resume(journey) if world.states[journey] != "archived" else None,
+        "resume": lambda world: _resume(world, journey),
         "archive": lambda world: world.archive(journey),
         "reply": lambda world: _reply(world, contact, None),
         "bad reply": lambda world: _reply(world, contact, "HTTP 500"),
@@ -452,5 +471,6 @@ happenings = st.builds(
             contacts,
             st.sampled_from(["one", "two"]),
         ),
+        st.builds(_anew, st.one_of(journeys("one"), journeys("two")), st.booleans(), st.booleans()),
     ),
 )

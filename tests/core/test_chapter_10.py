@@ -437,7 +437,8 @@ def test_every_field_of_a_contact_has_a_rule_for_merging() -> None:
 MOVES_AS_IT_IS = {
     "id", "journey", "version", "key", "number", "entered_at", "trigger", "status", "node", "event", "vars", "seq",
     "visits", "due_at", "check_at", "standing", "held", "ended_at", "reason", "converted", "last_message",
-    "open_until", "queued", "left", "steps_at", "steps", "held_at", "moved_from", "resumed_at", "deferred_at", "stored",
+    "open_until", "queued", "left", "steps_at", "steps", "held_at", "moved_from", "followed_at", "deferred_at",
+    "called_as", "stored",
 }  # fmt: skip
 """Of a run. A new field belongs here, or `join` has to change it as it changes `entered_event`."""
 

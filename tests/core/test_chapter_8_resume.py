@@ -8,7 +8,7 @@ import pytest
 from tests.core.test_chapter_8 import ANN, LISTEN, version
 from tests.core.world import World, flow, instant
 
-from journeyflow.core.flows import ResumeMode
+from journeyflow.core.instructions import ResumeMode
 
 MANY = [f"contact {number}" for number in range(200)]
 

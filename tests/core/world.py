@@ -13,14 +13,14 @@ from textwrap import dedent, indent
 from typing import NamedTuple
 
 from tests.core.audit import audit
+from tests.core.world_memory import WorldMemory
 
 from journeyflow.core.actor import Actor
 from journeyflow.core.check.references import findings
 from journeyflow.core.contact import Contact, Run
-from journeyflow.core.coupon_pool import CouponPool
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.effects import Call, Effects, Message, Statistic, TrailRecord
-from journeyflow.core.flows import Flows, JourneyState, Published, ResumeMode, Resumption
+from journeyflow.core.flows import Flows, JourneyState, Published
 from journeyflow.core.inputs import (
     Appear,
     Enroll,
@@ -37,13 +37,13 @@ from journeyflow.core.inputs import (
     SetTopics,
     Wake,
 )
+from journeyflow.core.instructions import Instruction, Migration, ResumeMode, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.meeting import Item, Joining, OnePlace, meet
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, Model, iso, parse_duration, parse_instant
 from journeyflow.rendering.renderer import LiquidRenderer
 from journeyflow.services.folder import read_content
-from journeyflow.services.simulate_memory import SimulationMemory
 
 RENDERER = LiquidRenderer()
 MONDAY_NINE = "2026-03-02T09:00Z"
@@ -51,44 +51,6 @@ LETTER = "{template: letter, subject: Hello, body: 'Dear {{ contact.first_name }
 
 Step = tuple[str, ...]
 """A trail record in a few words, such as ``("waiting", "pause", "2026-03-02T10:00Z")``."""
-
-
-class _Anything(set[str]):
-    """Every name of an event: journeys published later may ask for any of them."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-class WorldMemory(SimulationMemory):
-    """What a simulation remembers, with an outbox that messages stay in and pools that can run out."""
-
-    def __init__(self) -> None:
-        super().__init__(_Anything(), seed=0)
-        self.outbox: set[str] = set()
-        self.empty: set[str] = set()
-        self.asked: list[str] = []
-        """The identities for which a fresh code was asked."""
-        self.effects = Effects()
-
-    def still_queued(self, contact: str, message: str) -> bool:
-        fresh = any(one.id == message and one.status == "queued" for one in self.effects.messages)
-        return fresh or message in self.outbox
-
-    def coupon_code(self, pool: CouponPool, contact: str, identity: str) -> str | None:
-        self.asked.append(identity)
-        return None if pool.coupon_pool in self.empty else super().coupon_code(pool, contact, identity)
-
-    def keep(self, effects: Effects) -> None:
-        super().keep(effects)
-        self.outbox.update(message.id for message in effects.messages if message.status == "queued")
-        for contact, message in effects.withdrawn:
-            self.forget(contact, message)
-
-    def forget(self, contact: str, message: str) -> None:
-        """That message is not sent any more, nor remembered as one that was."""
-        self.outbox.discard(message)
-        self.sent[contact] = [one for one in self.sent.get(contact, ()) if one.id != message]
 
 
 class Merged(NamedTuple):
@@ -112,7 +74,7 @@ class World(OnePlace):
         self.states: dict[str, JourneyState] = dict.fromkeys(self.current, "live")
         self.armed: dict[tuple[str, str], datetime] = {}
         self.paused: dict[str, datetime] = {}
-        self.resumptions: dict[str, list[Resumption]] = {}
+        self.instructions: dict[str, list[Instruction]] = {}
         self._arm()
         self.flows = self._flows()
         self.memory = WorldMemory()
@@ -313,17 +275,38 @@ class World(OnePlace):
         paused_at = self.paused.pop(journey, self.now)
         if paused_at < self.now:
             end = Resumption(journey, self.now, paused_at, mode, parse_duration(over))
-            self.resumptions.setdefault(journey, []).append(end)
+            self._ask(end)
         self.flows = self._flows()
         return self
+
+    def migrate(self, journey: str, **places: str | None) -> World:
+        """Every run goes to the newest version at once; ``None`` lets runs leave that stand there."""
+        self.begin_migration(journey, **places)
+        return self._look_again()
+
+    def begin_migration(self, journey: str, **places: str | None) -> World:
+        """A contact's runs go to the newest version when something touches it."""
+        self.settle()
+        asked = Migration(journey, self.now, self.current[journey].version, places)
+        self._ask(asked)
+        self.flows = self._flows()
+        return self
+
+    def asked_now(self, journey: str) -> bool:
+        """Whether something was asked of all runs of a journey at this very instant."""
+        return any(one.at == self.now for one in self.instructions.get(journey, ()))
+
+    def _ask(self, one: Instruction) -> None:
+        assert not self.asked_now(one.journey), "each has an instant of its own"
+        self.instructions.setdefault(one.journey, []).append(one)
 
     def archive(self, journey: str) -> World:
         return self._set_state(journey, "archived")
 
-    def publish(self, document: str) -> World:
+    def publish(self, document: str | Journey) -> World:
         """The next version of a journey."""
         self.settle()
-        (journey,) = read(document)
+        (journey,) = _models([document])
         assert isinstance(journey, Journey)
         version = self.current[journey.journey].version + 1 if journey.journey in self.current else 1
         published = Published(journey, version)
@@ -344,9 +327,9 @@ class World(OnePlace):
         return self.settle()
 
     def _flows(self) -> Flows:
-        resumptions = {journey: list(ends) for journey, ends in self.resumptions.items()}
+        instructions = {journey: list(asked) for journey, asked in self.instructions.items()}
         return Flows(
-            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), resumptions
+            self.library, dict(self.current), dict(self.versions), dict(self.states), dict(self.armed), instructions
         )
 
     def _arm(self) -> None:

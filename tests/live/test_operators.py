@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 from tests import stores
 from tests.live.books import balance
-from tests.live.strategies import JOURNEYS, Arrivals, Document, arrivals, documents, turn_limits
-from tests.live.test_random import AFTERMATH, WHOLE, fewer, installed
-from tests.live.world import START, LiveWorld, comparable
+from tests.live.strategies import JOURNEYS, Arrivals, Document, arrivals, documents, journeys, turn_limits
+from tests.live.test_random import AFTERMATH, RENDERER, WHOLE, fewer, installed
+from tests.live.world import START, LiveWorld, comparable, sources_of
 
 from journeyflow.core.errors import Conflict
-from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Event, Input
+from journeyflow.core.instructions import ResumeMode
+from journeyflow.core.values import JSON
 from journeyflow.db import claims, inbox, tables, tasks
+from journeyflow.db.documents import versions
 from journeyflow.db.store import read, write
-from journeyflow.services import operate
+from journeyflow.services import operate, publish
 
 Operation = tuple[int, str, Callable[[Connection, str, datetime], object]]
 """Before which arrival, on which journey, what."""
@@ -42,14 +44,40 @@ def _pause_entries(connection: Connection, journey: str, now: datetime) -> objec
     return operate.pause(connection, journey, now, entries_only=True)
 
 
+def _renew(document: Document, leaving: bool) -> Callable[[Connection, str, datetime], object]:
+    """Publish another version, and let runs go there: where it has no place for them, to its start or out."""
+
+    def do(connection: Connection, journey: str, now: datetime) -> object:
+        publish.apply(connection, sources_of([document]), False, now, RENDERER)
+        older = {node for one in versions(connection, "journey", journey) for node in _nodes(one.document)}
+        lacking = older - _nodes(document).keys()
+        return operate.migrate(
+            connection, journey, now, dict.fromkeys(lacking, "exit" if leaving else str(document["start"]))
+        )
+
+    return do
+
+
+def _nodes(document: Document) -> dict[str, JSON]:
+    found = document["nodes"]
+    assert isinstance(found, dict)
+    return found
+
+
 resumes = st.sampled_from([_resume("now"), _resume("over"), _resume("shift"), _resume("skip")])
 rare = st.sampled_from([_pause_entries, operate.archive])
+places = st.integers(0, 25)
+by_name = st.tuples(
+    places, st.sampled_from(JOURNEYS), st.one_of(st.just(_pause), resumes, st.just(_pause), resumes, rare)
+)
+renewals = st.builds(
+    lambda place, document, leaving: (place, str(document["journey"]), _renew(document, leaving)),
+    places,
+    st.one_of([journeys(name) for name in JOURNEYS]),
+    st.booleans(),
+)
 operations = st.lists(
-    st.tuples(
-        st.integers(0, 25),
-        st.sampled_from(JOURNEYS),
-        st.one_of(st.just(_pause), resumes, st.just(_pause), resumes, rare),
-    ),
+    st.one_of(by_name, by_name, renewals),
     min_size=2,
     max_size=12,
 )
@@ -84,7 +112,7 @@ def test_the_size_of_turns_changes_nothing_in_what_operators_do(
             balance(world)
             with read(world.engine) as connection:
                 assert tasks.is_empty(connection)
-                assert not connection.scalar(select(func.count()).select_from(tables.resumptions))
+                assert not connection.scalar(select(func.count()).select_from(tables.instructions))
 
         assert comparable(one.trail()) == comparable(other.trail())
 

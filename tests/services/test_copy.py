@@ -70,7 +70,7 @@ def databases(tmp_path: Path) -> Iterator[Databases]:
 
 WAYS = ("sqlite -> postgresql", "postgresql -> postgresql", "postgresql -> sqlite", "sqlite -> sqlite")
 CHECKED = {
-    "documents.status": "published", "journeys.state": "live", "resumptions.mode": "now", "keys.scope": "admin",
+    "documents.status": "published", "journeys.state": "live", "instructions.kind": "resume", "keys.scope": "admin",
     "runs.status": "active", "runs.ended_at": None, "codes.state": "left", "messages.status": "queued",
     "calls.status": "queued",
 }  # fmt: skip
@@ -324,7 +324,7 @@ def test_rule_1_1_time_goes_on_from_where_it_was_in_every_group(databases: Datab
         assert rows_of(joined, tables.claims) == [(0, 7, 0, None)]
 
 
-TASK = {"kind": "look_at_all", "args": '{"journey":"","resumption":null}', "created_at": 1}
+TASK = {"kind": "look_at_all", "args": '{"journey":"","instruction":null}', "created_at": 1}
 
 
 def test_a_task_goes_on_for_each_group_from_where_its_contacts_were(databases: Databases) -> None:

@@ -449,6 +449,32 @@ def test_a_message_in_the_mailbox_is_said_to_be_there_and_its_status_is_sent(sho
     assert (entry["message"]["status"], entry["note"]) == ("sent", "kept in the mailbox, sent nowhere")
 
 
+def test_a_run_that_went_over_to_another_version_is_told_by_the_version_of_each_step(shop: Shop) -> None:
+    shop.track("ann", "Checkout Started", id="c1", value=50)
+    case = {"event": "Never", "next": "pause"}
+    nodes = {**CART["nodes"], "ask": {**CART["nodes"]["click"], "cases": [case], "timeout": "5d"}}
+    del nodes["mail"], nodes["click"]
+    shop.publish({**CART, "start": "ask", "nodes": nodes})
+    shop.later(hours=10)
+    migrate = "/v1/journeys/cart/migrate"
+
+    shop.client("admin").post(migrate, json={"map": {"click": "ask", "mail": "exit"}})
+    shop.settle()
+    shop.publish({**CART, "start": "ask", "nodes": {**nodes, "ask": {**nodes["ask"], "timeout": "3h"}}})
+    shop.client("admin").post(migrate)
+    shop.settle()
+
+    assert [line for line in told(shop, "ann") if not line.startswith("  ")][:7] == [
+        "entered by event Checkout Started, trigger 1 of 2 (id = c1, value = 50)",
+        "mail: message hello skipped: no_address (the contact has no address)",
+        "click: began to wait until Tue 3 Mar 2026 11:00:00",
+        "ask: moved here from click of version 1",
+        "ask: began to wait until Sat 7 Mar 2026 11:00:00",
+        "ask: went over from version 2 of the journey to version 3",
+        "ask: none of it came in time",
+    ]
+
+
 def test_a_message_that_failed_says_why(shop: Shop) -> None:
     shop.track("ann", "Unsubscribed", topic="tips")
     shop.identify("ann", email="ann@example.com")

@@ -37,6 +37,7 @@ from journeyflow.core.errors import (
     DeliveryError,
     InvalidEvent,
     InvalidInput,
+    InvalidMap,
     JourneyflowError,
     NotAllowed,
     NotFound,
@@ -201,6 +202,8 @@ def parts_of(error: JourneyflowError) -> Sequence[ProblemPart]:
         return [ProblemPart(field="mode", detail="expected one of now, over, shift and skip")]
     if isinstance(error, InvalidEvent | TooLarge):
         return [ProblemPart(field=error.field, detail=error.message)]
+    if isinstance(error, InvalidMap):
+        return [ProblemPart(field=place, detail=message) for place, message in error.parts.items()]
     if isinstance(error, InvalidDocuments):
         return [document_part(problem) for problem in error.problems if problem.severity == "error"]
     return []

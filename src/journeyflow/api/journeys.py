@@ -21,8 +21,8 @@ from journeyflow.api.once import Once, do_once
 from journeyflow.api.paging import Cursor, Limit, page_of, read_cursor
 from journeyflow.api.segment_events import key_text
 from journeyflow.core.errors import Conflict, InvalidEvent
-from journeyflow.core.flows import ResumeMode
 from journeyflow.core.inputs import Enroll
+from journeyflow.core.instructions import EXIT, ResumeMode
 from journeyflow.core.overview import overview
 from journeyflow.core.values import JSON, iso
 from journeyflow.db import aliases, documents, history, runs, statistics
@@ -230,6 +230,25 @@ def archive_journey(here: Here, id: Id, once: Once) -> Shape:
         document = _document(connection, id)
     here.wake()
     return _shape(row, document)
+
+
+@router.post(
+    "/v1/journeys/{id}/migrate", response_model=shapes.Migrated, responses=problems(404, 409), dependencies=[ADMIN]
+)
+def migrate_journey(here: Here, id: Id, once: Once, body: shapes.Migrate | None = None) -> Shape:
+    """Let the runs of older versions go to the newest, keeping the time that they have waited (rule 8.4).
+
+    Each node of a version that runs are on needs a place: the node of the same name, or an entry of `map`.
+    """
+    wanted = shapes.Migrate() if body is None else body
+    now = here.installation.clock()
+    with write(here.installation.engine) as connection:
+        do_once(connection, once, now)
+        row, crowds = operate.migrate(connection, id, now, wanted.map, dry_run=wanted.dry_run)
+        document = _document(connection, id)
+    here.wake()
+    nodes: list[JSON] = [{**one._asdict(), "to": EXIT if one.to is None else one.to} for one in crowds]
+    return {**_shape(row, document), "dry_run": wanted.dry_run, "nodes": nodes}
 
 
 @router.post(

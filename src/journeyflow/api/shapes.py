@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from journeyflow.api.paging import Page
-from journeyflow.core.flows import ResumeMode
-from journeyflow.core.values import JSON, PositiveDuration
+from journeyflow.core.instructions import ResumeMode
+from journeyflow.core.values import JSON, NodeName, PositiveDuration
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 ContactKey = Annotated[str, Field(min_length=1, max_length=255, description="the contact's key: its userId")]
@@ -280,6 +280,22 @@ class Resumed(Journey):
     overdue: int = Field(description="runs that were overdue by more than a day")
 
 
+class Crowd(BaseModel):
+    """Runs that stand at a node of an older version, and where they go."""
+
+    version: int
+    node: str
+    to: str = Field(description="a node of the newest version, or `exit`: they leave the journey")
+    runs: int
+
+
+class Migrated(Journey):
+    """A journey whose runs go to its newest version, ``version``."""
+
+    dry_run: bool = Field(description="whether nothing was changed")
+    nodes: list[Crowd] = Field(description="as runs stand now, by version and node; empty where nobody has to move")
+
+
 class JourneyVersion(BaseModel):
     """One version of a journey's document; they never change."""
 
@@ -330,6 +346,18 @@ class Resume(Body):
     over: PositiveDuration | None = Field(default=None, description="the time of `over`, such as `2h`")
     shift: bool = False
     skip: bool = False
+
+
+class Migrate(Body):
+    """Where the runs of older versions go."""
+
+    map: dict[NodeName, NodeName] = Field(
+        default={},
+        max_length=5_000,
+        description="by node of an older version a node of the newest, or `exit`; nodes without an entry go to the "
+        "node of the same name",
+    )
+    dry_run: bool = Field(default=False, description="only say who would go where")
 
 
 class RunMove(Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import orjson
@@ -11,6 +12,7 @@ from journeyflow.cli import console
 from journeyflow.cli.client import Answer, path_part, reach
 from journeyflow.cli.options import ApiKey, AsJson, DatabaseUrl, Server
 from journeyflow.core.errors import Conflict
+from journeyflow.core.instructions import EXIT
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,7 +25,17 @@ Over = Annotated[
 ]
 Shift = Annotated[bool, typer.Option("--shift", help="Every due time moves by the length of the pause.")]
 Skip = Annotated[bool, typer.Option("--skip", help="They go on at once, past the messages that are late.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="OLD=NEW",
+        help="Where runs go that stand at OLD: to a node of the newest version, or exit. As often as needed.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say who would go where.")]
 Properties = Annotated[str, typer.Option(metavar="JSON", help="What the run gets as trigger.")]
+CROWD = ("version", "node", "to", "runs")
 COLUMNS = ("id", "status", "version", "published_at", "name")
 
 
@@ -165,6 +177,56 @@ def resume(
     with reach(server, key, database_url) as client:
         found = client.post(f"/v1/journeys/{path_part(journey)}/resume", choice)
     console.say(f"{journey} goes on; {overdue_words(found['overdue'])} overdue by more than a day")
+
+
+@app.command("migrate")
+def migrate(
+    journey: Id,
+    given: Map = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    server: Server = None,
+    key: ApiKey = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let the runs of older versions go to the newest; the time that they have waited counts.
+
+    They go to the node of the same name; where there is none, --map says where to.
+    """
+    body = {"map": _places(given or ()), "dry_run": dry_run}
+    with reach(server, key, database_url) as client:
+        found = client.post(f"/v1/journeys/{path_part(journey)}/migrate", body)
+    if as_json:
+        console.give(found)
+        return
+    crowds = found["nodes"]
+    if crowds:
+        console.tabulate(CROWD, [[one[column] for column in CROWD] for one in crowds])
+        console.say()
+    console.say(_migrated(found))
+
+
+def _places(given: Iterable[str]) -> dict[str, str]:
+    places: dict[str, str] = {}
+    for one in given:
+        old, _, new = (part.strip() for part in one.partition("="))
+        if not old or not new:
+            raise typer.BadParameter(f"expected --map OLD=NEW, such as first=second or first=exit, found {one!r}")
+        if old in places:
+            raise typer.BadParameter(f"expected one --map for {old}, found {places[old]} and {new}")
+        places[old] = new
+    return places
+
+
+def _migrated(found: Answer) -> str:
+    count = sum(one["runs"] for one in found["nodes"])
+    leaving = sum(one["runs"] for one in found["nodes"] if one["to"] == EXIT)
+    if not count:
+        return f"all runs of {found['id']} are on version {found['version']}: there is nothing to do"
+    what = f"{count:,} {'run' if count == 1 else 'runs'} of {found['id']}"
+    verb = "would go" if found["dry_run"] else "goes" if count == 1 else "go"
+    of_them = f"; {leaving:,} of them out of the journey" if leaving else ""
+    return f"{what} {verb} to version {found['version']}{of_them}"
 
 
 @app.command("archive")

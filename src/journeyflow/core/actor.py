@@ -18,6 +18,7 @@ from journeyflow.core.engagement import ENGAGEMENT, belonging
 from journeyflow.core.entry import Doorman
 from journeyflow.core.facts import Facts, Firings
 from journeyflow.core.flows import Entrance, Flows, Published
+from journeyflow.core.follow import follow
 from journeyflow.core.gate import Gate
 from journeyflow.core.inputs import (
     GUARDED,
@@ -39,7 +40,6 @@ from journeyflow.core.inputs import (
 )
 from journeyflow.core.merge import absorb
 from journeyflow.core.outcomes import convert, exit_on
-from journeyflow.core.resume import follow
 from journeyflow.core.triggers import TopicTrigger
 from journeyflow.core.values import JSON
 from journeyflow.core.view import View
@@ -126,8 +126,8 @@ class Actor:
             self.effects.timers.append((contact.key, due))
 
     def _pass_time(self, due: datetime, fact: datetime | None) -> None:
-        """Ends of pauses; then facts, together, then one run (rule 1.4)."""
-        if self.flows.resumptions and self._resume(due):
+        """Instructions; then facts, together, then one run (rule 1.4)."""
+        if self.flows.instructions and self._follow(due):
             return
         if fact is not None and fact <= due:
             self._look_at_facts(due)
@@ -156,9 +156,9 @@ class Actor:
                 moving.extend(self._offer(timed.published, timed.place, occasion.properties, []))
         self._walk(moving)
 
-    def _resume(self, due: datetime) -> bool:
-        """Follow the earliest end of a pause up to an instant; whether there was one."""
-        pending = [(one, run) for run in self.contact.runs if (one := self.flows.resumption(run)) is not None]
+    def _follow(self, due: datetime) -> bool:
+        """Follow the earliest instruction up to an instant; whether there was one."""
+        pending = [(one, run) for run in self.contact.runs if (one := next(self.flows.pending(run), None)) is not None]
         at = min((one.at for one, _ in pending), default=None)
         if at is None or at > due:
             return False
@@ -304,8 +304,8 @@ class Actor:
     def _answer(self, reply: Reply) -> None:
         """A reply to a call that nobody waits for any more is dropped."""
         for run in self.contact.runs:
-            if run.id == reply.run and run.standing and run.held is None and run.node == reply.node:
-                if self.walker.visit(run).number == reply.visit:
+            if run.id == reply.run and run.standing and run.held is None:
+                if (reply.node, reply.visit) == (run.called_as or (run.node, self.walker.visit(run).number)):
                     self._walk([(run, partial(self.walker.answer, run, reply))])
                 return
 
@@ -461,7 +461,7 @@ class Actor:
         """The contact is handled by these flows for the first time, or loaded anew.
 
         Runs of archived journeys leave; runs that nothing holds any more are released (rules 8.2, 8.3). How those go on
-        that a pause held is :meth:`_resume`'s affair, until all have followed its end.
+        that a pause held is :meth:`_follow`'s affair, until all have followed its end.
         """
         self.contact.reckoned.clear()
         if self.contact.exists:

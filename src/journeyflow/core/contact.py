@@ -71,12 +71,13 @@ class Run:
     ``visits`` how often each node was visited; ``due_at`` when the wait at ``node`` ends, ``check_at`` when a condition
     waited for can next change by time alone; ``held`` tells that the run stands because the journey is paused, at the
     end of its wait or before its node, or because its node has ``hold``, before it; ``held_at`` is the instant at which
-    it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``resumed_at``
-    names the last end of a pause that it has followed. ``left`` keeps for each wait the instant it was last left
-    (rule 4.9); ``steps`` counts visits at ``steps_at``. ``queued`` are messages that may still be withdrawn. After its
-    end a run concerns goals and withdrawals until ``open_until``. ``deferred_at`` is when the message of the present
-    visit first had to wait for a frequency cap. ``stored`` tells a run that came out of a store, which need not look
-    whether it has it; it is not kept.
+    it would have gone on. ``moved_from`` is what ``due_at`` was before the length of a pause was added; ``followed_at``
+    is the instant of the last instruction that it has followed. ``left`` keeps for each wait the instant it was last
+    left (rule 4.9); ``steps`` counts visits at ``steps_at``, the instant at which it came to its node. ``queued`` are
+    messages that may still be withdrawn. After its end a run concerns goals and withdrawals until ``open_until``.
+    ``deferred_at`` is when the message of the present visit first had to wait for a frequency cap. ``called_as`` names
+    the node and the visit of the call whose reply it waits for, where that is not the present visit. ``stored`` tells
+    a run that came out of a store, which need not look whether it has it; it is not kept.
     """
 
     id: str
@@ -99,7 +100,7 @@ class Run:
     held: Literal["wait", "node", "hold"] | None = None
     held_at: datetime | None = None
     moved_from: datetime | None = None
-    resumed_at: datetime | None = None
+    followed_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     converted: bool = False
@@ -110,11 +111,19 @@ class Run:
     steps_at: datetime | None = None
     steps: int = 0
     deferred_at: datetime | None = None
+    called_as: tuple[str, int] | None = None
     stored: bool = field(default=False, compare=False, repr=False)
 
     @property
     def active(self) -> bool:
         return self.status == "active"
+
+    @property
+    def awaited(self) -> datetime | None:
+        """The instant that it waits for, or waited for until a pause held it, without the length of any pause."""
+        if self.moved_from is not None:
+            return self.moved_from
+        return self.held_at if self.held == "wait" else self.due_at
 
     def concerned(self, now: datetime) -> bool:
         """Whether a goal or a withdrawal can still concern it once it has ended."""

@@ -4,7 +4,8 @@ JourneyflowError
 ├── InvalidInput          what a person or a program gave is wrong; nothing was changed
 │   ├── InvalidDocuments  a folder of documents has errors; all of them are listed
 │   ├── InvalidValue      one value can't be read (a duration, a path, an instant)
-│   └── InvalidEvent      one event can't be taken; names the field
+│   ├── InvalidEvent      one event can't be taken; names the field
+│   └── InvalidMap        a map of nodes is wrong, or lacks entries; all of them are listed
 ├── NotFound              the thing named does not exist
 ├── Conflict              the state of the thing does not allow it (archived, changed meanwhile)
 ├── NotAllowed            the key does not permit this
@@ -21,7 +22,7 @@ JourneyflowError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class JourneyflowError(Exception):
@@ -46,6 +47,19 @@ class InvalidEvent(InvalidInput):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+
+
+class InvalidMap(InvalidInput):
+    """A map from nodes to nodes is wrong, or lacks entries.
+
+    :param parts: by the place of an entry, such as ``map.first``, what is wrong with it, or that it is missing.
+    """
+
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        told = [f"{place}: {message}" for place, message in parts.items()]
+        first = [] if len(told) == 1 else [f"{len(told)} entries of the map are wrong or missing"]
+        super().__init__("\n".join([*first, *told]))
+        self.parts = dict(parts)
 
 
 class NotFound(JourneyflowError):

@@ -49,9 +49,9 @@ class Facts:
             due = run.due_at
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
-        if self.flows.resumptions:
-            ends = [one.at for run in runs if (one := self.flows.resumption(run)) is not None]
-            earliest = min(ends if earliest is None else [*ends, earliest], default=None)
+        if self.flows.instructions:
+            asked = [one.at for run in runs if (one := next(self.flows.pending(run), None)) is not None]
+            earliest = min(asked if earliest is None else [*asked, earliest], default=None)
         return fact, earliest
 
     def nothing_comes(self, until: datetime) -> bool:
@@ -60,7 +60,7 @@ class Facts:
         It does not know what other flows than those it was set by would do, nor what happens to all at once.
         """
         contact, flows = self.contact, self.flows
-        if flows.resumptions or self.firings or contact.timer_at is None or contact.timer_at <= until:
+        if flows.instructions or self.firings or contact.timer_at is None or contact.timer_at <= until:
             return False
         return contact.met is flows
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from journeyflow.core.conditions import Condition, EventCondition, leaves
 from journeyflow.core.contact import Run
 from journeyflow.core.hearing import heard
+from journeyflow.core.instructions import Instruction, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.leaf import BeenInJourneyCondition, InJourneyCondition
 from journeyflow.core.local_time import zone
@@ -23,7 +24,6 @@ from journeyflow.core.view import Library
 from journeyflow.core.workspace import Channel
 
 JourneyState = Literal["draft", "live", "entries_paused", "paused", "archived"]
-ResumeMode = Literal["now", "over", "shift", "skip"]
 
 
 class Published(NamedTuple):
@@ -84,27 +84,13 @@ class Invitation(NamedTuple):
     key: str
 
 
-class Resumption(NamedTuple):
-    """The end of a pause, and how runs go on whose time came meanwhile (rule 8.2). ``over`` is for that mode alone."""
-
-    journey: str
-    at: datetime
-    paused_at: datetime
-    mode: ResumeMode
-    over: timedelta = timedelta()
-
-    def concerns(self, run: Run) -> bool:
-        """Whether the run was there during the pause and has not followed its end yet."""
-        return run.entered_at < self.at and (run.resumed_at is None or run.resumed_at < self.at)
-
-
 @dataclass(slots=True)
 class Flows:
     """Everything published: ``current`` is the newest version of each journey, ``versions`` all that runs may be on.
 
     ``states`` says how each journey stands; ``armed`` since when each trigger that time fires, or that lets members in,
-    is there: by journey and trigger key. ``resumptions`` are, by journey and in order, the ends of pauses that not all
-    contacts have followed.
+    is there: by journey and trigger key. ``instructions`` are, by journey and in order, those that not all runs
+    have followed.
     """
 
     library: Library
@@ -112,7 +98,7 @@ class Flows:
     versions: Mapping[tuple[str, int], Published]
     states: Mapping[str, JourneyState]
     armed: Mapping[tuple[str, str], datetime]
-    resumptions: Mapping[str, Sequence[Resumption]] = field(default_factory=dict)
+    instructions: Mapping[str, Sequence[Instruction]] = field(default_factory=dict)
     entrances: dict[str, list[Entrance]] = field(default_factory=dict)
     starred: list[tuple[str, Entrance]] = field(default_factory=list)
     timed: list[Timed] = field(default_factory=list)
@@ -259,14 +245,16 @@ class Flows:
         """The version that a run is on."""
         return self.versions[run.journey, run.version]
 
-    def resumption(self, run: Run) -> Resumption | None:
-        """The earliest end of a pause that the run has yet to follow."""
-        pending = self.resumptions.get(run.journey, ()) if self.resumptions and run.active else ()
-        return next((one for one in pending if one.concerns(run)), None)
+    def pending(self, run: Run) -> Iterator[Instruction]:
+        """The instructions that the run has yet to follow, in order."""
+        mine = self.instructions.get(run.journey, ()) if self.instructions and run.active else ()
+        return (one for one in mine if one.concerns(run))
 
     def paused(self, run: Run) -> bool:
         """Whether the run stands still: its journey does, or went on and the run has not followed yet."""
-        return self.states.get(run.journey) == "paused" or (bool(self.resumptions) and self.resumption(run) is not None)
+        if self.states.get(run.journey) == "paused":
+            return True
+        return bool(self.instructions) and any(isinstance(one, Resumption) for one in self.pending(run))
 
     def rank(self, run: Run) -> tuple[int, datetime, str, str]:
         """The order of rule 1.4."""

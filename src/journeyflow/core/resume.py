@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from journeyflow.core.contact import Run
-from journeyflow.core.flows import Resumption
+from journeyflow.core.instructions import Resumption
 from journeyflow.core.lottery import draw
 from journeyflow.core.walk import FOR_EVER, Walker
 
@@ -16,13 +16,11 @@ LOT: Final = "resume"
 """What stands for the node where a run draws its place in a spread."""
 
 
-def follow(walker: Walker, run: Run, resumption: Resumption) -> Callable[[], None] | None:
+def resume(walker: Walker, run: Run, resumption: Resumption) -> Callable[[], None] | None:
     """A run follows the end of a pause: its due time changes, or it moves, by what is returned.
 
     Where the journey was paused again meanwhile it stays held, and that pause's end decides.
     """
-    run.resumed_at = resumption.at
-    walker.decision.effects.runs[run.id] = (walker.decision.contact.key, run)
     if resumption.mode == "shift":
         return _shift(walker, run, resumption.at - resumption.paused_at)
     if run.held is None or walker.is_held(run):

@@ -11,7 +11,7 @@ from journeyflow.core.decision import CHAIN_MAX, Decision
 from journeyflow.core.flows import Flows
 from journeyflow.core.inputs import Event, Reply
 from journeyflow.core.journey import Journey
-from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Visit
+from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Stay, Visit
 from journeyflow.core.values import JSON, iso
 
 STEPS_MAX: Final = 100
@@ -131,13 +131,90 @@ class Walker:
         published = self.flows.versions.get((run.journey, version))
         if published is None or to not in published.journey.nodes:
             return
-        came_from, from_version = run.node, run.version
         self._stop_standing(run)
         run.held, run.left = None, {}
+        self._transfer(run, to, version)
+        self._walk(run, Go(to))
+
+    def migrate(self, run: Run, to: str, version: int) -> None:
+        """The run goes to a node of another version, and keeps the time that it has waited (rule 8.4).
+
+        Where it waits at a node of the same type it stays standing; where a pause holds it, it stays held. Else it
+        comes to the node as runs come to nodes.
+        """
+        before, was = self.node(run), self.visit(run)
+        stay = Stay(was.name, was.number, run.steps_at or run.entered_at, run.awaited)
+        waits = run.held is None or run.held == "wait"
+        if waits and type(before) is type(self.flows.versions[run.journey, version].journey.nodes[to]):
+            self._transfer(run, to, version)
+            self._take_over(run, stay)
+        elif run.held is None or run.held == "hold":
+            self._stop_standing(run)
+            run.held = None
+            self._transfer(run, to, version)
+            self._walk(run, Go(to))
+        else:
+            self._transfer(run, to, version)
+            self._keep_held(run, to)
+
+    def _transfer(self, run: Run, to: str, version: int) -> None:
+        """The run is at a node of another version; where it stands, it stands there."""
+        came_from, from_version = run.node, run.version
+        if run.standing and came_from is not None:
+            self._count(run, "waiting", came_from, -1)
         run.node, run.version = to, version
+        if run.standing:
+            self._count(run, "waiting", to)
         self._run = self._visit = None  # what is remembered of the run is of its version before
         self.visit(run).record("moved", {"from": came_from, "to": to, "from_version": from_version})
-        self._walk(run, Go(to))
+
+    def _take_over(self, run: Run, stay: Stay) -> None:
+        """The run stands on, at a node of the same type as before."""
+        visit = self.visit(run)
+        if visit.name != stay.node:
+            run.visits[visit.name] = run.visits.get(visit.name, 0) + 1
+            self._count(run, "visits", visit.name)
+            visit = self.visit(run)
+        move = visit.node.take_over(visit, stay)
+        if isinstance(move, Stand):
+            self._stand_on(run, move)
+        elif run.held is not None and isinstance(move, Go) and move.to is not None and move.to != "end":
+            self._keep_held(run, move.to)
+        else:
+            self._stop_standing(run)
+            run.held = None
+            self._walk(run, move)
+
+    def _keep_held(self, run: Run, before: str) -> None:
+        """A run that a pause holds is held before a node, and goes on when it was to."""
+        assert run.node is not None
+        self._count(run, "waiting", run.node, -1)
+        run.node, run.held, run.moved_from = before, "node", None
+        self._count(run, "waiting", before)
+        self._record_waiting(run, run.due_at, "paused")
+
+    def _stand_on(self, run: Run, stand: Stand) -> None:
+        """What the run waits for comes later by the length of pauses that were added to it; or it is over."""
+        due_at = run.due_at if run.held is None else run.held_at
+        until, added = stand.until, timedelta()
+        if due_at is not None and run.moved_from is not None:
+            added = due_at - run.moved_from
+        run.moved_from = until if added else None
+        if until is not None:
+            until = min(until, FOR_EVER - added) + added
+        at = self.decision.due or self.decision.now
+        over = until is not None and until <= at
+        if over and run.held is not None:
+            run.held_at = until
+            self._record_waiting(run, run.due_at, "paused")
+            return
+        run.held = run.held_at = None
+        run.due_at, run.check_at = at if over else until, stand.check_at
+        if not over:
+            self._record_waiting(run, until, stand.reason)
+        case = self.node(run).holding(self.visit(run))
+        if case is not None:
+            self.take(run, None, case)
 
     # --- waking -------------------------------------------------------------------------------------------------------
 
@@ -232,7 +309,7 @@ class Walker:
         if run.standing and run.node is not None:
             self._count(run, "waiting", run.node, -1)
         run.standing = False
-        run.due_at = run.check_at = run.held_at = run.moved_from = None
+        run.due_at = run.check_at = run.held_at = run.moved_from = run.called_as = None
 
     # --- walking ------------------------------------------------------------------------------------------------------
 

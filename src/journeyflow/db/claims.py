@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import dropwhile, pairwise, takewhile
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,7 @@ from journeyflow.db.tables import SHARD, claims
 
 Place = tuple[int, str]
 """A contact's shard and key."""
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Group(NamedTuple):
@@ -191,16 +192,19 @@ def keep(connection: Connection, claim: Claim) -> None:
         connection.execute(_KEEP.where(claims.c.shard.in_([group.first for group in claim.parts])), kept)
 
 
-def advance_all(connection: Connection, clock: datetime) -> datetime:
+def advance_all(connection: Connection, clock: datetime, *, alone: bool = False) -> datetime:
     """``max(clock, every group's)``, kept for all groups: what happens to the whole installation happens then.
 
     Turns that have begun are waited for; no other begins before this transaction ends.
+
+    :param alone: whether it has to be later than all that has happened, for what has its place among that.
     """
     known = groups(connection)
     found = [
         _wait_for(connection, group) for group in known
     ]  # always in the same order, so that nobody waits in a circle
-    now = max([clock, *(from_micros(at) for at in found if at is not None)])
+    least = _MICROSECOND if alone else timedelta()
+    now = max([clock, *(from_micros(at) + least for at in found if at is not None)])
     for group, at in zip(known, found, strict=True):
         if at is None:
             connection.execute(insert(claims).values(shard=group.first, now=to_micros(now)))

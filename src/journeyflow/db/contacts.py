@@ -282,8 +282,11 @@ def _add_unusual_of_run(run: Run, state: dict[str, Any]) -> None:  # Any: JSON, 
     run.converted = state.get("converted", False)
     run.check_at = instant(state.get("check_at"))
     run.moved_from = instant(state.get("moved_from"))
-    run.resumed_at = instant(state.get("resumed_at"))
+    run.followed_at = instant(state.get("followed_at", state.get("resumed_at")))  # of what an older release wrote
     run.deferred_at = instant(state.get("deferred_at"))
+    if "called_as" in state:
+        node, visit = state["called_as"]
+        run.called_as = (node, visit)
     if "left" in state:
         run.left = {name: from_micros(at) for name, at in state["left"].items()}
 
@@ -326,8 +329,10 @@ def _run_state(run: Run) -> dict[str, object]:
     if run.check_at is not None:
         state["check_at"] = to_micros(run.check_at)
     if run.status == "active":
-        if run.resumed_at is not None:
-            state["resumed_at"] = to_micros(run.resumed_at)
+        if run.followed_at is not None:
+            state["followed_at"] = to_micros(run.followed_at)
+        if run.called_as is not None:
+            state["called_as"] = [*run.called_as]
         if run.moved_from is not None:
             state["moved_from"] = to_micros(run.moved_from)
         state["steps_at"], state["steps"] = micros(run.steps_at), run.steps

@@ -15,7 +15,8 @@ from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, delete, ex
 from journeyflow.core.check.problem import path_text
 from journeyflow.core.documents import KINDS, Documents
 from journeyflow.core.errors import TemplateError, UnknownForm
-from journeyflow.core.flows import Flows, JourneyState, Published, Resumption
+from journeyflow.core.flows import Flows, JourneyState, Published
+from journeyflow.core.instructions import Instruction, Migration, Resumption
 from journeyflow.core.journey import Journey
 from journeyflow.core.template import Parts, Template
 from journeyflow.core.triggers import ScheduleTrigger
@@ -25,7 +26,7 @@ from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import bulk
 from journeyflow.db.contacts import dump, instant, micros
 from journeyflow.db.store import one_at_a_time
-from journeyflow.db.tables import armings, documents, installation, journeys, pauses, resumptions
+from journeyflow.db.tables import armings, documents, installation, instructions, journeys, pauses
 
 PUBLISHING: Final = "publish"
 """What one does after the other: changing documents, and how journeys stand."""
@@ -226,36 +227,49 @@ def remove_journey(connection: Connection, journey: str) -> None:
     """Forget how a journey that was removed stood."""
     connection.execute(delete(journeys).where(journeys.c.id == journey))
     connection.execute(delete(armings).where(armings.c.journey == journey))
-    connection.execute(delete(resumptions).where(resumptions.c.journey == journey))
+    connection.execute(delete(instructions).where(instructions.c.journey == journey))
     connection.execute(delete(pauses).where(pauses.c.journey == journey))
 
 
-def add_resumption(connection: Connection, one: Resumption) -> None:
-    """The end of a pause, which every contact in the journey follows when its turn comes."""
+def add_instruction(connection: Connection, one: Instruction) -> None:
+    """What every run of the journey follows when its contact's turn comes."""
+    bulk.insert(connection, instructions, [(one.journey, to_micros(one.at), *_described(one))])
+
+
+def _described(one: Instruction) -> tuple[str, str]:
+    """Its kind, and what there is to be said besides."""
+    if isinstance(one, Migration):
+        return "migrate", dump({"version": one.version, "places": dict(one.places)})
     over = one.over // timedelta(microseconds=1)
-    bulk.insert(connection, resumptions, [(one.journey, to_micros(one.at), to_micros(one.paused_at), one.mode, over)])
+    return "resume", dump({"paused_at": to_micros(one.paused_at), "mode": one.mode, "over": over})
 
 
-def end_resumption(connection: Connection, journey: str, at: datetime, is_last: Callable[[], bool]) -> None:
-    """All contacts of a claim group have followed the end of a pause.
+def end_instruction(connection: Connection, journey: str, at: datetime, is_last: Callable[[], bool]) -> None:
+    """All contacts of a claim group have followed an instruction.
 
     :param is_last: whether those of the other groups have, too; asked while no other group ends the same.
     """
-    one_at_a_time(connection, f"end the resumption of {journey} at {to_micros(at)}")
+    one_at_a_time(connection, f"end the instruction of {journey} at {to_micros(at)}")
     if is_last():
-        mine = (resumptions.c.journey == journey) & (resumptions.c.at == to_micros(at))
-        connection.execute(delete(resumptions).where(mine))
+        mine = (instructions.c.journey == journey) & (instructions.c.at == to_micros(at))
+        connection.execute(delete(instructions).where(mine))
         raise_epoch(connection)
 
 
-def _resumptions(connection: Connection) -> dict[str, list[Resumption]]:
-    found: dict[str, list[Resumption]] = {}
-    for row in connection.execute(select(resumptions).order_by(resumptions.c.journey, resumptions.c.at)):
-        one = Resumption(
-            row.journey, from_micros(row.at), from_micros(row.paused_at), row.mode, timedelta(microseconds=row.over)
-        )
-        found.setdefault(row.journey, []).append(one)
+def pending_instructions(connection: Connection) -> dict[str, list[Instruction]]:
+    """By journey, and in order, those that not all contacts have followed."""
+    found: dict[str, list[Instruction]] = {}
+    for row in connection.execute(select(instructions).order_by(instructions.c.journey, instructions.c.at)):
+        found.setdefault(row.journey, []).append(_instruction(row))
     return found
+
+
+def _instruction(row: Any) -> Instruction:  # Any: a row of the table
+    at, args = from_micros(row.at), orjson.loads(row.args)
+    if row.kind == "migrate":
+        return Migration(row.journey, at, args["version"], args["places"])
+    paused_at, over = from_micros(args["paused_at"]), timedelta(microseconds=args["over"])
+    return Resumption(row.journey, at, paused_at, args["mode"], over)
 
 
 def armed(connection: Connection, journey: str) -> bool:
@@ -337,7 +351,7 @@ class FlowsCache:
         armed = {(row.journey, row.trigger): from_micros(row.at) for row in connection.execute(select(armings))}
         library = self._library(in_use.values())
         stand = {row.id: row.state for row in states.values()}
-        return Flows(library, current, published, stand, armed, _resumptions(connection))
+        return Flows(library, current, published, stand, armed, pending_instructions(connection))
 
     def _versions(self, rows: Collection[StoredDocument], states: Mapping[str, JourneyRow]) -> Versions:
         found = Versions()

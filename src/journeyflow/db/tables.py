@@ -113,15 +113,14 @@ journeys = _table(
     CheckConstraint("state IN ('draft', 'live', 'entries_paused', 'paused', 'archived')", name="state"),
 )
 
-resumptions = _table(
-    "resumptions",
+instructions = _table(
+    "instructions",
     "reference",
     _key("journey", Slug),
     _key("at", Instant),
-    _must("paused_at", Instant),
-    _must("mode", Slug),
-    _must("over", BigInteger),
-    CheckConstraint("mode IN ('now', 'over', 'shift', 'skip')", name="mode"),
+    _must("kind", Slug),
+    _must("args", Json),
+    CheckConstraint("kind IN ('resume', 'migrate')", name="kind"),
 )
 
 pauses = _table("pauses", "reference", _key("journey", Slug), _key("paused_at", Instant), _must("ended_at", Instant))

@@ -37,7 +37,7 @@ enough are found would hold the lock of the database for as long as there are ot
 class Task(NamedTuple):
     """A task of the group that begins at ``shard``; ``journey`` is empty for one over all contacts.
 
-    ``resumption`` is the end of a pause that all contacts have followed when the task is done. One of kind
+    ``instruction`` is the instant of the one that all contacts have followed when the task is done. One of kind
     ``fire`` lets contacts take part in a schedule's firing: that of ``trigger`` at ``fire_at``.
     """
 
@@ -45,7 +45,7 @@ class Task(NamedTuple):
     shard: int
     kind: Kind
     journey: str
-    resumption: datetime | None
+    instruction: datetime | None
     cursor: Cursor
     trigger: str = ""
     fire_at: datetime | None = None
@@ -58,18 +58,22 @@ class Slice(NamedTuple):
     last: bool
 
 
-def add(connection: Connection, kind: Kind, journey: str, at: datetime, resumption: datetime | None = None) -> None:
+def add(connection: Connection, kind: Kind, journey: str, at: datetime, instruction: datetime | None = None) -> None:
     """Ask for every contact (or every contact in a journey) to be looked at.
 
     Where the same was asked for already, and nobody has begun, that will do.
     """
-    args = dump({"journey": journey, "resumption": micros(resumption)})
+    args = _args(journey, instruction)
     for group in groups(connection):
         same = (tasks.c.shard == group.first) & (tasks.c.kind == kind) & (tasks.c.args == args)
         untouched = same & (tasks.c.cursor == dump(_untouched(group)))
         # A turn that has begun may be doing it by what was published before; it is waited for.
         if connection.execute(select(tasks.c.id).where(untouched).with_for_update()).first() is None:
             _put(connection, group, kind, args, at)
+
+
+def _args(journey: str, instruction: datetime | None) -> str:
+    return dump({"journey": journey, "instruction": micros(instruction)})
 
 
 def fire(connection: Connection, group: Group, journey: str, trigger: str, fire_at: datetime) -> None:
@@ -112,9 +116,9 @@ def oldest(connection: Connection, claim: Claim, until: datetime) -> list[Task]:
 
 def _task(row: Any) -> Task:  # Any: a row of the table
     args, (shard, contact) = orjson.loads(row.args), orjson.loads(row.cursor)
-    resumption, fire_at = instant(args.get("resumption")), instant(args.get("fire_at"))
+    instruction, fire_at = instant(args.get("instruction")), instant(args.get("fire_at"))
     return Task(
-        row.id, row.shard, row.kind, args["journey"], resumption, (shard, contact), args.get("trigger", ""), fire_at
+        row.id, row.shard, row.kind, args["journey"], instruction, (shard, contact), args.get("trigger", ""), fire_at
     )
 
 
@@ -188,8 +192,8 @@ def is_last(connection: Connection, task: Task) -> bool:
 
     The ends of tasks for one and the same have to come one after the other.
     """
-    args = dump({"journey": task.journey, "resumption": micros(task.resumption)})
-    return connection.execute(select(tasks.c.id).where(tasks.c.args == args).limit(1)).first() is None
+    mine = tasks.c.args == _args(task.journey, task.instruction)
+    return connection.execute(select(tasks.c.id).where(mine).limit(1)).first() is None
 
 
 def is_empty(connection: Connection) -> bool:

@@ -173,11 +173,11 @@ class _Historian:
         self, run: RunRow, records: Sequence[TrailRecord], messages: Sequence[StoredMessage],
         made: Sequence[StoredCall],
     ) -> RunStory:  # fmt: skip
-        document = self._versions.get((run.journey, run.version), {})
-        here = self._zone(document)
+        documents = {version: one for (journey, version), one in self._versions.items() if journey == run.journey}
+        here = self._zone(documents.get(run.version, {}))
         sent: Messages = {(message.node, message.queued_at): message for message in messages}
         called: Calls = {(call.node, call.queued_at): call for call in made}
-        told = tuple(steps(records, document, here, sent, called))
+        told = tuple(steps(records, documents, here, sent, called))
         return RunStory(run.id, run.journey, run.version, _status(run, here), str(here), told)
 
     def _refusal(self, one: StoredRefusal) -> RefusalStory:

@@ -37,6 +37,9 @@ Calls = Mapping[tuple[str | None, datetime], StoredCall]
 """The calls of a run, likewise."""
 NO_CALLS: Final[Calls] = {}
 
+Documents = Mapping[int, Document]
+"""A journey's document by version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -50,18 +53,18 @@ class Step:
 
 
 def steps(
-    records: Sequence[TrailRecord], document: Document, zone: tzinfo, messages: Messages, calls: Calls = NO_CALLS
+    records: Sequence[TrailRecord], documents: Documents, zone: tzinfo, messages: Messages, calls: Calls = NO_CALLS
 ) -> list[Step]:
     """A run's records (in order) as steps; a wait and its end are one step where nothing else is to be said."""
-    return list(_Teller(document, zone, messages, calls).tell(records))
+    return list(_Teller(documents, zone, messages, calls).tell(records))
 
 
 class _Teller:
-    """Knows the journey's document, where the contact is, and what became of the run's messages and calls."""
+    """Knows the journey's documents, where the contact is, and what became of the run's messages and calls."""
 
-    def __init__(self, document: Document, zone: tzinfo, messages: Messages, calls: Calls) -> None:
+    def __init__(self, documents: Documents, zone: tzinfo, messages: Messages, calls: Calls) -> None:
         self._calls = calls
-        self._document = document
+        self._documents = documents
         self._zone = zone
         self._messages = messages
 
@@ -82,7 +85,7 @@ class _Teller:
         detail = record.detail
         match record.kind:
             case "entered":
-                return self._entered(detail)
+                return self._entered(record)
             case "holdout":
                 return "held out: it is measured, and nothing is done"
             case "waiting":
@@ -102,7 +105,7 @@ class _Teller:
             case "failed":
                 return f"failed: {shown(detail.get('error'))}"
             case "exited":
-                return self._exited(detail)
+                return self._exited(record)
             case "completed":
                 return "completed"
             case "converted":
@@ -111,27 +114,33 @@ class _Teller:
             case other:
                 return f"{other} {pairs({**detail})}".strip()
 
+    def _document(self, record: TrailRecord) -> Document:
+        """What the run went by then."""
+        return self._documents.get(record.version, {})
+
     def _late(self, record: TrailRecord) -> str:
         due = record.detail.get("due")
         return "" if due is None else f" (it was due {local_text(due, self._zone)})"
 
     # --- coming and going ---------------------------------------------------------------------------------------------
 
-    def _entered(self, detail: Mapping[str, JSON]) -> str:
+    def _entered(self, record: TrailRecord) -> str:
+        detail = record.detail
         index = detail.get("trigger")
         properties = pairs(detail.get("properties"))
         given = f" ({properties})" if properties else ""
         if not isinstance(index, int):
             return f"was enrolled by hand{given}"
-        triggers = listed(self._document, "triggers")
+        triggers = listed(self._document(record), "triggers")
         words = trigger_words(triggers[index]) if index < len(triggers) else "a trigger"
         number = f", trigger {index + 1} of {len(triggers)}" if len(triggers) > 1 else ""
         return f"entered by {words}{number}{given}"
 
-    def _exited(self, detail: Mapping[str, JSON]) -> str:
+    def _exited(self, record: TrailRecord) -> str:
+        detail = record.detail
         reason = str(detail.get("reason"))
         said = LEFT.get(reason, f"left: {reason.removeprefix('end:')}")
-        events = {str(one.get("event")) for one in listed(self._document, "exit_on") if isinstance(one, dict)}
+        events = {str(one.get("event")) for one in listed(self._document(record), "exit_on") if isinstance(one, dict)}
         if reason == "exit_on" and len(events) == 1:
             said = f"left: {events.pop()} came (exit_on)"
         occurred = detail.get("occurred_at")
@@ -139,6 +148,8 @@ class _Teller:
 
     def _moved(self, record: TrailRecord) -> str:
         came_from, version = record.detail.get("from"), record.detail.get("from_version")
+        if came_from == record.node and version != record.version:
+            return f"went over from version {version} of the journey to version {record.version}"
         of = "" if version == record.version else f" of version {version}"
         return f"moved here from {came_from}{of}"
 
@@ -158,7 +169,7 @@ class _Teller:
         if following.kind == "resumed" and following.detail.get("by") in ("timer", "timeout"):
             return f"waited{what}{when}"
         at_most = f", at most{when}" if until is not None else ""
-        if following.kind == "waiting":
+        if following.kind in ("waiting", "moved"):
             return f"began to wait{what}{when}"
         return f"waited{what}{at_most}"
 
@@ -240,14 +251,14 @@ class _Teller:
         case = record.detail.get("case")
         if not isinstance(case, int):
             return "none of it came in time"
-        cases = listed(node_of(self._document, record.node), "cases")
+        cases = listed(node_of(self._document(record), record.node), "cases")
         found = cases[case] if case < len(cases) else None
         event = found.get("event") if isinstance(found, dict) else None
         cause = "its condition held" if event is None else f"{event} came"
         return f"{cause}: took {self._case(record, case)}"
 
     def _case(self, record: TrailRecord, case: int) -> str:
-        cases = listed(node_of(self._document, record.node), "cases")
+        cases = listed(node_of(self._document(record), record.node), "cases")
         found = cases[case] if case < len(cases) else None
         name = found.get("name") if isinstance(found, dict) else None
         of = f" of {len(cases)}" if cases else ""

@@ -1,17 +1,20 @@
-"""The life of a journey under an operator's hands: pausing, going on, archiving (rules 8.1 to 8.3)."""
+"""The life of a journey under an operator's hands: pausing, going on, archiving, migrating (rules 8.1 to 8.4)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from journeyflow.core.errors import Conflict, NotFound
-from journeyflow.core.flows import JourneyState, ResumeMode, Resumption
+from journeyflow.core.flows import JourneyState
+from journeyflow.core.instructions import Migration, ResumeMode, Resumption
+from journeyflow.core.places import Crowd, OlderVersions
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
-from journeyflow.db import claims, documents, pauses, runs, tasks
+from journeyflow.db import claims, documents, pauses, runs, statistics, tasks
 from journeyflow.db.documents import JourneyRow
 from journeyflow.db.store import one_at_a_time
 
@@ -46,7 +49,7 @@ def pause(connection: Connection, journey: str, clock: datetime, entries_only: b
     wanted: JourneyState = "entries_paused" if entries_only else "paused"
     if row.state == wanted:
         return row
-    now = claims.advance_all(connection, clock)
+    now = claims.advance_all(connection, clock, alone=row.state == "paused")
     paused = replace(row, state=wanted, paused_at=now)
     _end_pause(connection, row, now)
     documents.put_journey(connection, paused)
@@ -75,7 +78,7 @@ def resume(
     row = row_of(connection, journey)
     if row.state not in ("entries_paused", "paused"):
         raise Conflict(f"journey {journey} is {row.state}, not paused")
-    now = claims.advance_all(connection, clock)
+    now = claims.advance_all(connection, clock, alone=True)
     live = replace(row, state="live", paused_at=None)
     _end_pause(connection, row, now)
     documents.put_journey(connection, live)
@@ -93,9 +96,8 @@ def _end_pause(connection: Connection, row: JourneyRow, now: datetime) -> None:
 def _go_on(connection: Connection, row: JourneyRow, now: datetime, mode: ResumeMode, over: timedelta) -> None:
     """Let every contact in the journey follow the end of the pause."""
     end = None
-    # A pause without length holds nobody for long: who was held in it is released when the task comes by.
-    if row.state == "paused" and row.paused_at is not None and row.paused_at < now:
-        documents.add_resumption(connection, Resumption(row.id, now, row.paused_at, mode, over))
+    if row.state == "paused" and row.paused_at is not None:
+        documents.add_instruction(connection, Resumption(row.id, now, row.paused_at, mode, over))
         end = now
     _arm_again(connection, row, now)
     # Silences went unwatched meanwhile: where the journey waits for them, it may concern contacts that are in no run.
@@ -128,3 +130,45 @@ def archive(connection: Connection, journey: str, clock: datetime) -> JourneyRow
     tasks.add(connection, "look_at_journey", journey, now)
     documents.raise_epoch(connection)
     return archived
+
+
+class Migrated(NamedTuple):
+    """How a journey stands, and who goes where: as runs stand now."""
+
+    row: JourneyRow
+    crowds: list[Crowd]
+
+
+def migrate(
+    connection: Connection, journey: str, clock: datetime, given: Mapping[str, str], *, dry_run: bool = False
+) -> Migrated:
+    """Let the runs of older versions go to the newest (rule 8.4), or only say who would go where.
+
+    :param given: by node a node of the newest version, or ``exit``; without an entry, the node of the same name.
+    :raises NotFound: when there is no such journey.
+    :raises Conflict: when it never was published, or is archived.
+    :raises InvalidMap: when an entry is wrong, or a node needs one.
+    """
+    one_at_a_time(connection, documents.PUBLISHING)
+    row = row_of(connection, journey)
+    if row.state in ("draft", "archived"):
+        raise Conflict(f"journey {journey} is {row.state}; only one that is published has runs that can be migrated")
+    now = clock if dry_run else claims.advance_all(connection, clock, alone=True)
+    versions = _published(connection, row)
+    places = versions.places(given)
+    if versions.left() and not dry_run:
+        documents.add_instruction(connection, Migration(journey, now, row.version, places))
+        tasks.add(connection, "look_at_journey", journey, now, now)
+        documents.raise_epoch(connection)
+    return Migrated(row, versions.crowds(places))
+
+
+def _published(connection: Connection, row: JourneyRow) -> OlderVersions:
+    nodes: dict[int, list[str]] = {}
+    for stored in documents.versions(connection, "journey", row.id):
+        found = stored.document.get("nodes")
+        if stored.status == "published" and isinstance(found, dict):
+            nodes[stored.version] = [*found]
+    pending = documents.pending_instructions(connection).get(row.id, [])
+    awaited = {one.version for one in pending if isinstance(one, Migration)}
+    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), awaited)

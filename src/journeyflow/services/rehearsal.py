@@ -334,7 +334,7 @@ class JourneyTest:
         document = self._sources[records[0].journey]
         here = zone(own, document.get("timezone"), self._workspace.timezone)
         lines = [f"{records[0].journey}, run {records[0].run}"]
-        for step in steps(records, document, here, {}):
+        for step in steps(records, {records[0].version: document}, here, {}):
             lines.append(f"  {local(step.at, here)}  {step.node or '-'}: {step.text}")
             lines.extend(_indented(step.because))
         return lines

@@ -206,9 +206,9 @@ def _visit(
     for task in due:
         part = tasks.take_slice(connection, claim, task, limit, len(due), _segment_of(flows, task))
         found.extend(part.contacts)
-        if part.last and task.resumption is not None:
-            documents.end_resumption(
-                connection, task.journey, task.resumption, partial(tasks.is_last, connection, task)
+        if part.last and task.instruction is not None:
+            documents.end_instruction(
+                connection, task.journey, task.instruction, partial(tasks.is_last, connection, task)
             )
     return found, bool(due)
 

@@ -40,6 +40,18 @@ class Leave(NamedTuple):
 Move = Go | Stand | Leave
 
 
+class Stay(NamedTuple):
+    """Where a run stood in another version: the node and the number of the visit, since when, and until when.
+
+    ``until`` is as the node reckoned it, without the length of any pause.
+    """
+
+    node: str
+    visit: int
+    since: datetime
+    until: datetime | None
+
+
 MAPPINGS: Final = ("contact", "trigger", "event", "vars", "journey", "run")
 LIQUID_ROOTS: Final = (*MAPPINGS, "now", "timezone", "locale", "currency")
 
@@ -89,7 +101,11 @@ class Visit:
     @property
     def back_at_once(self) -> bool:
         """Whether the run left this very node at this very instant (rule 4.9)."""
-        return self.run.left.get(self.name) == self.decision.now
+        return self.left_at(self.decision.now)
+
+    def left_at(self, instant: datetime) -> bool:
+        """Whether that instant is when the run last left this very node."""
+        return self.run.left.get(self.name) == instant
 
     def mark_left(self) -> None:
         """The run goes on from this wait, so that a return at this instant does not take the same match again."""
@@ -215,6 +231,13 @@ class Node(Model):
     def enter(self, visit: Visit) -> Move:
         """The run arrives."""
         raise TypeError(f"{type(self).__name__} says nothing of arrivals")
+
+    def take_over(self, visit: Visit, stay: Stay) -> Move:
+        """A run that stood at such a node in another version is here (rule 8.4); it comes anew where nothing is said.
+
+        It may stand until an instant that is past: then its wait is over.
+        """
+        return self.enter(visit)
 
     def wake(self, visit: Visit) -> Move:
         """The instant that the run waited for has come."""

@@ -12,7 +12,7 @@ from journeyflow.core.address import reachable, written
 from journeyflow.core.contact import QueuedMessage
 from journeyflow.core.effects import Message, past_message
 from journeyflow.core.identity import message_id
-from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Visit
+from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Stay, Visit
 from journeyflow.core.nodes.gates import Envelope, Later, Pass, Skip, ask, is_transactional
 from journeyflow.core.values import JSON, NodeName, PositiveDuration, Slug, of_the_whole
 from journeyflow.core.view import Library, StoredTemplate
@@ -70,6 +70,9 @@ class MessageNode(ActionNode):
             return Go(self.next if self.on_skip is None else self.on_skip)
         self._remember(visit, message)
         return Go(self.next)
+
+    def take_over(self, visit: Visit, stay: Stay) -> Move:
+        return Stand(stay.until, "quiet_hours" if visit.run.deferred_at is None else "frequency_cap")
 
     def wake(self, visit: Visit) -> Move:
         return self.enter(visit)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from journeyflow.core.local_time import moved, next_at, wait_until
-from journeyflow.core.nodes.base import Go, Move, Node, Stand, Visit
+from journeyflow.core.nodes.base import Go, Move, Node, Stand, Stay, Visit
 from journeyflow.core.values import (
     Duration,
     InstantText,
@@ -110,22 +110,32 @@ class WaitNode(Node):
     def enter(self, visit: Visit) -> Move:
         if self.until is not None:
             return self._enter_until(self.until, visit)
-        until = self._next(visit)
+        until = self._end(visit, visit.now)
         if until <= visit.now:
             visit.mark_left()
             visit.record("ran", {})
             return Go(self.next)
         return Stand(until)
 
-    def _next(self, visit: Visit) -> datetime:
+    def take_over(self, visit: Visit, stay: Stay) -> Move:
+        if self.until is None:
+            return Stand(self._end(visit, stay.since))
+        found = self.until.instant(visit)
+        if isinstance(found, datetime) and found == stay.until:  # not past, however late this is
+            return Stand(found)
+        visit.run.moved_from = None  # the length of a pause was added to another date
+        return self._enter_until(self.until, visit)
+
+    def _end(self, visit: Visit, since: datetime) -> datetime:
+        """When a wait is over that began at an instant."""
         if self.until_time is not None:
             days = weekday_numbers(self.until_time.weekdays)
-            return next_at(visit.now, visit.view.zone, self.until_time.at, days, after=visit.back_at_once)
+            return next_at(since, visit.view.zone, self.until_time.at, days, after=visit.left_at(since))
         assert self.for_ is not None
         if self.at is None and self.weekdays is None:
-            return visit.now + self.for_
+            return since + self.for_
         days = weekday_numbers(self.weekdays)
-        return wait_until(visit.now, self.for_, self.at, days, visit.view.zone, after=visit.back_at_once)
+        return wait_until(since, self.for_, self.at, days, visit.view.zone, after=visit.left_at(since))
 
     def _enter_until(self, until: Until, visit: Visit) -> Move:
         found = until.instant(visit)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from journeyflow.core.conditions import Because, Condition
 from journeyflow.core.inputs import Event
-from journeyflow.core.nodes.base import Case, Go, Move, Node, Stand, Visit
+from journeyflow.core.nodes.base import Case, Go, Move, Node, Stand, Stay, Visit
 from journeyflow.core.values import EventName, Model, Name, NodeName, PositiveDuration, of_the_whole
 from journeyflow.core.view import View
 
@@ -61,7 +61,13 @@ class WaitForNode(Node):
         if case is not None:
             visit.mark_left()
             return self.taken(visit, case)
-        until = None if isinstance(self.timeout, str) else visit.now + self.timeout
+        return self._stand(visit, visit.now)
+
+    def take_over(self, visit: Visit, stay: Stay) -> Move:
+        return self._stand(visit, stay.since)
+
+    def _stand(self, visit: Visit, since: datetime) -> Stand:
+        until = None if isinstance(self.timeout, str) else since + self.timeout
         return Stand(until, None, self.check_at(visit))
 
     def wake(self, visit: Visit) -> Move:

@@ -15,7 +15,7 @@ from journeyflow.core.effects import Call
 from journeyflow.core.errors import InvalidValue
 from journeyflow.core.identity import message_id
 from journeyflow.core.inputs import Reply
-from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Visit
+from journeyflow.core.nodes.base import ActionNode, Go, Move, Stand, Stay, Visit
 from journeyflow.core.values import JSON, Missing, Nested, NodeName, PositiveDuration, VariableName, texts_inside
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
@@ -77,6 +77,16 @@ class WebhookNode(ActionNode):
             return Stand(call.expires_at)
         visit.record("ran", {"status": None})
         return Go(self.next)
+
+    def take_over(self, visit: Visit, stay: Stay) -> Move:
+        """The call is made, and ends when it was to end at the latest; its reply comes under the name that it had."""
+        if not self.awaits:
+            visit.record("ran", {"status": None})
+            return Go(self.next)
+        if visit.run.called_as is None and (stay.node, stay.visit) != (visit.name, visit.number):
+            visit.run.called_as = (stay.node, stay.visit)
+        ends_at = stay.since + self.timeout
+        return Stand(ends_at if stay.until is None else min(ends_at, stay.until))
 
     def _call(self, visit: Visit) -> Call:
         run, now = visit.run, visit.now

@@ -1,0 +1,88 @@
+"""Where runs go in the newest version of their journey: which maps will do (rule 8.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from journeyflow.core.errors import InvalidMap
+from journeyflow.core.places import Crowd, OlderVersions
+
+NODES = {1: ["pause", "mail", "old"], 2: ["pause", "mail", "other"], 3: ["pause", "mail", "new"]}
+
+
+def versions(*awaited: int, **standing: int) -> OlderVersions:
+    """Three versions; ``v1_pause=2`` says that two runs stand at ``pause`` in the first."""
+    found = {(int(name[1]), name[3:]): count for name, count in standing.items()}
+    return OlderVersions(NODES, 3, found, awaited)
+
+
+def refused(these: OlderVersions, **given: str) -> dict[str, str]:
+    with pytest.raises(InvalidMap) as error:
+        these.places(given)
+    return error.value.parts
+
+
+def test_each_node_of_a_version_that_runs_are_on_needs_a_place_even_if_nobody_stands_there_now() -> None:
+    assert refused(versions(v1_pause=2)) == {
+        "map.old": "version 3 has no such node; say where it goes, or exit (0 runs stand there now)"
+    }
+
+
+def test_all_that_are_missing_are_told_at_once_and_how_many_stand_there() -> None:
+    found = refused(versions(v1_old=1, v2_other=1_200))
+
+    assert [*found] == ["map.old", "map.other"]
+    assert found["map.old"].endswith("(1 run stands there now)")
+    assert found["map.other"].endswith("(1,200 runs stand there now)")
+
+
+def test_a_version_that_no_run_is_on_needs_nothing() -> None:
+    assert versions(v2_pause=0, v3_new=4).places({}) == {}
+    assert versions(v2_pause=0, v3_new=4).left() == []
+
+
+def test_a_version_that_runs_are_on_their_way_to_counts_as_one_that_they_are_on() -> None:
+    assert [*refused(versions(2, v1_pause=1), old="new")] == ["map.other"]
+
+
+def test_entries_say_where_to_or_out() -> None:
+    these = versions(v1_old=1, v1_pause=2, v3_new=9)
+    places = these.places({"old": "exit", "mail": "new"})
+
+    assert places == {"old": None, "mail": "new"}
+    assert these.crowds(places) == [Crowd(1, "old", None, 1), Crowd(1, "pause", "pause", 2)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("elsewhere", "new", "no older version has such a node"),
+        ("new", "pause", "no older version has such a node"),
+        ("old", "elsewhere", "expected a node of version 3, or exit, found 'elsewhere'"),
+        ("old", "other", "expected a node of version 3, or exit, found 'other'"),
+        ("old", "end", "expected a node of version 3, or exit, found 'end'"),
+    ],
+)
+def test_an_entry_from_or_to_where_there_is_nothing_is_refused(old: str, new: str, message: str) -> None:
+    assert refused(versions(v1_pause=1), **{"old": "new", old: new}) == {f"map.{old}": message}
+
+
+def test_what_is_wrong_and_what_is_missing_is_told_together() -> None:
+    found = refused(versions(v1_pause=1), mail="nowhere")
+
+    assert [*found] == ["map.mail", "map.old"]
+
+
+def test_a_node_that_is_called_exit_is_not_mistaken_for_leaving() -> None:
+    these = OlderVersions({1: ["exit", "old"], 2: ["exit"]}, 2, {(1, "exit"): 3, (1, "old"): 1})
+
+    assert "not clear which is meant" in refused(these, old="exit")["map.old"]
+    named = OlderVersions({1: ["exit"], 2: ["exit"]}, 2, {(1, "exit"): 3})
+    assert named.crowds(named.places({})) == [Crowd(1, "exit", "exit", 3)]
+
+
+def test_the_error_begins_with_one_line() -> None:
+    one, two = InvalidMap({"map.a": "wrong"}), InvalidMap({"map.a": "wrong", "map.b": "missing"})
+
+    assert str(one) == "map.a: wrong"
+    assert str(two) == "2 entries of the map are wrong or missing\nmap.a: wrong\nmap.b: missing"
