@@ -94,6 +94,11 @@ def test_addresses_from_before_there_was_a_look_up_are_found(tmp_path: Path) -> 
             connection.exec_driver_sql("DROP TABLE departures")
             connection.exec_driver_sql("DROP TABLE pauses")
             connection.exec_driver_sql("DROP TABLE requests")
+            connection.exec_driver_sql("DROP TABLE instructions")
+            connection.exec_driver_sql(
+                "CREATE TABLE resumptions "
+                "(journey TEXT, at BIGINT, paused_at BIGINT, mode TEXT, over BIGINT, PRIMARY KEY (journey, at))"
+            )
             by_time = "ix_messages_shard_contact_queued_at ON messages (shard, contact, queued_at)"
             connection.exec_driver_sql(f"CREATE INDEX {by_time}")
             for column in ("timers_from", "shards"):
