@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from journeyflow.core.errors import InvalidMap
+from journeyflow.core.instructions import Migration
 from journeyflow.core.places import Crowd, OlderVersions
 
 NODES = {1: ["pause", "mail", "old"], 2: ["pause", "mail", "other"], 3: ["pause", "mail", "new"]}
 
 
-def versions(*awaited: int, **standing: int) -> OlderVersions:
+def versions(*pending: Migration, **standing: int) -> OlderVersions:
     """Three versions; ``v1_pause=2`` says that two runs stand at ``pause`` in the first."""
     found = {(int(name[1]), name[3:]): count for name, count in standing.items()}
-    return OlderVersions(NODES, 3, found, awaited)
+    return OlderVersions(NODES, 3, found, pending)
+
+
+def to_second(**places: str | None) -> Migration:
+    """A migration to the second version that is not done yet."""
+    return Migration("walk", datetime(2026, 3, 2, tzinfo=UTC), 2, places)
 
 
 def refused(these: OlderVersions, **given: str) -> dict[str, str]:
@@ -42,7 +50,21 @@ def test_a_version_that_no_run_is_on_needs_nothing() -> None:
 
 
 def test_a_version_that_runs_are_on_their_way_to_counts_as_one_that_they_are_on() -> None:
-    assert [*refused(versions(2, v1_pause=1), old="new")] == ["map.other"]
+    assert [*refused(versions(to_second(old="other"), v1_pause=1))] == ["map.other"]
+
+
+def test_runs_follow_first_what_is_pending() -> None:
+    these = versions(to_second(pause="other", old=None), v1_pause=3, v1_old=1, v2_mail=2)
+    places = these.places({"other": "new"})
+
+    assert these.crowds(places) == [Crowd(1, "old", None, 1), Crowd(1, "pause", "new", 3), Crowd(2, "mail", "mail", 2)]
+
+
+def test_who_is_on_the_way_to_the_newest_version_goes_where_that_was_said() -> None:
+    pending = Migration("walk", datetime(2026, 3, 2, tzinfo=UTC), 3, {"old": "new"})
+
+    assert versions(pending, v1_old=1).crowds({"new": "pause", "old": "mail"}) == [Crowd(1, "old", "new", 1)]
+    assert versions(pending, v1_old=1).left() == []
 
 
 def test_entries_say_where_to_or_out() -> None:

@@ -195,7 +195,7 @@ class Actor:
             self._answer(item)
         elif isinstance(item, Move):
             runs = [run for run in self.contact.runs if run.active and run.id == item.run]
-            self._walk([(run, partial(self.walker.move, run, item.node, item.version)) for run in runs])
+            self._walk([(run, partial(self.walker.move, run, item.node, item.version, item.at)) for run in runs])
         elif isinstance(item, AddressTurned | MessageRetried) and self.contact.exists:
             learn(self.walker, item)
             self._after_change(isinstance(item, AddressTurned) and item.imported)

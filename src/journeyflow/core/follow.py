@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from journeyflow.core.contact import Run
+from journeyflow.core.flows import Published
 from journeyflow.core.instructions import Instruction, Migration
+from journeyflow.core.nodes.coupon import CouponNode
 from journeyflow.core.resume import resume
 from journeyflow.core.walk import Walker
 
@@ -27,9 +29,18 @@ def _migrate(walker: Walker, run: Run, migration: Migration) -> None:
     if place is None:
         walker.exit(run, "migrated")
     elif published is not None and place in published.journey.nodes:
-        walker.migrate(run, place, migration.version)
+        _keep_promises(walker, run, migration, published)
+        walker.migrate(run, place, migration.version, migration.at)
     else:
         walker.decision.effects.alerts.append(
             f"journey {run.journey}, run {run.id}: stays on version {run.version}, since version {migration.version} "
             f"has no place for {run.node}"
         )
+
+
+def _keep_promises(walker: Walker, run: Run, migration: Migration, published: Published) -> None:
+    """A code that a coupon node was to give and did not is missing under the node's new name as well (rule 5.1)."""
+    before, after = walker.journey(run).nodes, published.journey.nodes
+    for name, place in migration.places.items():
+        if place in after and name in run.visits and isinstance(before.get(name), CouponNode):
+            run.visits.setdefault(place, run.visits[name])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from journeyflow.core.errors import InvalidMap
-from journeyflow.core.instructions import EXIT
+from journeyflow.core.instructions import EXIT, Migration
 
 
 class Crowd(NamedTuple):
@@ -23,18 +23,36 @@ class Crowd(NamedTuple):
 class OlderVersions:
     """The older versions of a journey beside its newest: the nodes of all of them, and where runs stand.
 
-    ``awaited`` are versions that runs are on their way to, though none may stand there yet.
+    ``pending`` are the migrations, in order, that not all runs have followed: these follow them first.
     """
 
     nodes: Mapping[int, Collection[str]]
     newest: int
     standing: Mapping[tuple[int, str], int]
-    awaited: Collection[int] = ()
+    pending: Sequence[Migration] = ()
 
     def left(self) -> list[int]:
-        """The older versions that runs are on, or will be."""
-        found = {version for (version, _), count in self.standing.items() if count} | {*self.awaited}
+        """The older versions that runs are on once they have followed what is pending."""
+        found = {version for version, _ in self._arriving()} | {one.version for one in self.pending}
         return sorted(version for version in found if version < self.newest)
+
+    def _arriving(self) -> dict[tuple[int, str], int]:
+        """So many runs will stand at these nodes of these versions once they have followed what is pending."""
+        found: dict[tuple[int, str], int] = {}
+        for (version, node), count in self.standing.items():
+            place = self._arrival(version, node)
+            if count and place is not None:
+                found[place] = found.get(place, 0) + count
+        return found
+
+    def _arrival(self, version: int, node: str) -> tuple[int, str] | None:
+        for one in self.pending:
+            if version < one.version:
+                place = one.place(node)
+                if place is None:
+                    return None
+                version, node = one.version, place
+        return version, node
 
     def places(self, given: Mapping[str, str]) -> dict[str, str | None]:
         """By node of an older version where runs go that stand there, if it is not the node of the same name.
@@ -53,10 +71,16 @@ class OlderVersions:
     def crowds(self, places: Mapping[str, str | None]) -> list[Crowd]:
         """Who would go where now, by version and node."""
         return [
-            Crowd(version, node, places.get(node, node), count)
+            Crowd(version, node, self._place(self._arrival(version, node), places), count)
             for (version, node), count in sorted(self.standing.items())
             if version < self.newest and count
         ]
+
+    def _place(self, arrival: tuple[int, str] | None, places: Mapping[str, str | None]) -> str | None:
+        if arrival is None:
+            return None
+        version, node = arrival
+        return places.get(node, node) if version < self.newest else node
 
     def _wrong(self, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         older = {node for version, nodes in self.nodes.items() if version < self.newest for node in nodes}
@@ -73,10 +97,11 @@ class OlderVersions:
     def _missing(self, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         newest = self.nodes[self.newest]
         lacking: dict[str, int] = {}
+        arriving = self._arriving()
         for version in self.left():
             for node in self.nodes[version]:
                 if node not in newest and node not in given:
-                    lacking[node] = lacking.get(node, 0) + self.standing.get((version, node), 0)
+                    lacking[node] = lacking.get(node, 0) + arriving.get((version, node), 0)
         for node, count in lacking.items():
             stand = "1 run stands" if count == 1 else f"{count:,} runs stand"
             yield node, f"version {self.newest} has no such node; say where it goes, or {EXIT} ({stand} there now)"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeGuard
 
 from journeyflow.core.conditions import Because
 from journeyflow.core.contact import Run
 from journeyflow.core.decision import CHAIN_MAX, Decision
-from journeyflow.core.flows import Flows
+from journeyflow.core.flows import Flows, Published
 from journeyflow.core.inputs import Event, Reply
 from journeyflow.core.journey import Journey
 from journeyflow.core.nodes.base import ActionNode, Case, Go, Leave, Move, Node, Stand, Stay, Visit
@@ -20,6 +20,10 @@ WITHDRAWABLE: Final = timedelta(hours=36)
 """For so long after a run's end a message of it may still be in the outbox."""
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 Cause = Literal["timer", "event", "condition", "reply", "timeout"]
+
+
+def _leads_on(to: str | None) -> TypeGuard[str]:
+    return to is not None and to != "end"
 
 
 class Walker:
@@ -125,30 +129,36 @@ class Walker:
 
     # --- by hand ------------------------------------------------------------------------------------------------------
 
-    def move(self, run: Run, to: str, version: int | None) -> None:
-        """The run goes to a node, wherever it stood; where there is no such node (any more) it stays."""
+    def move(self, run: Run, to: str, version: int | None, at: datetime) -> None:
+        """The run goes to a node, wherever it stood; where there is no such node (any more) it stays.
+
+        :param at: when this was asked for: what was asked of all runs before has been followed.
+        """
         version = run.version if version is None else version
         published = self.flows.versions.get((run.journey, version))
         if published is None or to not in published.journey.nodes:
             return
         self._stop_standing(run)
-        run.held, run.left = None, {}
+        run.held, run.left, run.followed_at = None, {}, at
         self._transfer(run, to, version)
         self._walk(run, Go(to))
 
-    def migrate(self, run: Run, to: str, version: int) -> None:
+    def migrate(self, run: Run, to: str, version: int, at: datetime) -> None:
         """The run goes to a node of another version, and keeps the time that it has waited (rule 8.4).
 
         Where it waits at a node of the same type it stays standing; where a pause holds it, it stays held. Else it
         comes to the node as runs come to nodes.
+
+        :param at: the instant at which all runs do so.
         """
         before, was = self.node(run), self.visit(run)
-        stay = Stay(was.name, was.number, run.steps_at or run.entered_at, run.awaited)
+        since = run.steps_at or run.entered_at
+        stay = Stay(was.name, was.number, since, run.awaited, run.left.get(was.name) == since)
         waits = run.held is None or run.held == "wait"
-        if waits and type(before) is type(self.flows.versions[run.journey, version].journey.nodes[to]):
+        if waits and self._may_stay(before, to, self.flows.versions[run.journey, version], was.name):
             self._transfer(run, to, version)
-            self._take_over(run, stay)
-        elif run.held is None or run.held == "hold":
+            self._take_over(run, stay, at)
+        elif run.held is None or (run.held == "hold" and run.due_at is None):
             self._stop_standing(run)
             run.held = None
             self._transfer(run, to, version)
@@ -156,6 +166,14 @@ class Walker:
         else:
             self._transfer(run, to, version)
             self._keep_held(run, to)
+
+    def _may_stay(self, node: Node, to: str, published: Published, name: str) -> bool:
+        """Whether who stands at a node stands on at one of another version, and does not come before it.
+
+        Before a node on hold that has another name it comes, unless it only waits there.
+        """
+        other = published.journey.nodes[to]
+        return type(node) is type(other) and not (other.action and to != name and self._is_on_hold(published, to))
 
     def _transfer(self, run: Run, to: str, version: int) -> None:
         """The run is at a node of another version; where it stands, it stands there."""
@@ -168,7 +186,7 @@ class Walker:
         self._run = self._visit = None  # what is remembered of the run is of its version before
         self.visit(run).record("moved", {"from": came_from, "to": to, "from_version": from_version})
 
-    def _take_over(self, run: Run, stay: Stay) -> None:
+    def _take_over(self, run: Run, stay: Stay, at: datetime) -> None:
         """The run stands on, at a node of the same type as before."""
         visit = self.visit(run)
         if visit.name != stay.node:
@@ -177,9 +195,11 @@ class Walker:
             visit = self.visit(run)
         move = visit.node.take_over(visit, stay)
         if isinstance(move, Stand):
-            self._stand_on(run, move)
-        elif run.held is not None and isinstance(move, Go) and move.to is not None and move.to != "end":
+            self._stand_on(run, move, at, back=stay.back)
+        elif run.held is not None and isinstance(move, Go) and _leads_on(move.to):
             self._keep_held(run, move.to)
+        elif run.held is not None and not visit.node.action and not _leads_on(visit.node.next):
+            self._record_waiting(run, run.due_at, "paused")  # it completes here, but not while it is held
         else:
             self._stop_standing(run)
             run.held = None
@@ -193,8 +213,8 @@ class Walker:
         self._count(run, "waiting", before)
         self._record_waiting(run, run.due_at, "paused")
 
-    def _stand_on(self, run: Run, stand: Stand) -> None:
-        """What the run waits for comes later by the length of pauses that were added to it; or it is over."""
+    def _stand_on(self, run: Run, stand: Stand, at: datetime, *, back: bool) -> None:
+        """What the run waits for comes later by the length of pauses that were added to it; or it is over at ``at``."""
         due_at = run.due_at if run.held is None else run.held_at
         until, added = stand.until, timedelta()
         if due_at is not None and run.moved_from is not None:
@@ -202,9 +222,10 @@ class Walker:
         run.moved_from = until if added else None
         if until is not None:
             until = min(until, FOR_EVER - added) + added
-        at = self.decision.due or self.decision.now
         over = until is not None and until <= at
-        if over and run.held is not None:
+        if over and (run.held is not None or self.flows.paused(run)):
+            if run.held is None:
+                run.held, run.due_at, run.check_at = "wait", None, None
             run.held_at = until
             self._record_waiting(run, run.due_at, "paused")
             return
@@ -212,7 +233,7 @@ class Walker:
         run.due_at, run.check_at = at if over else until, stand.check_at
         if not over:
             self._record_waiting(run, until, stand.reason)
-        case = self.node(run).holding(self.visit(run))
+        case = None if back else self.node(run).holding(self.visit(run))
         if case is not None:
             self.take(run, None, case)
 
@@ -432,11 +453,12 @@ class Walker:
 
     def _on_hold(self, run: Run, name: str) -> bool:
         """Whether a node is on hold: as the newest version says, where that still has the node."""
-        if run.journey not in self.flows.holding:
-            return False
-        newest = self.flows.current.get(run.journey)
+        return run.journey in self.flows.holding and self._is_on_hold(self.flows.of(run), name)
+
+    def _is_on_hold(self, published: Published, name: str) -> bool:
+        newest = self.flows.current.get(published.id)
         node = None if newest is None else newest.journey.nodes.get(name)
-        return (self.journey(run).nodes[name] if node is None else node).hold
+        return (published.journey.nodes[name] if node is None else node).hold
 
     def node(self, run: Run) -> Node:
         """The node at which a run is."""

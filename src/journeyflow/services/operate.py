@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from journeyflow.core.errors import Conflict, NotFound
+from journeyflow.core.errors import Conflict, NotFound, UnknownForm
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.instructions import Migration, ResumeMode, Resumption
 from journeyflow.core.places import Crowd, OlderVersions
 from journeyflow.core.triggers import DateTrigger, ScheduleTrigger
 from journeyflow.db import claims, documents, pauses, runs, statistics, tasks
-from journeyflow.db.documents import JourneyRow
+from journeyflow.db.documents import JourneyRow, StoredDocument
 from journeyflow.db.store import one_at_a_time
 
 OVERDUE_AFTER: Final = timedelta(days=1)
@@ -146,15 +146,20 @@ def migrate(
 
     :param given: by node a node of the newest version, or ``exit``; without an entry, the node of the same name.
     :raises NotFound: when there is no such journey.
-    :raises Conflict: when it never was published, or is archived.
+    :raises Conflict: when it never was published, or is archived; when this release refuses a version that runs are on.
     :raises InvalidMap: when an entry is wrong, or a node needs one.
     """
     one_at_a_time(connection, documents.PUBLISHING)
     row = row_of(connection, journey)
     if row.state in ("draft", "archived"):
         raise Conflict(f"journey {journey} is {row.state}; only one that is published has runs that can be migrated")
+    published = {
+        one.version: one for one in documents.versions(connection, "journey", journey) if one.status == "published"
+    }
     now = clock if dry_run else claims.advance_all(connection, clock, alone=True)
-    versions = _published(connection, row)
+    versions = _older(connection, row, published)
+    for version in versions.left():
+        _demand_understood(published[version])
     places = versions.places(given)
     if versions.left() and not dry_run:
         documents.add_instruction(connection, Migration(journey, now, row.version, places))
@@ -163,12 +168,22 @@ def migrate(
     return Migrated(row, versions.crowds(places))
 
 
-def _published(connection: Connection, row: JourneyRow) -> OlderVersions:
-    nodes: dict[int, list[str]] = {}
-    for stored in documents.versions(connection, "journey", row.id):
-        found = stored.document.get("nodes")
-        if stored.status == "published" and isinstance(found, dict):
-            nodes[stored.version] = [*found]
-    pending = documents.pending_instructions(connection).get(row.id, [])
-    awaited = {one.version for one in pending if isinstance(one, Migration)}
-    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), awaited)
+def _nodes(stored: StoredDocument) -> list[str]:
+    nodes = stored.document.get("nodes")
+    return [*nodes] if isinstance(nodes, dict) else []
+
+
+def _demand_understood(stored: StoredDocument) -> None:
+    try:
+        documents.journey_of(stored)
+    except UnknownForm as error:
+        raise Conflict(
+            f"this release refuses version {stored.version} of journey {stored.id}, on which there are runs; a release "
+            f"that takes it can let them go to another version ({error})"
+        ) from error
+
+
+def _older(connection: Connection, row: JourneyRow, published: Mapping[int, StoredDocument]) -> OlderVersions:
+    nodes = {version: _nodes(stored) for version, stored in published.items()}
+    pending = [one for one in documents.pending_instructions(connection).get(row.id, []) if isinstance(one, Migration)]
+    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), pending)

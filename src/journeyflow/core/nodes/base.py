@@ -43,13 +43,15 @@ Move = Go | Stand | Leave
 class Stay(NamedTuple):
     """Where a run stood in another version: the node and the number of the visit, since when, and until when.
 
-    ``until`` is as the node reckoned it, without the length of any pause.
+    ``until`` is as the node reckoned it, without the length of any pause. ``back`` tells that it had come back at once,
+    and so stands in spite of a match (rule 4.9).
     """
 
     node: str
     visit: int
     since: datetime
     until: datetime | None
+    back: bool
 
 
 MAPPINGS: Final = ("contact", "trigger", "event", "vars", "journey", "run")
@@ -101,11 +103,7 @@ class Visit:
     @property
     def back_at_once(self) -> bool:
         """Whether the run left this very node at this very instant (rule 4.9)."""
-        return self.left_at(self.decision.now)
-
-    def left_at(self, instant: datetime) -> bool:
-        """Whether that instant is when the run last left this very node."""
-        return self.run.left.get(self.name) == instant
+        return self.run.left.get(self.name) == self.decision.now
 
     def mark_left(self) -> None:
         """The run goes on from this wait, so that a return at this instant does not take the same match again."""

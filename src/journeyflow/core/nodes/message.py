@@ -72,7 +72,8 @@ class MessageNode(ActionNode):
         return Go(self.next)
 
     def take_over(self, visit: Visit, stay: Stay) -> Move:
-        return Stand(stay.until, "quiet_hours" if visit.run.deferred_at is None else "frequency_cap")
+        until = visit.now if stay.until is None else stay.until
+        return Stand(until, "quiet_hours" if visit.run.deferred_at is None else "frequency_cap")
 
     def wake(self, visit: Visit) -> Move:
         return self.enter(visit)

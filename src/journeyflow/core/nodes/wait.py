@@ -110,7 +110,7 @@ class WaitNode(Node):
     def enter(self, visit: Visit) -> Move:
         if self.until is not None:
             return self._enter_until(self.until, visit)
-        until = self._end(visit, visit.now)
+        until = self._end(visit, visit.now, visit.back_at_once)
         if until <= visit.now:
             visit.mark_left()
             visit.record("ran", {})
@@ -119,23 +119,23 @@ class WaitNode(Node):
 
     def take_over(self, visit: Visit, stay: Stay) -> Move:
         if self.until is None:
-            return Stand(self._end(visit, stay.since))
+            return Stand(self._end(visit, stay.since, stay.back))
         found = self.until.instant(visit)
         if isinstance(found, datetime) and found == stay.until:  # not past, however late this is
             return Stand(found)
         visit.run.moved_from = None  # the length of a pause was added to another date
         return self._enter_until(self.until, visit)
 
-    def _end(self, visit: Visit, since: datetime) -> datetime:
-        """When a wait is over that began at an instant."""
+    def _end(self, visit: Visit, since: datetime, back: bool) -> datetime:
+        """When a wait is over that began at an instant; not then, where the run had come back at once."""
         if self.until_time is not None:
             days = weekday_numbers(self.until_time.weekdays)
-            return next_at(since, visit.view.zone, self.until_time.at, days, after=visit.left_at(since))
+            return next_at(since, visit.view.zone, self.until_time.at, days, after=back)
         assert self.for_ is not None
         if self.at is None and self.weekdays is None:
             return since + self.for_
         days = weekday_numbers(self.weekdays)
-        return wait_until(since, self.for_, self.at, days, visit.view.zone, after=visit.left_at(since))
+        return wait_until(since, self.for_, self.at, days, visit.view.zone, after=back)
 
     def _enter_until(self, until: Until, visit: Visit) -> Move:
         found = until.instant(visit)
