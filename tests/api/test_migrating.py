@@ -6,7 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select, update
 from tests.api.shop import JOURNEY, Shop
+
+from journeyflow.db import tables
+from journeyflow.db.documents import pending_instructions
+from journeyflow.db.store import read, write
 
 JSONObject = dict[str, Any]  # Any: JSON
 
@@ -162,3 +167,22 @@ def test_a_migration_right_behind_another_at_one_instant_of_the_clock_reaches_ev
     migrate(shop_of_two, {"map": {"mail": "exit", "pause": "rest"}})
 
     assert {one[:2] for one in runs(shop_of_two).values()} == {(3, "rest")}
+
+
+def test_runs_of_a_version_that_this_release_refuses_are_said_to_stay(shop_of_two: Shop) -> None:
+    """As an earlier release may have taken it."""
+    shop_of_two.publish(LONGER)
+    former = tables.documents.c.document.like('%"for":"2d"%') & (tables.documents.c.id == "welcome")
+    with write(shop_of_two.installation.engine) as connection:
+        (document,) = connection.scalars(select(tables.documents.c.document).where(former))
+        taken = {"document": document.replace('"for":"2d"', '"for":"1d1d"'), "digest": "of another text"}
+        connection.execute(update(tables.documents).where(former).values(taken))
+
+    answer = migrate(shop_of_two)
+
+    assert answer.status_code == 409, answer.text
+    detail = answer.json()["detail"]
+    assert detail.startswith("this release refuses version 1 of journey welcome, on which there are runs")
+    assert "nodes.pause" in detail
+    with read(shop_of_two.installation.engine) as connection:
+        assert pending_instructions(connection) == {}
