@@ -51,6 +51,23 @@ def test_a_header_names_the_column(applied: Path) -> None:
     assert done("coupons", "import", "spring", "codes.csv.gz") == "2 codes imported; 2 left in the pool\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "found", "hint"),
+    [
+        ("coupon,percent\nZ5,10\n", "coupon,percent", ""),
+        ("Z6;10\nZ7;10\n", "Z6;10", "; it seems to have semicolons between its columns: save it with commas"),
+    ],
+)
+def test_columns_none_of_which_is_called_code_are_refused(applied: Path, text: str, found: str, hint: str) -> None:
+    """What is in them may be anything, and can't be taken out of the pool again."""
+    Path("codes.csv").write_text(text)
+
+    result = call("coupons", "import", "spring", "codes.csv")
+
+    told = f'error: codes.csv:1: line: expected a column code, or codes alone, found "{found}"{hint}'
+    assert (result.exit_code, result.stderr) == (1, f"{told}; nothing was imported\n")
+
+
 def test_what_was_not_imported_is_written_beside_the_file_and_can_be_imported_again(applied: Path) -> None:
     Path("codes.csv").write_text(f"A-1\n{'x' * 200}\nA-2\nA-1\n")
     done("coupons", "import", "spring", _file("first.csv", "A-2\n"))

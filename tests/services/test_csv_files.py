@@ -27,6 +27,19 @@ def test_blanks_after_a_comma_mean_nothing_but_inside_quotes() -> None:
     ]
 
 
+def test_blanks_before_a_comma_and_at_the_end_mean_nothing_but_in_a_row_with_quotes() -> None:
+    assert rows("contact , email , name  \nann , a@b.c,Ann of Ghent \r\nbob,,") == [
+        (1, ["contact", "email", "name"]),
+        (2, ["ann", "a@b.c", "Ann of Ghent"]),
+        (3, ["bob", "", ""]),
+    ]
+    assert rows('"ann ","x\ny , z "\n') == [(1, ["ann ", "x\ny , z "])]
+
+
+def test_very_many_blanks_take_no_time() -> None:
+    assert rows(f"a{' ' * 100_000}b\n") == [(1, [f"a{' ' * 100_000}b"])]
+
+
 def test_a_row_has_the_line_in_which_it_begins() -> None:
     assert rows('a\n"two\nlines"\r\n\nb') == [(1, ["a"]), (2, ["two\nlines"]), (4, []), (5, ["b"])]
 

@@ -1,4 +1,4 @@
-"""Coupon codes from CSV: one a row, in the column ``code`` of a header, or in the first column where there is none."""
+"""Coupon codes from CSV: one a row, in the column ``code`` of a header, or alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from journeyflow.core.errors import InvalidInput
 from journeyflow.services.csv_files import CSVRows
 from journeyflow.services.data_files import opened
 from journeyflow.services.imports import Rejected
-from journeyflow.services.records import demand_once
+from journeyflow.services.records import demand_once, other_sign
 from journeyflow.services.simulate_errors import BadLine, BrokenFile
 
 CODES_MAX: Final = 1_000_000
@@ -44,7 +44,7 @@ class CodeFile:
 def read_codes(path: Path) -> CodeFile:
     """Read a CSV, plain or gzip; rows that hold no code are among the rejected.
 
-    :raises InvalidInput: when the file can't be read, has two columns of codes, or too many rows.
+    :raises InvalidInput: when the file can't be read, has several columns and none of codes, or two, or too many rows.
     """
     with opened(path) as file:
         rows = CSVRows(file, path)
@@ -54,7 +54,7 @@ def read_codes(path: Path) -> CodeFile:
 def parse_codes(body: bytes, name: str) -> CodeFile:
     """Read a CSV that is in memory; ``name`` is what errors call it.
 
-    :raises InvalidInput: when it is no CSV, has two columns of codes, or too many rows.
+    :raises InvalidInput: when it is no CSV, has several columns and none of codes, or two, or too many rows.
     """
     path = Path(name)
     return _parsed(CSVRows(BytesIO(body), path), path)
@@ -78,6 +78,10 @@ def _read(path: Path, rows: Iterable[tuple[int, list[str]]]) -> CodeFile:
         if COLUMN in names:
             demand_once(names, COLUMN)
             found.header, place = cells, names.index(COLUMN)
+        elif len(names) > 1 or other_sign(names):
+            raise BadLine(
+                f"{BadLine.at('line', f'a column {COLUMN}, or codes alone', ','.join(cells))}{other_sign(cells)}"
+            )
         elif cells:
             _take(found, number, cells, place)
         first = False

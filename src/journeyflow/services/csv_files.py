@@ -1,4 +1,4 @@
-"""CSV as people and spreadsheets write it: cells in quotes where they need them; blanks after a comma mean nothing."""
+"""CSV as people and spreadsheets write it: cells in quotes where they need them; blanks beside a comma mean nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from journeyflow.services.simulate_errors import BrokenFile
 
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*+"')
 _WHOLE_CELL: Final = re.compile(rf' *+(?:{_QUOTED.pattern}|(?!")[^,\r\n]*+)(?:,|\r\n?|\n|\Z)')
-_NEEDS_QUOTES: Final = re.compile(r'\A |[",\r\n]')
+_BEFORE_COMMA: Final = re.compile(r"(?<! ) ++(?=,|\r?\n?\Z)")
+_NEEDS_QUOTES: Final = re.compile(r'\A |[",\r\n]| \Z')
 
 
 class CSVRows:
@@ -48,8 +49,10 @@ class CSVRows:
 
     def _lines(self) -> Iterator[str]:
         for line in self._text:
-            self._row.append(line)
-            yield line
+            # Where there are no quotes a row ends with its line, and all blanks beside commas are only for the eye.
+            bare = not self._row and " " in line and '"' not in line
+            self._row.append(_BEFORE_COMMA.sub("", line) if bare else line)
+            yield self._row[-1]
 
     def _broken(self, first: int) -> BrokenFile:
         row, most = "".join(self._row), csv.field_size_limit()

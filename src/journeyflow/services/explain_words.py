@@ -45,7 +45,7 @@ LEFT: Final = {
     "removed": "left: was removed by hand",
     "archived": "left: the journey was archived",
     "merged": "left: the contact was merged, and an older run stays",
-    "migrated": "left: the newest version has no place for it",
+    "migrated": "left: runs went to a new version, and those at its node out of the journey",
     "contact_deleted": "left: the contact was deleted",
     "end:loop": "left: too many steps at one instant (a loop)",
 }

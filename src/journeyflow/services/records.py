@@ -162,7 +162,7 @@ def read_header(names: list[str], needed: tuple[str, ...]) -> list[str]:
             raise BadLine(f"{BadLine.at(f'header, column {number}', 'UTF-8', readable(name))}; {SAVE_AS_UTF_8}")
     for name in needed:
         if name not in names:
-            raise BadLine(f"{BadLine.at('header', f'a column {name}', ','.join(names) or None)}{_other_sign(names)}")
+            raise BadLine(f"{BadLine.at('header', f'a column {name}', ','.join(names) or None)}{other_sign(names)}")
     for number, name in enumerate(names, 1):
         if not name:
             raise BadLine.at(f"header, column {number}", "a name", name)
@@ -182,7 +182,7 @@ def demand_once(names: Sequence[str], name: str) -> None:
         raise BadLine.at(f"header, columns {first} and {more[0]}", "each name once", name)
 
 
-def _other_sign(names: list[str]) -> str:
+def other_sign(names: list[str]) -> str:
     """What to do where something else than commas seems to stand between the columns."""
     for sign, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if any(sign in name for name in names):
