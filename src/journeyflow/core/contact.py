@@ -172,7 +172,8 @@ class Contact:
     (:mod:`journeyflow.core.standing`), for all by which the contact was judged; ``stage_set`` is the stage that a node
     set. ``seen_at`` is the instant up to which dates and schedules have been looked at, where there are such triggers.
     ``reckoned`` is when triggers that time fires next do so, by their key, as far as nothing that they look at has
-    changed since, and ``met`` the flows by which the contact was handled last; neither is kept.
+    changed since, and ``met`` the flows by which the contact was handled last; neither is kept. ``stored`` tells a
+    contact that the store knows.
     ``known`` tells a contact that was named by its user id, or that another was merged into, from an anonymous one
     (rule 10.4). ``server`` tells one that a server has identified (named so, or told of) from one that only browsers
     have, whose key is public.
@@ -201,6 +202,7 @@ class Contact:
     server: bool = False
     reckoned: dict[str, datetime | None] = field(default_factory=dict, compare=False, repr=False)
     met: object = field(default=None, compare=False, repr=False)
+    stored: bool = field(default=False, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

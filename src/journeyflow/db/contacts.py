@@ -47,6 +47,8 @@ def load(connection: Connection, keys: Iterable[str], now: datetime) -> dict[str
     asked = bulk.asked_rows(connection, ((shard_of(key), key) for key in keys))
     rows = connection.execute(_asked_contacts(bulk.asked(connection)), asked).all()
     found = {row[0]: _contact(*row) for row in rows}
+    for contact in found.values():
+        contact.stored = True
     _add_runs(connection, found, asked, now)
     return found
 

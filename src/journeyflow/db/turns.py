@@ -51,7 +51,7 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
 
     :param known: what was known of addresses, by their hash, when it was decided.
     """
-    bulk.put(connection, contacts, [contact_row(contact) for contact in effects.contacts.values()])
+    _save_contacts(connection, effects)
     _save_runs(connection, effects)
     bulk.insert(connection, trail, trail_rows(effects.trail))
     _save_events(connection, effects)
@@ -78,16 +78,26 @@ def save(connection: Connection, effects: Effects, claim: Claim, known: Mapping[
     forget(connection, effects.forgotten)
 
 
+def _save_contacts(connection: Connection, effects: Effects) -> None:
+    """Only turns write contacts: under the claim of their group, what was not found cannot have come since."""
+    new: list[tuple[object, ...]] = []
+    found: list[tuple[object, ...]] = []
+    for contact in effects.contacts.values():
+        (found if contact.stored else new).append(contact_row(contact))
+        contact.stored = True
+    bulk.insert(connection, contacts, new)
+    bulk.change(connection, contacts, found)
+
+
 def _save_runs(connection: Connection, effects: Effects) -> None:
     """Nobody else can have begun a run of this turn meanwhile, or have ended one that was read in it."""
     begun: list[tuple[object, ...]] = []
     went_on: list[tuple[object, ...]] = []
     for contact, run in effects.runs.values():
         (went_on if run.stored else begun).append(run_row(contact, run))
+        run.stored = True
     bulk.insert(connection, runs, begun)
     bulk.change(connection, runs, went_on)
-    for _, run in effects.runs.values():
-        run.stored = True
 
 
 def _save_events(connection: Connection, effects: Effects) -> None:
