@@ -136,5 +136,6 @@ RULES: Final[Mapping[str, Callable[[Contact, Contact], object]]] = {
     "server": lambda known, other: known.server or other.server,
     "reckoned": lambda known, other: {},
     "met": lambda known, other: None,
+    "stored": lambda known, other: known.stored,
 }
 """For every field of a contact what it is after a merge; each looks at both as they were before."""
