@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from tests.api.shop import JOURNEY, Shop
+import pytest
+from tests.api.shop import JOURNEY, TEMPLATE, WORKSPACE, Shop
 
 from journeyflow.db import documents
 from journeyflow.db.store import write
@@ -103,3 +104,46 @@ def test_rule_8_1_applying_a_draft_of_a_journey_that_is_live_says_what_goes_on(b
     ]
     assert admin.get("/v1/journeys/idea").json()["status"] == "live"
     assert admin.post("/v1/documents:apply", json={"documents": [{**DRAFT, "status": "live"}]}).json()["notes"] == []
+
+
+MAIL: JSONObject = {"type": "email", "template": "hello", "transactional": True}
+LETTER: JSONObject = {
+    "journey": "letter",
+    "triggers": [{"type": "event", "event": "Paid"}],
+    "start": "mail",
+    "nodes": {"mail": MAIL},
+}
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_who_publishes_e_mails_that_nobody_sends_is_told(shop: Shop, verb: str) -> None:
+    admin = shop.client("admin")
+    own = {**LETTER, "journey": "own", "nodes": {"mail": {**MAIL, "from": "me@shop.example"}}}
+    others = [own, {**LETTER, "journey": "past", "status": "archived"}]
+
+    def told(*documents: JSONObject) -> list[str]:
+        answer = admin.post(f"/v1/documents:{verb}", json={"documents": [TEMPLATE, *documents]}).json()
+        notes: list[str] = answer["notes"]
+        return notes
+
+    assert told(WORKSPACE, LETTER, {**LETTER, "journey": "again"}, *others) == []
+    nobody = {key: value for key, value in WORKSPACE.items() if key != "sender"}
+    assert told(nobody, LETTER, {**LETTER, "journey": "again"}, *others) == [
+        "e-mails of journeys again, letter will fail: they have no sender; set sender in the workspace, or from at the "
+        "node"
+    ]
+    assert told(nobody, *others) == []
+
+
+def test_a_sender_that_is_published_already_counts(shop: Shop) -> None:
+    def told(*documents: JSONObject) -> list[str]:
+        notes: list[str] = (
+            shop.client("admin").post("/v1/documents:plan", json={"documents": documents}).json()["notes"]
+        )
+        return notes
+
+    (before,) = told(TEMPLATE, LETTER)
+    shop.publish(WORKSPACE)
+
+    assert before.startswith("e-mails of journey letter will fail: they have no sender; ")
+    assert told(TEMPLATE, LETTER) == []

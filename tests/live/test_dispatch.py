@@ -9,15 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests import stores
-from tests.live.post_room import MoodyServer, PostRoom
-from tests.live.world import START
+from tests.live.post_room import WORKSPACE, MoodyServer, PostRoom
+from tests.live.world import START, sources_of
 
 from journeyflow.core.inputs import Merge
 from journeyflow.db import outbox
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
+from journeyflow.services.publish import apply
 
 STORES = stores.ALL
 
@@ -420,3 +422,20 @@ def test_rule_10_2_the_run_that_leaves_for_the_older_one_takes_its_mail_back(roo
     assert len(room.mails) == 1
     with read(room.world.engine) as connection:
         assert [one.status for one in outbox.page(connection, "ann", None, None, 10)] == ["sent", "cancelled"]
+
+
+def test_what_fails_before_it_is_handed_over_is_in_the_log_once_for_all(room: PostRoom) -> None:
+    with write(room.world.engine) as connection:
+        nobody = {name: value for name, value in WORKSPACE.items() if name != "sender"}
+        apply(connection, sources_of([nobody]), False, room.world.now, room.world.installation.renderer)
+    for contact in ("ann", "bea"):
+        room.identify(contact, email=f"{contact}@example.com")
+        room.track(contact, "Paid")
+    with capture_logs() as logged:
+        room.deliver()
+
+    told = [(one["log_level"], one["event"], one["count"], one["reason"]) for one in logged]
+    assert told == [
+        ("warning", "messages not delivered", 2, "no sender: set sender in the workspace, or from on the node")
+    ]
+    assert room.outcomes == [("failed", False)] * 2

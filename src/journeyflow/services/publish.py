@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -15,12 +15,14 @@ from journeyflow.core.documents import Documents
 from journeyflow.core.errors import Conflict, NotFound, UnknownForm
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
+from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.standing import standing_of
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
+from journeyflow.db.history import current_workspace
 from journeyflow.db.store import one_at_a_time
 from journeyflow.services.check import check_data
 from journeyflow.services.difference import difference
@@ -68,7 +70,26 @@ def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
         *_archived_by_hand(connection, sources),
         *_drafts_of_live(connection, sources),
         *empty_pools(connection, pools),
+        *_without_sender(connection, sources),
     ]
+
+
+def _without_sender(connection: Connection, sources: Sequence[Source]) -> Iterator[str]:
+    """A sentence that names the journeys whose e-mails nobody sends: each of these will fail (rule 5.5)."""
+    workspaces = [source.data for source in sources if source.kind == "workspace"]
+    if workspaces[0].get("sender") is not None if workspaces else current_workspace(connection).sender is not None:
+        return
+    found = sorted(source.id for source in sources if source.kind == "journey" and _sends_as_nobody(source.data))
+    if found:
+        journeys = f"journey {found[0]}" if len(found) == 1 else f"journeys {', '.join(found)}"
+        yield f"e-mails of {journeys} will fail: they have no sender; set sender in the workspace, or from at the node"
+
+
+def _sends_as_nobody(data: Mapping[str, JSON]) -> bool:
+    """Whether a journey that may run has an e-mail that relies on the workspace's sender."""
+    journey = Journey.model_validate(data)
+    emails = (node for node in journey.nodes.values() if isinstance(node, EmailNode))
+    return journey.status != "archived" and any(node.from_ is None for node in emails)
 
 
 def empty_pools(connection: Connection, pools: Iterable[dict[str, JSON]]) -> Iterator[str]:

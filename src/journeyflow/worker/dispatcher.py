@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from secrets import randbelow
@@ -67,6 +67,7 @@ class Dispatcher(Loop):
         places = self._reserve()
         with write(self._engine) as connection:
             ready, decided = self._postmaster.pick_up(connection, self._clock(), BATCH, places)
+        _tell_failures(decided)
         for outcome in decided:
             self._on_outcome(outcome, False)
         handed_over: list[tuple[str, datetime]] = []
@@ -153,3 +154,13 @@ class Dispatcher(Loop):
             return NAP_SECONDS_MAX
         first = min(due.values())
         return min(NAP_SECONDS_MAX, max(0.001, (first - now).total_seconds()))
+
+
+def _tell_failures(decided: Iterable[Outcome]) -> None:
+    """A line for each reason: what fails before it is handed over mostly fails for all alike, as without a sender."""
+    failed: dict[str | None, list[Outcome]] = {}
+    for outcome in decided:
+        if outcome.status == "failed":
+            failed.setdefault(outcome.reason, []).append(outcome)
+    for reason, outcomes in failed.items():
+        log.warning("messages not delivered", count=len(outcomes), first=outcomes[0].message.id, reason=reason)
