@@ -385,6 +385,14 @@ def test_a_contact_spelled_otherwise_is_suggested(shop: Shop) -> None:
         story(shop, " ANN")
 
 
+def test_of_contacts_spelled_otherwise_it_is_said_how_many_more_there_are(shop: Shop) -> None:
+    for spelled in ("ann", "Ann", "aNn", "anN", "ANn", "aNN", "AnN"):
+        shop.identify(spelled, name="Ann")
+
+    with pytest.raises(NotFound, match=r"there is ANn, AnN, Ann, aNN, aNn, and 2 more$"):
+        story(shop, "ANN")
+
+
 def test_an_unknown_journey_is_said_to_be_unknown(shop: Shop) -> None:
     shop.identify("ann", name="Ann")
 

@@ -153,10 +153,10 @@ def old_events(connection: Connection, key: str, age: timedelta) -> dict[str, Ol
     return found
 
 
-def similar_contacts(connection: Connection, key: str, limit: int) -> list[str]:
+def similar_contacts(connection: Connection, key: str) -> list[str]:
     """Keys of contacts that are spelled the same but for case and blanks around."""
     spelled = func.lower(func.trim(contacts.c.contact)) == key.strip().lower()
-    return list(connection.scalars(select(contacts.c.contact).where(spelled).order_by(contacts.c.contact).limit(limit)))
+    return list(connection.scalars(select(contacts.c.contact).where(spelled).order_by(contacts.c.contact)))
 
 
 def current_workspace(connection: Connection) -> Workspace:

@@ -170,6 +170,13 @@ def waits(connection: Connection, contact: str, id_: int) -> bool:
     return bool(connection.scalar(select(exists().where(here))))
 
 
+def waiting(connection: Connection, contact: str) -> tuple[int, datetime | None]:
+    """How many inputs of a contact have not had their turn yet, and when the first of them arrived."""
+    here = (inbox.c.shard == shard_of(contact)) & (inbox.c.contact == contact)
+    found, first = connection.execute(select(func.count(), func.min(inbox.c.at)).where(here)).one()
+    return found, None if first is None else from_micros(first)
+
+
 def oldest_at(connection: Connection) -> datetime | None:
     """When the oldest input arrived that waits."""
     found = connection.scalar(select(inbox.c.at).order_by(inbox.c.id).limit(1))

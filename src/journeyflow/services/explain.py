@@ -21,6 +21,7 @@ from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
+from journeyflow.services.explain_behind import not_done, not_handled
 from journeyflow.services.explain_old import too_old
 from journeyflow.services.explain_paused import kept_out
 from journeyflow.services.explain_steps import Calls, Messages, Step, steps
@@ -94,16 +95,19 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
     person = aliases.resolve(connection, key)
     found = contacts.load(connection, [person], now).get(person)
     if found is None:
-        raise NotFound(_no_contact(connection, key))
+        raise NotFound(_no_contact(connection, key, person, now))
     if journey is not None and journey not in documents.journey_rows(connection):
         raise NotFound(f"there is no journey {journey}")
-    return _Historian(connection, found, journey).explanation()
+    return _Historian(connection, found, journey, now).explanation()
 
 
-def _no_contact(connection: Connection, key: str) -> str:
-    similar = ", ".join(history.similar_contacts(connection, key, SIMILAR_MAX))
+def _no_contact(connection: Connection, key: str, person: str, now: datetime) -> str:
+    waiting = not_handled(connection, person, now)
+    similar = ", ".join(first_of(history.similar_contacts(connection, key), SIMILAR_MAX))
     having = ", ".join(first_of([holder for _, holder in holders.of(connection, "email", key)], SIMILAR_MAX))
-    if similar:
+    if waiting:
+        hint = waiting
+    elif similar:
         hint = f"there is {similar}"
     elif having:
         hint = f"that is the address of {having}"
@@ -115,10 +119,11 @@ def _no_contact(connection: Connection, key: str) -> str:
 class _Historian:
     """Reads what was recorded of one contact, and tells it."""
 
-    def __init__(self, connection: Connection, contact: Contact, journey: str | None) -> None:
+    def __init__(self, connection: Connection, contact: Contact, journey: str | None, now: datetime) -> None:
         self._connection = connection
         self._contact = contact
         self._journey = journey
+        self._now = now
         self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
         self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
         self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
@@ -196,12 +201,13 @@ class _Historian:
     # --- what never happened ------------------------------------------------------------------------------------------
 
     def _notes(self) -> list[str]:
-        """What no record tells: what a journey never tried waits for, events that came late or in a pause, attributes
-        that can't be used.
+        """What no record tells: what is not done yet, what a journey never tried waits for, events that came late or in
+        a pause, attributes that can't be used.
         """
+        undone = not_done(self._connection, self._contact, self._now, self._zone({}))
         late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
         paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
-        return [*self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates())]
+        return [*undone, *self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates())]
 
     def _dates(self) -> Dates:
         """The attributes in which the triggers of journeys wait for a date."""
