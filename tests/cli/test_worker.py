@@ -51,6 +51,17 @@ def test_serve_on_postgresql_is_api_and_engine_and_others_may_be_engines_beside_
     assert data("contacts", "show", "ann", "--json")["tags"] == ["seen"]
 
 
+def test_on_sqlite_a_worker_says_that_its_database_is_a_new_one(workplace: Path) -> None:
+    for told in (True, False):
+        with running("worker", "--metrics-port", "0", "--database-url", "misspelled.db") as worker:
+            address = worker.told("metrics: ").removesuffix("/metrics")
+            with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as client:  # it answers once it is up
+                assert client.get(f"{address}/healthz").status_code == 200
+            assert worker.stop() == 0
+            assert ("there was no database misspelled.db; a new one is made" in worker.errors()) is told
+    assert (workplace / "misspelled.db").exists()
+
+
 def test_on_sqlite_a_second_engine_is_refused_and_told_of_the_first(flows: Path) -> None:
     with serving("--flows", flows) as first:
         assert first.address

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
@@ -45,7 +46,10 @@ def worker(
     logs.take_over(settings.log_format, settings.log_level)
     try_settings(settings)
     with ExitStack() as stack:
-        stack.enter_context(sole_engine(own_database_file(settings), now(), "stop it first"))
+        database = own_database_file(settings)
+        if database is not None and not database.exists():
+            console.warn(f"there was no database {database}; a new one is made, in which nothing is published")
+        stack.enter_context(sole_engine(database, now(), "stop it first"))
         probed_at = None if settings.metrics_port is None else bind(settings.host, settings.metrics_port)
         if probed_at is not None:
             stack.enter_context(probed_at)
