@@ -36,6 +36,18 @@ def runs(shop: Shop) -> dict[str, tuple[int, str, str]]:
     return {one["contact"]: (one["version"], one["node"], one["due_at"]) for one in found}
 
 
+def test_a_node_that_only_a_draft_has_is_said_to_be_one_of_a_draft(shop_of_two: Shop) -> None:
+    shop_of_two.publish(LONGER)
+    shop_of_two.publish({**RENAMED, "status": "draft"})
+
+    refused = migrate(shop_of_two, {"map": {"pause": "rest", "mail": "nowhere"}}).json()
+
+    assert {one["field"]: one["detail"] for one in refused["errors"]} == {
+        "map.pause": "expected a node of version 2, or exit, found 'rest'; version 3, which has it, is not published",
+        "map.mail": "expected a node of version 2, or exit, found 'nowhere'",
+    }
+
+
 @pytest.fixture
 def shop_of_two(busy_shop: Shop) -> Shop:
     """Ann and Bob came two days, less an hour, ago."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from journeyflow.core.errors import InvalidMap
@@ -23,13 +23,15 @@ class Crowd(NamedTuple):
 class OlderVersions:
     """The older versions of a journey beside its newest: the nodes of all of them, and where runs stand.
 
-    ``pending`` are the migrations, in order, that not all runs have followed: these follow them first.
+    ``pending`` are the migrations, in order, that not all runs have followed: these follow them first. ``drafts`` are
+    the nodes of later versions that are not published.
     """
 
     nodes: Mapping[int, Collection[str]]
     newest: int
     standing: Mapping[tuple[int, str], int]
     pending: Sequence[Migration] = ()
+    drafts: Mapping[int, Collection[str]] = field(default_factory=dict)
 
     def left(self) -> list[int]:
         """The older versions that runs are on once they have followed what is pending."""
@@ -92,7 +94,9 @@ class OlderVersions:
                 named = f"version {self.newest} has a node that is called {EXIT}"
                 yield f"map.{node}", f"{named}, so it is not clear which is meant; give that node another name"
             elif to != EXIT and to not in newest:
-                yield f"map.{node}", f"expected a node of version {self.newest}, or {EXIT}, found {to!r}"
+                draft = next((version for version, nodes in self.drafts.items() if to in nodes), None)
+                hint = "" if draft is None else f"; version {draft}, which has it, is not published"
+                yield f"map.{node}", f"expected a node of version {self.newest}, or {EXIT}, found {to!r}{hint}"
 
     def _missing(self, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         newest = self.nodes[self.newest]

@@ -153,11 +153,11 @@ def migrate(
     row = row_of(connection, journey)
     if row.state in ("draft", "archived"):
         raise Conflict(f"journey {journey} is {row.state}; only one that is published has runs that can be migrated")
-    published = {
-        one.version: one for one in documents.versions(connection, "journey", journey) if one.status == "published"
-    }
+    known = documents.versions(connection, "journey", journey)
+    published = {one.version: one for one in known if one.status == "published"}
+    drafts = {one.version: _nodes(one) for one in known if one.status == "stored" and one.version > row.version}
     now = clock if dry_run else claims.advance_all(connection, clock, alone=True)
-    versions = _older(connection, row, published)
+    versions = _older(connection, row, published, drafts)
     for version in versions.left():
         _demand_understood(published[version])
     places = versions.places(given)
@@ -183,7 +183,9 @@ def _demand_understood(stored: StoredDocument) -> None:
         ) from error
 
 
-def _older(connection: Connection, row: JourneyRow, published: Mapping[int, StoredDocument]) -> OlderVersions:
+def _older(
+    connection: Connection, row: JourneyRow, published: Mapping[int, StoredDocument], drafts: Mapping[int, list[str]]
+) -> OlderVersions:
     nodes = {version: _nodes(stored) for version, stored in published.items()}
     pending = [one for one in documents.pending_instructions(connection).get(row.id, []) if isinstance(one, Migration)]
-    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), pending)
+    return OlderVersions(nodes, row.version, statistics.standing(connection, row.id), pending, drafts)
