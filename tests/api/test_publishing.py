@@ -132,7 +132,6 @@ def test_who_publishes_e_mails_that_nobody_sends_is_told(shop: Shop, verb: str) 
         "e-mails of journeys again, letter will fail: they have no sender; set sender in the workspace, or from at the "
         "node"
     ]
-    assert told(nobody, *others) == []
 
 
 def test_a_sender_that_is_published_already_counts(shop: Shop) -> None:
@@ -147,3 +146,22 @@ def test_a_sender_that_is_published_already_counts(shop: Shop) -> None:
 
     assert before.startswith("e-mails of journey letter will fail: they have no sender; ")
     assert told(TEMPLATE, LETTER) == []
+
+
+def test_who_takes_the_sender_away_is_told_of_the_journeys_that_need_it(shop: Shop) -> None:
+    admin = shop.client("admin")
+    nobody = {key: value for key, value in WORKSPACE.items() if key != "sender"}
+    shop.publish(WORKSPACE, TEMPLATE, LETTER, {**LETTER, "journey": "past"})
+    admin.post("/v1/journeys/past/archive")
+
+    def told(verb: str, *documents: JSONObject, prune: bool = False) -> list[str]:
+        body = {"documents": documents, "prune": prune}
+        notes: list[str] = admin.post(f"/v1/documents:{verb}", json=body).json()["notes"]
+        return notes
+
+    (missing,) = told("plan", nobody)
+    assert missing.startswith("e-mails of journey letter will fail")
+    assert told("plan", TEMPLATE, LETTER) == []
+    assert told("plan", TEMPLATE, LETTER, prune=True) == told("plan", nobody), "the workspace goes as well"
+    assert told("plan", nobody, prune=True) == [], "nobody is left who sends"
+    assert told("apply", TEMPLATE, LETTER, prune=True) == [missing]

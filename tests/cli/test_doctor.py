@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests import postgres
 from tests.cli.calls import call, done
 
 from journeyflow.bootstrap import open_installation
 from journeyflow.cli.doctor import shown
-from journeyflow.db import claims
+from journeyflow.core.inputs import Identify
+from journeyflow.db import claims, inbox
 from journeyflow.db.store import open_engine, write
 from journeyflow.services.doctor import check_clock, check_links
 from journeyflow.settings import Settings
@@ -156,6 +158,22 @@ def test_a_clock_that_was_set_back_is_wrong(flows: Path, workplace: Path) -> Non
     assert result.exit_code == 1
     assert "wrong  clock: it was set back" in result.stdout
     assert "until 2126-01-01 00:00:00Z" in result.stdout
+
+
+def test_work_that_nobody_comes_to_is_told(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres.database() as url:
+        monkeypatch.setenv("JOURNEYFLOW_DATABASE_URL", url)
+        done("apply", flows)
+        assert "engine" not in call("doctor").stdout
+        engine = open_engine(url)
+        with write(engine) as connection:
+            inbox.put(connection, [("ann", Identify(datetime.now(UTC) - timedelta(minutes=5), {}))])
+        engine.dispose()
+
+        told = call("doctor")
+
+        assert "hint   engine: the oldest input has waited for 30" in told.stdout
+        assert told.exit_code == 0
 
 
 def test_a_file_that_is_no_database_is_wrong(workplace: Path) -> None:

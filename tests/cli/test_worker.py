@@ -58,7 +58,7 @@ def test_on_sqlite_a_worker_says_that_its_database_is_a_new_one(workplace: Path)
             with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as client:  # it answers once it is up
                 assert client.get(f"{address}/healthz").status_code == 200
             assert worker.stop() == 0
-            assert ("misspelled.db; a new one is made" in worker.errors()) is told
+            assert ("misspelled.db; a new one was made" in worker.errors()) is told
     assert (workplace / "misspelled.db").exists()
 
 

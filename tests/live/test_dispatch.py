@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
@@ -9,13 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from structlog.testing import capture_logs
 from tests import stores
-from tests.live.post_room import WORKSPACE, MoodyServer, PostRoom
+from tests.live.post_room import HELLO, WORKSPACE, MoodyServer, PostRoom
 from tests.live.world import START, sources_of
 
 from journeyflow.core.inputs import Merge
-from journeyflow.db import outbox
+from journeyflow.core.values import JSON
+from journeyflow.db import outbox, tables
 from journeyflow.db.outbox import Outcome
 from journeyflow.db.store import read, write
 from journeyflow.services.dispatch import BACK_OFF_FIRST, BACK_OFF_MAX, GIVE_UP_AFTER, LEASE
@@ -424,18 +427,47 @@ def test_rule_10_2_the_run_that_leaves_for_the_older_one_takes_its_mail_back(roo
         assert [one.status for one in outbox.page(connection, "ann", None, None, 10)] == ["sent", "cancelled"]
 
 
-def test_what_fails_before_it_is_handed_over_is_in_the_log_once_for_all(room: PostRoom) -> None:
+def delivered(room: PostRoom) -> list[tuple[str, object, object, object]]:
+    """Deliver; what the log says of it."""
+    with capture_logs() as logged:
+        room.deliver()
+    return [(one["event"], one.get("count"), one.get("template"), one.get("reason")) for one in logged]
+
+
+def change(room: PostRoom, document: dict[str, JSON]) -> None:
     with write(room.world.engine) as connection:
-        nobody = {name: value for name, value in WORKSPACE.items() if name != "sender"}
-        apply(connection, sources_of([nobody]), False, room.world.now, room.world.installation.renderer)
+        apply(connection, sources_of([document]), False, room.world.now, room.world.installation.renderer)
+
+
+def test_what_fails_before_it_is_handed_over_is_in_the_log_once_for_all(room: PostRoom) -> None:
+    change(room, {name: value for name, value in WORKSPACE.items() if name != "sender"})
     for contact in ("ann", "bea"):
         room.identify(contact, email=f"{contact}@example.com")
         room.track(contact, "Paid")
-    with capture_logs() as logged:
-        room.deliver()
 
-    told = [(one["log_level"], one["event"], one["count"], one["reason"]) for one in logged]
-    assert told == [
-        ("warning", "messages not delivered", 2, "no sender: set sender in the workspace, or from on the node")
-    ]
+    why = "no sender: set sender in the workspace, or from on the node"
+    assert delivered(room) == [("messages not delivered", 2, "hello", why)]
     assert room.outcomes == [("failed", False)] * 2
+
+
+def test_the_log_names_a_template_that_fails_and_not_what_it_fails_on(room: PostRoom) -> None:
+    for contact in ("ann", "bea"):
+        room.identify(contact, email=f"{contact}@example.com", first_name=f"Secret {contact}")
+        room.track(contact, "Paid")
+    with write(room.world.engine) as connection:  # a queued message whose template does what the gate lets nobody do
+        connection.execute(
+            update(tables.documents)
+            .where(tables.documents.c.kind == "template")
+            .values(document=json.dumps({**HELLO, "subject": "{{ contact.first_name | date: '%Y' }}"}))
+        )
+
+    assert delivered(room) == [("messages not delivered", 2, "hello", "TemplateError")]
+    assert "Secret ann" in str(room.stands("ann")[1])
+
+
+def test_what_the_rules_withhold_is_no_line_in_the_log(room: PostRoom) -> None:
+    room.track("ann", "Signed Up")
+    room.after(timedelta(hours=12))
+
+    assert delivered(room) == []
+    assert room.stands() == ("failed", "expired")

@@ -298,7 +298,7 @@ def plan_documents(here: Here, given: Set) -> Shape:
     with read(here.installation.engine) as connection:
         sources = _checked(connection, here, given).demand().sources
         planned = publish.plan(connection, sources, given.prune)
-        return _changes(planned, publish.notes(connection, sources), applied=False)
+        return _changes(planned, publish.notes(connection, sources, given.prune), applied=False)
 
 
 @router.post(
@@ -319,7 +319,7 @@ def apply_documents(here: Here, given: Set, once: Once) -> Shape:
         now = installation.clock()
         do_once(connection, once, now)
         made = publish.apply(connection, sources, given.prune, now, installation.renderer)
-        notes = publish.notes(connection, sources)
+        notes = publish.notes(connection, sources, given.prune)
     here.wake()
     return _changes(made, notes, applied=True)
 

@@ -73,7 +73,7 @@ def try_settings(settings: Settings) -> None:
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
         raise InvalidValue(f"JOURNEYFLOW_BASE_URL: expected http://... or https://..., found {settings.base_url}")
     for told in settings.guessable_keys():
-        _warn(told)
+        warn(told)
 
 
 def warn_of_links(installation: Installation) -> None:
@@ -83,7 +83,7 @@ def warn_of_links(installation: Installation) -> None:
     settings, found = installation.settings, check_links(installation.links)
     sends = not settings.email_url.get_secret_value().startswith("mailbox:")
     if sends and settings.base_url is None and found.verdict != "ok":
-        _warn(f"mails go out, but {found.text}")
+        warn(f"mails go out, but {found.text}")
 
 
 def _checked(folder: Path) -> Checked:
@@ -92,7 +92,7 @@ def _checked(folder: Path) -> Checked:
 
     checked = check_folder([folder], LiquidRenderer()).demand()
     for problem in checked.problems:
-        _warn(str(problem))
+        warn(str(problem))
     return checked
 
 
@@ -102,12 +102,12 @@ def _apply(installation: Installation, checked: Checked) -> None:
 
     with write(installation.engine) as connection:
         apply(connection, checked.sources, False, installation.clock(), installation.renderer)
-        told = notes(connection, checked.sources)
+        told = notes(connection, checked.sources, False)
     for note in told:
-        _warn(note)
+        warn(note)
 
 
-def _warn(told: str) -> None:
+def warn(told: str) -> None:
     """A log line: whoever reads those of a process that serves need not know another form."""
     import structlog
 
@@ -154,4 +154,4 @@ def announce(installation: Installation) -> None:
         sys.stdout.flush()
     for one in installation.revoke_former_keys():
         what = f"an {one.scope} key" if one.scope == "admin" else f"a {one.scope} key"
-        _warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives another one")
+        warn(f"{what} from former settings is revoked: JOURNEYFLOW_{one.scope.upper()}_KEY gives another one")

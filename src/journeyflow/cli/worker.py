@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from journeyflow.cli import console
 from journeyflow.cli.configuration import load_settings
 from journeyflow.cli.engine import own_database_file, sole_engine
 from journeyflow.cli.options import DatabaseUrl
-from journeyflow.cli.serve import address_of, bind, try_settings, warn_of_links
+from journeyflow.cli.serve import address_of, bind, try_settings, warn, warn_of_links
 
 Roles = Annotated[
     str,
@@ -47,8 +46,7 @@ def worker(
     try_settings(settings)
     with ExitStack() as stack:
         database = own_database_file(settings)
-        if database is not None and not database.exists():
-            console.warn(f"there was no database {database}; a new one is made, in which nothing is published")
+        is_new = database is not None and not (database.exists() and database.stat().st_size)
         stack.enter_context(sole_engine(database, now(), "stop it first"))
         probed_at = None if settings.metrics_port is None else bind(settings.host, settings.metrics_port)
         if probed_at is not None:
@@ -57,5 +55,7 @@ def worker(
             sys.stdout.flush()
         installation = open_installation(settings)
         stack.callback(installation.engine.dispose)
+        if is_new:
+            warn(f"there was no database {database}; a new one was made, in which nothing is published")
         warn_of_links(installation)
         work(installation, chosen, probed_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
@@ -24,6 +24,15 @@ def put(connection: Connection, contact: str, inputs: Sequence[Item], error: str
         id_ = inbox.next_id(now)
         rows.append((shard_of(contact), contact, id_, to_micros(item.at), kind, dump(payload), error, to_micros(now)))
     bulk.insert(connection, failures, rows)
+
+
+def of_contacts(connection: Connection, contacts: Iterable[str]) -> list[str]:
+    """The errors with which inputs of contacts were set aside."""
+    found: list[str] = []
+    for contact in contacts:
+        mine = (failures.c.shard == shard_of(contact)) & (failures.c.contact == contact)
+        found.extend(connection.scalars(select(failures.c.error).where(mine).order_by(failures.c.id)))
+    return found
 
 
 def count(connection: Connection) -> int:

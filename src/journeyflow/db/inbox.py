@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import CompoundSelect, Connection, bindparam, delete, exists, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Connection, Table, bindparam, delete, exists, func, literal, select, union_all
 
 from journeyflow.core.identity import shard_of
 from journeyflow.core.inputs import (
@@ -44,6 +44,7 @@ from journeyflow.db.tables import inbox
 Arrival = Item | Await
 
 AWAIT: Final = "await"
+ABSORB: Final = "absorb"
 MERGE: Final = "merge"
 _BITS: Final = 12
 _STEP: Final = 1 << _BITS
@@ -170,11 +171,20 @@ def waits(connection: Connection, contact: str, id_: int) -> bool:
     return bool(connection.scalar(select(exists().where(here))))
 
 
-def waiting(connection: Connection, contact: str) -> tuple[int, datetime | None]:
-    """How many inputs of a contact have not had their turn yet, and when the first of them arrived."""
-    here = (inbox.c.shard == shard_of(contact)) & (inbox.c.contact == contact)
-    found, first = connection.execute(select(func.count(), func.min(inbox.c.at)).where(here)).one()
-    return found, None if first is None else from_micros(first)
+def waiting(connection: Connection, contacts: Iterable[str]) -> tuple[int, datetime | None]:
+    """How many inputs of contacts have not had their turn yet, and when the first of them arrived."""
+    found: list[datetime] = []
+    for contact in contacts:
+        mine = (inbox.c.shard == shard_of(contact)) & (inbox.c.contact == contact)
+        here = mine & (inbox.c.kind != AWAIT)  # which is but the place of a merge
+        found.extend(from_micros(at) for at in connection.scalars(select(inbox.c.at).where(here)))
+    return len(found), min(found, default=None)
+
+
+def absorbed(connection: Connection, table: Table, contact: str) -> set[str]:
+    """Who is merged into a contact by what waits in a table, the inbox or what was set aside."""
+    mine = (table.c.shard == shard_of(contact)) & (table.c.contact == contact) & (table.c.kind == ABSORB)
+    return {orjson.loads(payload)["contact"] for payload in connection.scalars(select(table.c.payload).where(mine))}
 
 
 def oldest_at(connection: Connection) -> datetime | None:
@@ -258,7 +268,7 @@ def encode(item: Arrival) -> tuple[str, dict[str, object]]:
         case Await():
             return AWAIT, {"source": item.source}
         case Absorb():
-            return "absorb", {**packed(item.other), **({"guarded": True} if item.guarded else {})}
+            return ABSORB, {**packed(item.other), **({"guarded": True} if item.guarded else {})}
         case Reply():
             called = {"run": item.run, "node": item.node, "visit": item.visit}
             return "reply", {**called, "status": item.status, "body": item.body, "error": item.error}

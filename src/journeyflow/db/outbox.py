@@ -69,7 +69,8 @@ class StoredMessage:
 class Outcome:
     """What became of a claimed message: sent, failed, or queued again for ``due_at``.
 
-    ``bounced``: it failed because there is no such address.
+    ``bounced``: it failed because there is no such address. ``fault``: what it failed at before it was handed over,
+    without anything of its contact, which a reason may name; ``None`` where it is nobody's fault (rule 5.5).
     """
 
     message: StoredMessage
@@ -80,6 +81,7 @@ class Outcome:
     subject: str | None = None
     provider_id: str | None = None
     bounced: bool = False
+    fault: str | None = None
 
 
 def from_row(row: Any) -> StoredMessage:  # Any: a row of the table

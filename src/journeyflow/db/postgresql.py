@@ -225,9 +225,9 @@ def _failures(store: _Store) -> Iterator[None]:
         raise Overloaded(f"more than {CONNECTIONS_MAX} requests use {store.name} at once; try again later") from error
 
 
-def is_of_the_system(error: DBAPIError) -> bool:
-    """Whether ``read`` and ``write`` tell of it as the system's failure, or as overload."""
-    return _named(error.orig, "the database", 0) is not None
+def is_of_the_system(error: BaseException | None) -> bool:
+    """Whether ``read`` and ``write`` tell of this error of the driver as the system's failure, or as overload."""
+    return _named(error, "the database", 0) is not None
 
 
 def _named(error: BaseException | None, name: str, patience_seconds: float) -> JourneyflowError | None:

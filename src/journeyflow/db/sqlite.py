@@ -303,9 +303,9 @@ def _failures(store: _Store) -> Iterator[None]:
         raise Overloaded(f"more than {READERS_MAX} requests read {store} at once; try again later") from error
 
 
-def is_of_the_system(error: DBAPIError) -> bool:
-    """Whether ``read`` and ``write`` tell of it as the system's failure, or as overload."""
-    return _code(error.orig) in _SENTENCES
+def is_of_the_system(error: BaseException | None) -> bool:
+    """Whether ``read`` and ``write`` tell of this error of the driver as the system's failure, or as overload."""
+    return _code(error) in _SENTENCES
 
 
 def _code(error: BaseException | None) -> int:

@@ -105,25 +105,26 @@ def read(engine: Engine) -> AbstractContextManager[ReadConnection]:
     return sqlite.read(engine)
 
 
-def system_failure(connection: Connection, error: BaseException | None) -> DBAPIError | None:
+def system_failure(connection: Connection, error: BaseException | None) -> BaseException | None:
     """What failed in a transaction, if it is what ``read`` and ``write`` tell as the system's failure, or as overload.
 
     A full disk, a connection that broke: nothing is wrong with what was to be done, and it can be done again. Going
     back to a savepoint may have failed for it as well, so what came before is looked at, too.
     """
     while error is not None:
-        if isinstance(error, DBAPIError) and _is_of_the_system(connection, error):
+        if _is_of_the_system(connection, error):
             return error
         error = error.__context__
     return None
 
 
-def _is_of_the_system(connection: Connection, error: DBAPIError) -> bool:
+def _is_of_the_system(connection: Connection, error: BaseException) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if on_postgresql(connection):
         from journeyflow.db import postgresql  # noqa: PLC0415  # as above
 
-        return postgresql.is_of_the_system(error)
-    return sqlite.is_of_the_system(error)
+        return postgresql.is_of_the_system(cause)
+    return sqlite.is_of_the_system(cause)
 
 
 def each_alone(engine: Engine) -> AbstractContextManager[Connection]:

@@ -119,7 +119,8 @@ class Postmaster:
                 outgoing = self.outgoing(connection, message, flows, contact, now)
                 ready.append(Ready(message, outgoing, message.status == "sending"))
             except JourneyflowError as error:
-                decided.append(Outcome(message, "failed", now, str(error)))
+                fault = str(error) if isinstance(error, Refused) else type(error).__name__
+                decided.append(Outcome(message, "failed", now, str(error), fault=fault))
         write_down(connection, decided)
         return ready, decided
 

@@ -26,12 +26,15 @@ from journeyflow.db.schema_version import is_current
 from journeyflow.db.sqlite import database_path
 from journeyflow.db.store import is_postgresql, open_engine, postgresql_url, read, write
 from journeyflow.services.publish import empty_pools
+from journeyflow.services.readiness import behind
 
 Verdict = Literal["ok", "hint", "wrong"]
 
 FREE_BYTES_MIN: Final = 200_000_000
 """With less room on its disk the database is in danger."""
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
+BEHIND_SECONDS: Final = 60.0
+"""An engine that runs comes to what is due in less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def _inside(connection: Connection, now: datetime) -> Iterator[Finding]:
     aside = failures.count(connection)
     if aside:
         yield Finding("wrong", "inputs", f"{aside:,} could not be decided on and were set aside, with their errors")
+    yield from (Finding("hint", "engine", told) for told in behind(connection, now, BEHIND_SECONDS))
     if current_workspace(connection).sender is None:
         yield Finding("hint", "sender", "the workspace has no sender: an e-mail whose node has no from will fail")
     pools = [one.document for one in documents.newest(connection, "coupon_pool")]

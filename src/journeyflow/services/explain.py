@@ -21,7 +21,7 @@ from journeyflow.db.aliases import Alias
 from journeyflow.db.calls import StoredCall
 from journeyflow.db.history import RunRow, StoredRefusal
 from journeyflow.db.outbox import StoredMessage
-from journeyflow.services.explain_behind import not_done, not_handled
+from journeyflow.services.explain_behind import not_handled, overdue
 from journeyflow.services.explain_old import too_old
 from journeyflow.services.explain_paused import kept_out
 from journeyflow.services.explain_steps import Calls, Messages, Step, steps
@@ -102,7 +102,8 @@ def explain(connection: Connection, key: str, journey: str | None, now: datetime
 
 
 def _no_contact(connection: Connection, key: str, person: str, now: datetime) -> str:
-    waiting = not_handled(connection, person, now)
+    here = zone(history.current_workspace(connection).timezone)
+    waiting = ", and ".join(not_handled(connection, {key, person}, now, here))
     similar = ", ".join(first_of(history.similar_contacts(connection, key), SIMILAR_MAX))
     having = ", ".join(first_of([holder for _, holder in holders.of(connection, "email", key)], SIMILAR_MAX))
     if waiting:
@@ -124,6 +125,7 @@ class _Historian:
         self._contact = contact
         self._journey = journey
         self._now = now
+        self._merged_into = aliases.into(connection, contact.key)
         self._records = self._own(record for _, record in trail.of_contact(connection, contact.key))
         self._runs = history.runs_of(connection, contact.key, journey, RECORDS_MAX)
         self._refusals = history.refusals_of(connection, contact.key, journey, RECORDS_MAX)
@@ -143,7 +145,7 @@ class _Historian:
         return Explanation(
             contact=self._contact.key,
             timezone=str(self._zone({})),
-            merged=tuple(self._merged(one) for one in aliases.into(self._connection, self._contact.key)),
+            merged=tuple(self._merged(one) for one in self._merged_into),
             runs=tuple(self._run_stories()),
             refusals=tuple(self._refusal(one) for one in self._refusals),
             notes=tuple(self._notes()),
@@ -204,10 +206,21 @@ class _Historian:
         """What no record tells: what is not done yet, what a journey never tried waits for, events that came late or in
         a pause, attributes that can't be used.
         """
-        undone = not_done(self._connection, self._contact, self._now, self._zone({}))
-        late = too_old(self._connection, self._contact.key, self._journey, self._workspace, self._zone({}))
-        paused = kept_out(self._connection, self._contact.key, self._journey, self._zone({}))
-        return [*undone, *self._never_tried(), *late, *paused, *unusable(self._contact.attributes, self._dates())]
+        here = self._zone({})
+        keys = [self._contact.key, *(one.contact for one in self._merged_into)]
+        waiting = not_handled(self._connection, keys, self._now, here)
+        own = [run for run in self._contact.runs if self._journey in (None, run.journey)]
+        undone = overdue(self._connection, own, self._now, here)
+        late = too_old(self._connection, self._contact.key, self._journey, self._workspace, here)
+        paused = kept_out(self._connection, self._contact.key, self._journey, here)
+        return [
+            *waiting,
+            *undone,
+            *self._never_tried(),
+            *late,
+            *paused,
+            *unusable(self._contact.attributes, self._dates()),
+        ]
 
     def _dates(self) -> Dates:
         """The attributes in which the triggers of journeys wait for a date."""

@@ -15,14 +15,12 @@ from journeyflow.core.documents import Documents
 from journeyflow.core.errors import Conflict, NotFound, UnknownForm
 from journeyflow.core.flows import JourneyState
 from journeyflow.core.journey import Journey
-from journeyflow.core.nodes.email import EmailNode
 from journeyflow.core.standing import standing_of
 from journeyflow.core.values import JSON
 from journeyflow.core.view import Renderer
 from journeyflow.core.workspace import DEFAULT
 from journeyflow.db import codes, documents, statistics, tasks
 from journeyflow.db.documents import JourneyRow, StoredDocument, digest_of
-from journeyflow.db.history import current_workspace
 from journeyflow.db.store import one_at_a_time
 from journeyflow.services.check import check_data
 from journeyflow.services.difference import difference
@@ -63,33 +61,40 @@ def plan(connection: Connection, sources: Sequence[Source], prune: bool) -> list
     return changes
 
 
-def notes(connection: Connection, sources: Sequence[Source]) -> list[str]:
+def notes(connection: Connection, sources: Sequence[Source], prune: bool) -> list[str]:
     """What applying documents does not alter, though they do not work as they say before somebody does something."""
     pools = [source.data for source in sources if source.kind == "coupon_pool"]
     return [
         *_archived_by_hand(connection, sources),
         *_drafts_of_live(connection, sources),
         *empty_pools(connection, pools),
-        *_without_sender(connection, sources),
+        *_without_sender(connection, sources, prune),
     ]
 
 
-def _without_sender(connection: Connection, sources: Sequence[Source]) -> Iterator[str]:
+def _without_sender(connection: Connection, sources: Sequence[Source], prune: bool) -> Iterator[str]:
     """A sentence that names the journeys whose e-mails nobody sends: each of these will fail (rule 5.5)."""
-    workspaces = [source.data for source in sources if source.kind == "workspace"]
-    if workspaces[0].get("sender") is not None if workspaces else current_workspace(connection).sender is not None:
+    after = {(source.kind, source.id): source.data for source in sources}
+    if not prune:
+        after = {(one.kind, one.id): one.document for one in documents.newest(connection)} | after
+    if any(data.get("sender") is not None for (kind, _), data in after.items() if kind == "workspace"):
         return
-    found = sorted(source.id for source in sources if source.kind == "journey" and _sends_as_nobody(source.data))
+    states = documents.journey_rows(connection)
+    archived = {id_ for id_, row in states.items() if row.state == "archived"}
+    found = sorted(
+        id_ for (kind, id_), data in after.items() if kind == "journey" and id_ not in archived and _needs_sender(data)
+    )
     if found:
         journeys = f"journey {found[0]}" if len(found) == 1 else f"journeys {', '.join(found)}"
         yield f"e-mails of {journeys} will fail: they have no sender; set sender in the workspace, or from at the node"
 
 
-def _sends_as_nobody(data: Mapping[str, JSON]) -> bool:
-    """Whether a journey that may run has an e-mail that relies on the workspace's sender."""
-    journey = Journey.model_validate(data)
-    emails = (node for node in journey.nodes.values() if isinstance(node, EmailNode))
-    return journey.status != "archived" and any(node.from_ is None for node in emails)
+def _needs_sender(data: Mapping[str, JSON]) -> bool:
+    """Whether a journey, which an earlier release may have taken, has an e-mail that relies on the workspace's."""
+    nodes = data.get("nodes")
+    every = [*nodes.values()] if isinstance(nodes, dict) else []
+    emails = [node for node in every if isinstance(node, dict) and node.get("type") == "email"]
+    return data.get("status") != "archived" and any(node.get("from") is None for node in emails)
 
 
 def empty_pools(connection: Connection, pools: Iterable[dict[str, JSON]]) -> Iterator[str]:

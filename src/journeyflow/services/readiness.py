@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from weakref import WeakSet
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from journeyflow.core.errors import JourneyflowError
 from journeyflow.db.schema_version import is_current
@@ -27,10 +27,15 @@ def reasons_against(engine: Engine, now: datetime, lag_seconds_max: float) -> li
                 return ["the database has an older schema; run journeyflow migrate"]
             _migrated.add(engine)
         with read(engine) as connection:
-            behind = lag(connection, now)
+            return behind(connection, now, lag_seconds_max)
     except JourneyflowError as error:
         return [str(error)]
-    waits = {"input": behind.inbox_seconds, "timer": behind.timer_seconds}
+
+
+def behind(connection: Connection, now: datetime, lag_seconds_max: float) -> list[str]:
+    """What the engine has not come to though it waits for longer; nothing where it keeps up."""
+    found = lag(connection, now)
+    waits = {"input": found.inbox_seconds, "timer": found.timer_seconds}
     return [
         f"the oldest {what} has waited for {seconds:.0f} s; is an engine running?"
         for what, seconds in waits.items()

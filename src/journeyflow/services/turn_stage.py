@@ -76,16 +76,19 @@ class TurnStage:
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = set(keys)
-        mine = wanted if self._claim.group is WHOLE else {key for key in wanted if self.here(key)}
-        self._contacts.update(contacts.load(self._connection, mine, self._now))
+        self._fetch(wanted if self._claim.group is WHOLE else {key for key in wanted if self.here(key)})
         missing = wanted - self._contacts.keys()
         if missing:
             # Who is new, or is another one now: who is there already has no alias.
             found = aliases.find(self._connection, missing)
             self._aliases.update(found)
-            targets = {key for key in found.values() if self.here(key)} - self._contacts.keys()
-            self._contacts.update(contacts.load(self._connection, targets, self._now))
-        for contact in self._contacts.values():
+            self._fetch({key for key in found.values() if self.here(key)} - self._contacts.keys())
+
+    def _fetch(self, keys: Iterable[str]) -> None:
+        """Load contacts that are not loaded yet, as far as they exist."""
+        found = contacts.load(self._connection, keys, self._now)
+        self._contacts.update(found)
+        for contact in found.values():
             self._addresses[contact.key] = addresses_of(contact)
             if contact.timer_at is not None and contact.timer_at in self._timers.get(contact.key, ()):
                 contact.timer_at = None
@@ -200,4 +203,6 @@ class TurnStage:
         self._forget_addresses([source])
         self._aliases[source.key] = person
         del self._contacts[source.key]
+        if self.here(person) and person not in self._contacts:  # another group has made it one of ours meanwhile
+            self._fetch([person])
         return True

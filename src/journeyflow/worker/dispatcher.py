@@ -157,10 +157,11 @@ class Dispatcher(Loop):
 
 
 def _tell_failures(decided: Iterable[Outcome]) -> None:
-    """A line for each reason: what fails before it is handed over mostly fails for all alike, as without a sender."""
-    failed: dict[str | None, list[Outcome]] = {}
+    """A line for each fault: what fails before it is handed over mostly fails for all alike, as without a sender."""
+    failed: dict[tuple[str, str | None], list[Outcome]] = {}
     for outcome in decided:
-        if outcome.status == "failed":
-            failed.setdefault(outcome.reason, []).append(outcome)
-    for reason, outcomes in failed.items():
-        log.warning("messages not delivered", count=len(outcomes), first=outcomes[0].message.id, reason=reason)
+        if outcome.fault is not None:
+            failed.setdefault((outcome.fault, outcome.message.template), []).append(outcome)
+    for (fault, template), outcomes in failed.items():
+        first = outcomes[0].message.id
+        log.warning("messages not delivered", count=len(outcomes), first=first, template=template, reason=fault)
