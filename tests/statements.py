@@ -31,6 +31,7 @@ ACROSS: Final = {
     "distribution.regroup": COPY,
     "failures.count": REPORT,
     "firings.last_of_groups": WAITS,
+    "history.engine_clock": WAITS,
     "history.similar_contacts": "keys like one that nobody has, for somebody who mistyped it",
     "idempotency._find": "found by its name alone, which a client uses once",
     "inbox.count": WAITS,

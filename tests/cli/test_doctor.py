@@ -164,7 +164,9 @@ def test_work_that_nobody_comes_to_is_told(flows: Path, monkeypatch: pytest.Monk
     with postgres.database() as url:
         monkeypatch.setenv("JOURNEYFLOW_DATABASE_URL", url)
         done("apply", flows)
-        assert "engine" not in call("doctor").stdout
+        before = call("doctor")
+        assert "engine" not in before.stdout, before.stderr
+        assert before.exit_code == 0, before.stderr
         engine = open_engine(url)
         with write(engine) as connection:
             inbox.put(connection, [("ann", Identify(datetime.now(UTC) - timedelta(minutes=5), {}))])
